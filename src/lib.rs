@@ -1,0 +1,11 @@
+//! holdpoint: a PostgreSQL wire-protocol proxy that holds statements until a person approves them.
+//!
+//! The modules follow the way of a statement; `docs/ARCHITECTURE.md` walks through them.
+//! Imports point one way: `model` imports nothing of ours, `wire` nothing of ours;
+//! `sql`, `policy`, `store` import `model`; `approval` adds `policy` and `store`;
+//! `upstream` adds `wire`; `session` all of these; `console` never sees `session` or `wire`;
+//! `app` and `cli` put everything together. `tests/it/architecture.rs` holds this.
+
+#![forbid(unsafe_code)]
+
+pub mod model;

@@ -1,0 +1,25 @@
+//! The vocabulary of holdpoint: plain types without I/O, shared by everything else.
+//!
+//! Imports nothing of ours. Invariant: no function here reads a clock, a file or a socket;
+//! time and identifiers are passed in.
+
+pub mod clock;
+pub mod decision;
+pub mod duration;
+pub mod effect;
+pub mod facts;
+pub mod id;
+pub mod principal;
+pub mod quorum;
+pub mod request;
+
+pub use clock::{Clock, SystemClock};
+pub use decision::{Decision, HoldTerms};
+pub use effect::Effect;
+pub use facts::{Facts, Judged, NameOp, PreparedSql, Statement, TableAccess};
+pub use id::RequestId;
+pub use principal::Principal;
+pub use quorum::Quorum;
+pub use request::{
+    HeldRequest, NewRequest, Origin, Outcome, Parameter, RequestState, Review, Settlement, StateKind, Verdict,
+};

@@ -1,0 +1,31 @@
+//! What policy says about a statement.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The terms under which a statement is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldTerms {
+    /// The rules that asked for it, in the order of the statements.
+    pub rules: Vec<Arc<str>>,
+    /// One member of each of these groups must approve; sorted, without duplicates, never empty.
+    pub groups: Vec<Arc<str>>,
+    /// How long it may wait; `None` takes the default of `[hold] timeout`.
+    pub timeout: Option<Duration>,
+}
+
+/// What policy says about a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It passes.
+    Allow,
+    /// People decide.
+    Hold(HoldTerms),
+    /// It never runs.
+    Deny {
+        /// The rule that said so.
+        rule: Arc<str>,
+        /// What the requester reads.
+        reason: Arc<str>,
+    },
+}

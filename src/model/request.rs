@@ -1,0 +1,275 @@
+//! A statement that was held or denied, and what became of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, RequestId, TableAccess};
+
+/// A bound value, decoded for reading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// `None` is SQL NULL. Binary values of types that are not decoded read `\x…` (hexadecimal).
+    pub value: Option<String>,
+    /// The type's name where it is known, as in `int4`.
+    pub r#type: Option<String>,
+}
+
+/// Where a statement comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The database as the client named it: the NAME of `[databases.NAME]`.
+    pub database: String,
+    /// The requester.
+    pub user: String,
+    /// `application_name` as the client gave it: untrusted text for display.
+    pub application_name: String,
+    /// The client's address and port.
+    pub client_addr: String,
+    /// Whether it would run inside an open transaction block: locks may be held meanwhile.
+    pub in_transaction: bool,
+}
+
+/// What is asked for, before it has a state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRequest {
+    /// The identifier it will have.
+    pub id: RequestId,
+    /// Who asks, and from where.
+    pub origin: Origin,
+    /// The exact text that would run.
+    pub statement: String,
+    /// The bound values, in order.
+    pub parameters: Vec<Parameter>,
+    /// SHA-256 of the exact protocol bytes that would be forwarded.
+    pub digest: [u8; 32],
+    /// Commands, as in [`super::Facts::commands`], joined by ", ".
+    pub command: String,
+    /// The most severe effect.
+    pub effect: Effect,
+    /// Tables named.
+    pub tables: Vec<TableAccess>,
+    /// Functions called.
+    pub functions: Vec<String>,
+    /// See [`super::Facts::signals`].
+    pub signals: Vec<String>,
+    /// See [`super::Facts::unfiltered`].
+    pub unfiltered: bool,
+    /// The rules that held or denied it, joined by ", ".
+    pub rule: String,
+    /// Groups of which one member each must approve; empty for a denied statement.
+    pub groups: Vec<String>,
+    /// When it arrived.
+    pub created_at: Timestamp,
+    /// When it expires; equal to `created_at` for a denied statement.
+    pub expires_at: Timestamp,
+}
+
+/// A person's word on a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It may run.
+    Approve,
+    /// It must not run.
+    Reject,
+}
+
+/// One person's verdict on a request, as recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Who.
+    pub reviewer: String,
+    /// For which of the request's groups they can stand, at the time.
+    pub groups: Vec<String>,
+    /// What they said.
+    pub verdict: Verdict,
+    /// Their comment or reason; may be empty for an approval.
+    pub comment: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What came of a statement that ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The command tag of the last command, as in `DELETE 3`; empty where there was none.
+    pub tag: String,
+    /// Rows affected or returned in all; `None` where the tags carry no number.
+    pub rows: Option<u64>,
+    /// SQLSTATE of the error that ended it.
+    pub sqlstate: Option<String>,
+    /// The error's message, or why the outcome is not known.
+    pub error: Option<String>,
+    /// From forwarding to completion, milliseconds.
+    pub duration_ms: u64,
+}
+
+/// The states of a request, with the facts that each brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestState {
+    /// Waiting for people.
+    Pending,
+    /// Enough people said yes; not yet forwarded.
+    Approved,
+    /// Recorded as about to run; forwarded right after.
+    Running,
+    /// It ran to its end.
+    Executed(Outcome),
+    /// It ran, and the server refused it or its outcome is not known.
+    Failed(Outcome),
+    /// Somebody said no (see the reviews).
+    Rejected,
+    /// Nobody decided in time.
+    Expired,
+    /// The requester took it back, or is gone; the text says which.
+    Withdrawn(String),
+    /// The proxy stopped before it was settled; the text says when.
+    Abandoned(String),
+    /// Policy forbids it; the text is the reason.
+    Denied(String),
+}
+
+/// The name of a state, without its facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is described in RequestState")]
+pub enum StateKind {
+    Pending,
+    Approved,
+    Running,
+    Executed,
+    Failed,
+    Rejected,
+    Expired,
+    Withdrawn,
+    Abandoned,
+    Denied,
+}
+
+impl StateKind {
+    /// Every state.
+    pub const ALL: [Self; 10] = [
+        Self::Pending,
+        Self::Approved,
+        Self::Running,
+        Self::Executed,
+        Self::Failed,
+        Self::Rejected,
+        Self::Expired,
+        Self::Withdrawn,
+        Self::Abandoned,
+        Self::Denied,
+    ];
+
+    /// The name used in the API and the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Running => "running",
+            Self::Executed => "executed",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+            Self::Abandoned => "abandoned",
+            Self::Denied => "denied",
+        }
+    }
+
+    /// The state of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == name)
+    }
+
+    /// Whether nothing will change it any more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::Approved | Self::Running)
+    }
+
+    /// Whether a request may go from this state to `next`.
+    #[must_use]
+    pub const fn may_become(self, next: Self) -> bool {
+        use StateKind::{
+            Abandoned, Approved, Executed, Expired, Failed, Pending, Rejected, Running, Withdrawn,
+        };
+        matches!(
+            (self, next),
+            (Pending, Approved | Rejected | Expired | Withdrawn | Abandoned)
+                | (Approved, Running | Withdrawn | Abandoned)
+                | (Running, Executed | Failed | Abandoned)
+        )
+    }
+}
+
+impl RequestState {
+    /// The state's name.
+    #[must_use]
+    pub const fn kind(&self) -> StateKind {
+        match self {
+            Self::Pending => StateKind::Pending,
+            Self::Approved => StateKind::Approved,
+            Self::Running => StateKind::Running,
+            Self::Executed(_) => StateKind::Executed,
+            Self::Failed(_) => StateKind::Failed,
+            Self::Rejected => StateKind::Rejected,
+            Self::Expired => StateKind::Expired,
+            Self::Withdrawn(_) => StateKind::Withdrawn,
+            Self::Abandoned(_) => StateKind::Abandoned,
+            Self::Denied(_) => StateKind::Denied,
+        }
+    }
+}
+
+/// A request as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRequest {
+    /// What was asked.
+    pub asked: NewRequest,
+    /// What became of it so far.
+    pub state: RequestState,
+    /// Verdicts, oldest first.
+    pub reviews: Vec<Review>,
+    /// When it reached a final state.
+    pub settled_at: Option<Timestamp>,
+}
+
+/// What ends the wait of a held statement: what its session must now do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// Run it. The reviews that carried it.
+    Approved(Vec<Review>),
+    /// Refuse it, with the review that did so.
+    Rejected(Review),
+    /// Refuse it: nobody decided in time.
+    Expired,
+    /// It was settled in another way (abandoned by a shutdown, withdrawn through the API).
+    Closed(StateKind),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn final_states_lead_nowhere() {
+        for from in StateKind::ALL {
+            assert_eq!(
+                from.is_final(),
+                StateKind::ALL.into_iter().all(|to| !from.may_become(to)),
+                "{from:?}"
+            );
+            assert_eq!(StateKind::parse(from.as_str()), Some(from));
+        }
+    }
+
+    #[test]
+    fn nothing_runs_that_was_not_approved() {
+        for from in StateKind::ALL {
+            assert_eq!(from.may_become(StateKind::Running), from == StateKind::Approved);
+        }
+    }
+}
