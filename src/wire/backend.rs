@@ -1,0 +1,133 @@
+//! Bodies of a server's messages, as far as the relay looks at them.
+
+use super::{Fields, Malformed};
+
+/// The transaction status that ReadyForQuery carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionStatus {
+    /// Not in a transaction block.
+    Idle,
+    /// In a transaction block.
+    InTransaction,
+    /// In a failed transaction block: everything but its end is refused.
+    Failed,
+}
+
+/// ReadyForQuery.
+pub fn ready_for_query(body: &[u8]) -> Result<TransactionStatus, Malformed> {
+    match body {
+        b"I" => Ok(TransactionStatus::Idle),
+        b"T" => Ok(TransactionStatus::InTransaction),
+        b"E" => Ok(TransactionStatus::Failed),
+        _ => Err(Malformed("ReadyForQuery with an unknown status")),
+    }
+}
+
+/// ParameterStatus: name and value.
+pub fn parameter_status(body: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    let mut fields = Fields::of(body);
+    Ok((fields.cstr()?, fields.cstr()?))
+}
+
+/// CommandComplete: the command tag.
+pub fn command_tag(body: &[u8]) -> Result<&str, Malformed> {
+    let tag = Fields::of(body).cstr()?;
+    std::str::from_utf8(tag).map_err(|_| Malformed("a command tag that is no text"))
+}
+
+/// The number of rows in a command tag: its last word, if that is a number.
+#[must_use]
+pub fn rows_of(tag: &str) -> Option<u64> {
+    tag.rsplit(' ').next()?.parse().ok()
+}
+
+/// What the relay keeps of an ErrorResponse.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServerError {
+    /// SQLSTATE.
+    pub sqlstate: String,
+    /// The primary message.
+    pub message: String,
+    /// ERROR, FATAL or PANIC, not localised where the server says so (field V).
+    pub severity: String,
+    /// The name of the function in the server that raised it; not localised.
+    pub routine: String,
+}
+
+impl ServerError {
+    /// Whether the server closes the session with it.
+    #[must_use]
+    pub fn ends_session(&self) -> bool {
+        matches!(self.severity.as_str(), "FATAL" | "PANIC")
+    }
+}
+
+/// ErrorResponse. For display and records: text that is not UTF-8 is shown with replacements.
+#[must_use]
+pub fn error_response(body: &[u8]) -> ServerError {
+    let mut error = ServerError::default();
+    let mut fields = Fields::of(body);
+    while let Ok(code) = fields.u8() {
+        let Ok(value) = fields.cstr() else { break };
+        let text = String::from_utf8_lossy(value);
+        match code {
+            b'C' => error.sqlstate = text.into_owned(),
+            b'M' => error.message = text.into_owned(),
+            b'V' => error.severity = text.into_owned(),
+            b'R' => error.routine = text.into_owned(),
+            b'S' if error.severity.is_empty() => error.severity = text.into_owned(),
+            _ => {}
+        }
+    }
+    error
+}
+
+/// ParameterDescription: the OIDs of the parameters' types.
+pub fn parameter_description(body: &[u8]) -> Result<Vec<u32>, Malformed> {
+    let mut fields = Fields::of(body);
+    let count = fields.count()?;
+    let types = (0..count)
+        .map(|_| fields.i32().map(i32::cast_unsigned))
+        .collect::<Result<_, _>>()?;
+    fields.end()?;
+    Ok(types)
+}
+
+/// BackendKeyData: process id and secret (4 bytes in protocol 3.0, up to 256 in 3.2).
+pub fn backend_key(body: &[u8]) -> Result<(i32, &[u8]), Malformed> {
+    let mut fields = Fields::of(body);
+    let pid = fields.i32()?;
+    let secret = fields.rest();
+    if (4..=256).contains(&secret.len()) {
+        Ok((pid, secret))
+    } else {
+        Err(Malformed("BackendKeyData with a bad key length"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_the_last_word_of_a_tag() {
+        for (tag, rows) in [
+            ("DELETE 3", Some(3)),
+            ("INSERT 0 7", Some(7)),
+            ("SELECT 100000", Some(100_000)),
+            ("CREATE TABLE", None),
+            ("", None),
+        ] {
+            assert_eq!(rows_of(tag), rows, "{tag}");
+        }
+    }
+
+    #[test]
+    fn an_error_gives_state_and_message() {
+        let error = error_response(b"SFEHLER\0VERROR\0C23505\0Mdoppelt\0\0");
+        assert_eq!(error.sqlstate, "23505");
+        assert_eq!(error.message, "doppelt");
+        assert_eq!(error.severity, "ERROR");
+        assert_eq!(error_response(b"C1"), ServerError::default());
+    }
+}
