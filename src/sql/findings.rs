@@ -1,0 +1,144 @@
+//! What the walk over one statement has found so far, and the facts that it makes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Effect, Facts, TableAccess};
+
+/// More signals than a person would read are only counted.
+const MAX_SIGNALS: usize = 20;
+
+/// What becomes of the part of a statement that is being looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Runs {
+    /// It is executed.
+    Now,
+    /// It is planned only (EXPLAIN): what it would do does not happen, but planning may call
+    /// its functions.
+    Planned,
+    /// It is only stored, as a definition (CREATE VIEW).
+    Stored,
+}
+
+/// What has been found.
+#[derive(Debug)]
+pub(super) struct Findings {
+    runs: Runs,
+    effect: Effect,
+    commands: Vec<String>,
+    tables: BTreeMap<(Option<String>, String), bool>,
+    functions: BTreeSet<String>,
+    unfiltered: bool,
+    signals: Vec<String>,
+    signals_left_out: usize,
+}
+
+impl Findings {
+    /// Nothing yet, but that it is this command and has this effect at least.
+    pub(super) fn new(command: impl Into<String>, effect: Effect, runs: Runs) -> Self {
+        Self {
+            runs,
+            effect,
+            commands: vec![command.into()],
+            tables: BTreeMap::new(),
+            functions: BTreeSet::new(),
+            unfiltered: false,
+            signals: Vec::new(),
+            signals_left_out: 0,
+        }
+    }
+
+    /// It is a part of the statement that does this, if it runs.
+    pub(super) fn does(&mut self, effect: Effect) {
+        if self.runs == Runs::Now {
+            self.effect = self.effect.max(effect);
+        }
+    }
+
+    /// As [`Self::does`], where the command does not say why.
+    pub(super) fn does_since(&mut self, effect: Effect, why: impl Into<String>) {
+        if self.runs == Runs::Now {
+            self.does(effect);
+            self.signal(why);
+        }
+    }
+
+    /// It calls something that does this, also when it is only planned.
+    pub(super) fn calls(&mut self, effect: Effect, why: impl Into<String>) {
+        if self.runs != Runs::Stored {
+            self.effect = self.effect.max(effect);
+            self.signal(why);
+        }
+    }
+
+    /// The statement as a whole has this effect, whatever of it runs now.
+    pub(super) fn raise(&mut self, effect: Effect, why: impl Into<String>) {
+        self.effect = self.effect.max(effect);
+        self.signal(why);
+    }
+
+    /// Another command inside.
+    pub(super) fn command(&mut self, command: &str) {
+        if self.runs == Runs::Now && !self.commands.iter().any(|c| c == command) {
+            self.commands.push(command.to_owned());
+        }
+    }
+
+    /// It names a table.
+    pub(super) fn table(&mut self, schema: &str, name: &str, written: bool) {
+        let schema = (!schema.is_empty()).then(|| schema.to_owned());
+        let entry = self.tables.entry((schema, name.to_owned())).or_default();
+        *entry |= written && self.runs != Runs::Planned;
+    }
+
+    /// It calls a function of that name.
+    pub(super) fn function(&mut self, name: &[&str]) {
+        self.functions.insert(name.join("."));
+    }
+
+    /// An UPDATE or DELETE without WHERE.
+    pub(super) fn unfiltered(&mut self) {
+        self.unfiltered |= self.runs == Runs::Now;
+    }
+
+    /// Whether what is being looked at is executed.
+    pub(super) fn is_run(&self) -> bool {
+        self.runs == Runs::Now
+    }
+
+    /// Something for the approver to know. Must hold no constant of the text.
+    pub(super) fn signal(&mut self, signal: impl Into<String>) {
+        let signal = signal.into();
+        if self.signals.contains(&signal) {
+            return;
+        }
+        if self.signals.len() < MAX_SIGNALS {
+            self.signals.push(signal);
+        } else {
+            self.signals_left_out += 1;
+        }
+    }
+
+    /// The facts.
+    pub(super) fn into_facts(mut self) -> Facts {
+        if self.signals_left_out > 0 {
+            self.signals
+                .push(format!("and {} more findings like these", self.signals_left_out));
+        }
+        Facts {
+            effect: self.effect,
+            commands: self.commands,
+            tables: self
+                .tables
+                .into_iter()
+                .map(|((schema, name), written)| TableAccess {
+                    schema,
+                    name,
+                    written,
+                })
+                .collect(),
+            functions: self.functions.into_iter().collect(),
+            unfiltered: self.unfiltered,
+            signals: self.signals,
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! One statement: its kind, what stands inside it, and what it does to the session's names.
+
+use std::sync::Arc;
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{CopyStmt, DiscardMode, ExplainStmt, Node, PrepareStmt, RawStmt};
+use serde::Serialize;
+
+use super::aliases::Aliases;
+use super::definitions;
+use super::findings::{Findings, Runs};
+use super::gather::{Gatherer, Tables};
+use super::kinds::kind_of;
+use super::set;
+use super::walk::{Shape, tree_of};
+use crate::model::{Effect, Facts, NameOp, PreparedSql, Statement};
+
+/// What a statement is, does and names. `text` is the text that it was parsed from.
+pub(super) fn judge(raw: &RawStmt, text: &str, shape: &Shape) -> Statement {
+    let Some(node) = raw.stmt.as_ref().and_then(|stmt| stmt.node.as_ref()) else {
+        return Statement {
+            facts: Facts::unknown("the parser found a statement without content"),
+            name_op: None,
+            transaction_control: true,
+        };
+    };
+    Statement {
+        facts: facts(node, shape),
+        name_op: name_op(node, raw, text, shape),
+        transaction_control: matches!(node, NodeEnum::TransactionStmt(_)),
+    }
+}
+
+fn facts(node: &NodeEnum, shape: &Shape) -> Facts {
+    match node {
+        NodeEnum::ExplainStmt(explain) => explained(explain, shape),
+        // What is prepared is judged into the name, see `name_op`.
+        NodeEnum::PrepareStmt(_) => Findings::new("PREPARE", Effect::Session, Runs::Now).into_facts(),
+        NodeEnum::CopyStmt(copy) => copied(copy, shape),
+        NodeEnum::VariableSetStmt(set) => set::judge_set(set),
+        NodeEnum::CreateSchemaStmt(create) => {
+            let mut facts = gathered(node, Runs::Now, shape);
+            for element in create
+                .schema_elts
+                .iter()
+                .filter_map(|element| element.node.as_ref())
+            {
+                facts.absorb(&self::facts(element, shape));
+            }
+            facts
+        }
+        // Stored as they are; nothing in them runs now.
+        NodeEnum::ViewStmt(_)
+        | NodeEnum::RuleStmt(_)
+        | NodeEnum::CreateTrigStmt(_)
+        | NodeEnum::CreateFunctionStmt(_)
+        | NodeEnum::CreatePolicyStmt(_)
+        | NodeEnum::AlterPolicyStmt(_) => gathered(node, Runs::Stored, shape),
+        _ => gathered(node, Runs::Now, shape),
+    }
+}
+
+/// The facts that a walk over the whole statement finds, on top of those of its kind.
+fn gathered(node: &NodeEnum, runs: Runs, shape: &Shape) -> Facts {
+    let kind = kind_of(node);
+    let mut findings = Findings::new(kind.command, kind.effect, runs);
+    definitions::judge(node, &mut findings);
+    let tables = match node {
+        // Locked or kept in order; neither their data nor their definition changes.
+        NodeEnum::LockStmt(_)
+        | NodeEnum::VacuumStmt(_)
+        | NodeEnum::ClusterStmt(_)
+        | NodeEnum::ReindexStmt(_) => Tables::Read,
+        _ => Tables::Defined,
+    };
+    gather(node, tables, findings, shape)
+}
+
+fn gather(node: &impl Serialize, tables: Tables, findings: Findings, shape: &Shape) -> Facts {
+    match tree_of(node, shape) {
+        Ok(tree) => {
+            let aliases = if shape.calls_in_from() {
+                Aliases::of(&tree)
+            } else {
+                Aliases::default()
+            };
+            let mut gatherer = Gatherer::new(findings, aliases, tables);
+            gatherer.value(&tree);
+            gatherer.findings.into_facts()
+        }
+        Err(refused) => {
+            let mut facts = findings.into_facts();
+            facts.absorb(&Facts::unknown(refused.to_string()));
+            facts
+        }
+    }
+}
+
+/// EXPLAIN plans its statement; with ANALYZE it runs it.
+fn explained(explain: &ExplainStmt, shape: &Shape) -> Facts {
+    let planned = Findings::new("EXPLAIN", Effect::Read, Runs::Planned);
+    match inner(explain.query.as_deref()) {
+        Some(query) if explain.options.iter().any(analyzes) => {
+            let mut own = planned.into_facts();
+            own.absorb(&facts(query, shape));
+            own
+        }
+        _ => gather(explain, Tables::Read, planned, shape),
+    }
+}
+
+/// Whether an option may ask for execution. Only `off` and `false` do not, whatever else the
+/// same list says; a number counts as on, so that no number changes a judgement.
+fn analyzes(option: &Node) -> bool {
+    let Some(NodeEnum::DefElem(option)) = option.node.as_ref() else {
+        return true;
+    };
+    if !option.defname.eq_ignore_ascii_case("analyze") && !option.defname.eq_ignore_ascii_case("analyse") {
+        return false;
+    }
+    match inner(option.arg.as_deref()) {
+        Some(NodeEnum::String(word)) => {
+            !word.sval.eq_ignore_ascii_case("off") && !word.sval.eq_ignore_ascii_case("false")
+        }
+        _ => true,
+    }
+}
+
+/// COPY, by what stands on its other end.
+fn copied(copy: &CopyStmt, shape: &Shape) -> Facts {
+    let (command, effect) = match (copy.is_program, copy.filename.is_empty(), copy.is_from) {
+        (true, _, _) => ("COPY PROGRAM", Effect::Server),
+        (false, false, _) => ("COPY FILE", Effect::Server),
+        (false, true, true) => ("COPY", Effect::Write),
+        (false, true, false) => ("COPY", Effect::Read),
+    };
+    let mut findings = Findings::new(command, effect, Runs::Now);
+    if command != "COPY" {
+        let end = if copy.is_program {
+            "runs a program on the server"
+        } else {
+            "uses a file of the server"
+        };
+        findings.signal(format!("it {end}"));
+        if copy.is_from {
+            findings.does(Effect::Write);
+        }
+    }
+    gather(
+        copy,
+        if copy.is_from {
+            Tables::Defined
+        } else {
+            Tables::Read
+        },
+        findings,
+        shape,
+    )
+}
+
+fn name_op(node: &NodeEnum, raw: &RawStmt, text: &str, shape: &Shape) -> Option<NameOp> {
+    Some(match node {
+        NodeEnum::PrepareStmt(prepare) => prepared(prepare, raw, text, shape),
+        NodeEnum::ExecuteStmt(execute) => NameOp::Execute {
+            name: execute.name.clone(),
+        },
+        NodeEnum::ExplainStmt(explain) => return executed_inside(explain.query.as_deref()),
+        NodeEnum::CreateTableAsStmt(create) => return executed_inside(create.query.as_deref()),
+        NodeEnum::DeallocateStmt(deallocate) if deallocate.isall => NameOp::DeallocateAll,
+        NodeEnum::DeallocateStmt(deallocate) => NameOp::Deallocate {
+            name: deallocate.name.clone(),
+        },
+        NodeEnum::DiscardStmt(discard) if discard.target == DiscardMode::DiscardAll as i32 => {
+            NameOp::DiscardAll
+        }
+        NodeEnum::DeclareCursorStmt(declare) => NameOp::Declare {
+            name: declare.portalname.clone(),
+        },
+        NodeEnum::FetchStmt(fetch) => NameOp::Fetch {
+            name: fetch.portalname.clone(),
+        },
+        _ => return None,
+    })
+}
+
+/// The EXECUTE inside EXPLAIN, CREATE TABLE AS, or both.
+fn executed_inside(query: Option<&Node>) -> Option<NameOp> {
+    match inner(query)? {
+        NodeEnum::ExecuteStmt(execute) => Some(NameOp::Execute {
+            name: execute.name.clone(),
+        }),
+        NodeEnum::CreateTableAsStmt(create) => executed_inside(create.query.as_deref()),
+        _ => None,
+    }
+}
+
+fn prepared(prepare: &PrepareStmt, raw: &RawStmt, text: &str, shape: &Shape) -> NameOp {
+    let facts = inner(prepare.query.as_deref()).map_or_else(
+        || Facts::unknown("the parser found a PREPARE without a statement"),
+        |query| facts(query, shape),
+    );
+    let prepared = PreparedSql {
+        text: own_text(raw, text).to_owned(),
+        facts,
+    };
+    NameOp::Prepare {
+        name: prepare.name.clone(),
+        prepared: Arc::new(prepared),
+    }
+}
+
+/// The part of the text that is this statement; all of it where the parser does not say.
+fn own_text<'a>(raw: &RawStmt, text: &'a str) -> &'a str {
+    let start = usize::try_from(raw.stmt_location).unwrap_or(0);
+    let end = match usize::try_from(raw.stmt_len) {
+        Ok(length) if length > 0 => start.saturating_add(length),
+        _ => text.len(),
+    };
+    text.get(start..end).unwrap_or(text).trim()
+}
+
+fn inner(node: Option<&Node>) -> Option<&NodeEnum> {
+    node.and_then(|node| node.node.as_ref())
+}
