@@ -9,5 +9,6 @@
 #![forbid(unsafe_code)]
 
 pub mod model;
+pub mod policy;
 pub mod sql;
 pub mod wire;

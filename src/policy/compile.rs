@@ -1,0 +1,227 @@
+//! From a policy file as written to rules that can be evaluated.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::NO_RULE;
+use super::condition::When;
+use super::error::PolicyProblem;
+use super::file::{Names, RawFile, RawHold, RawRule, RawThen, RawWhen, Reader};
+use super::pattern::{Glob, NamePattern};
+use super::rule::{Action, Rule};
+use crate::model::{Effect, duration};
+
+/// A rule, and the line of its name.
+pub(super) struct Compiled {
+    pub(super) rule: Rule,
+    pub(super) line: usize,
+}
+
+/// Compiles the rules of a file; those with a problem are missing from the result.
+pub(super) fn rules(
+    file: &Path,
+    text: &str,
+    raw: Vec<RawRule>,
+    problems: &mut Vec<PolicyProblem>,
+) -> Vec<Compiled> {
+    let mut reader = Reader { file, text, problems };
+    raw.into_iter().filter_map(|raw| rule(&mut reader, raw)).collect()
+}
+
+/// The file's `default_groups` and their line.
+pub(super) fn default_groups(
+    file: &Path,
+    text: &str,
+    raw: &RawFile,
+    problems: &mut Vec<PolicyProblem>,
+) -> Option<(Vec<Arc<str>>, usize)> {
+    let names = raw.default_groups.as_ref()?;
+    let mut reader = Reader { file, text, problems };
+    let line = reader.line(names.span().start);
+    let groups = groups(&mut reader, "default_groups", names)?;
+    Some((groups, line))
+}
+
+/// `None` where something is wrong with it: the problems say what.
+fn rule(reader: &mut Reader<'_, '_>, raw: RawRule) -> Option<Compiled> {
+    let name = name(reader, &raw.name);
+    let when = match raw.when {
+        None => Some(When::default()),
+        Some(when) => conditions(reader, &when),
+    };
+    let action = action(reader, raw.then);
+    let line = reader.line(raw.name.span().start);
+    Some(Compiled {
+        rule: Rule {
+            name: name?,
+            when: when?,
+            action: action?,
+            place: format!("{}:{line}", reader.file.display()),
+        },
+        line,
+    })
+}
+
+fn name(reader: &mut Reader<'_, '_>, raw: &Spanned<String>) -> Option<Arc<str>> {
+    let name = raw.as_ref().as_str();
+    let problem = if name.trim().is_empty() {
+        "a rule's name is empty: say in a few words what the rule is for"
+    } else if name.contains(char::is_control) {
+        "a rule's name is one line of text"
+    } else if name == NO_RULE {
+        "this name is kept for statements that no rule matches"
+    } else {
+        return Some(Arc::from(name));
+    };
+    reader.fail(raw.span().start, problem);
+    None
+}
+
+fn conditions(reader: &mut Reader<'_, '_>, raw: &Spanned<RawWhen>) -> Option<When> {
+    let start = raw.span().start;
+    let raw = raw.as_ref();
+    let before = reader.problems.len();
+    let when = When {
+        databases: plain_names(reader, "databases", raw.databases.as_ref()),
+        users: plain_names(reader, "users", raw.users.as_ref()),
+        groups: plain_names(reader, "groups", raw.groups.as_ref()),
+        not_groups: plain_names(reader, "not_groups", raw.not_groups.as_ref()),
+        effects: list(reader, "effects", raw.effects.as_ref(), |effect| {
+            effect.parse::<Effect>().map_err(|error| error.to_string())
+        })
+        .map(|effects| effects.into_iter().collect()),
+        commands: list(reader, "commands", raw.commands.as_ref(), command),
+        tables: patterns(reader, "tables", raw.tables.as_ref()),
+        functions: patterns(reader, "functions", raw.functions.as_ref()),
+        filtered: raw.r#where,
+    };
+    if reader.problems.len() > before {
+        return None;
+    }
+    if when == When::default() {
+        reader.fail(
+            start,
+            "an empty `when`: leave it out where the rule is for everything",
+        );
+        return None;
+    }
+    if let (Some(groups), Some(excluded)) = (&when.groups, &when.not_groups)
+        && groups.iter().all(|group| excluded.contains(group))
+    {
+        reader.fail(
+            start,
+            "this can never match: each of `groups` is also in `not_groups`",
+        );
+        return None;
+    }
+    Some(when)
+}
+
+fn action(reader: &mut Reader<'_, '_>, raw: RawThen) -> Option<Action> {
+    match raw {
+        RawThen::Allow => Some(Action::Allow),
+        RawThen::Hold(RawHold {
+            groups: names,
+            timeout,
+        }) => {
+            let groups = groups(reader, "groups", &names);
+            let timeout = match timeout {
+                None => Some(None),
+                Some(text) => self::timeout(reader, &text).map(Some),
+            };
+            Some(Action::Hold {
+                groups: groups?,
+                timeout: timeout?,
+            })
+        }
+        RawThen::Deny(deny) => {
+            let reason = deny.reason.as_ref().trim();
+            if reason.is_empty() {
+                let message =
+                    "the reason is empty: the requester reads it, so say why, and what to do instead";
+                reader.fail(deny.reason.span().start, message);
+                return None;
+            }
+            Some(Action::Deny {
+                reason: Arc::from(reason),
+            })
+        }
+    }
+}
+
+fn timeout(reader: &mut Reader<'_, '_>, text: &Spanned<String>) -> Option<Duration> {
+    let message = match duration::parse(text.as_ref()) {
+        Ok(timeout) if timeout >= Duration::from_secs(1) => return Some(timeout),
+        Ok(_) => "a timeout under a second: nobody could decide in that time".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    reader.fail(text.span().start, message);
+    None
+}
+
+/// Sorted, without duplicates.
+fn groups(reader: &mut Reader<'_, '_>, key: &str, names: &Names) -> Option<Vec<Arc<str>>> {
+    let mut groups: Vec<Arc<str>> = plain_names(reader, key, Some(names))?
+        .into_iter()
+        .map(Arc::from)
+        .collect();
+    groups.sort();
+    groups.dedup();
+    Some(groups)
+}
+
+/// Names that are compared as they are.
+fn plain_names(reader: &mut Reader<'_, '_>, key: &str, names: Option<&Names>) -> Option<Vec<String>> {
+    list(reader, key, names, |name| {
+        if name.trim() != name || name.is_empty() {
+            Err("a name is empty, or has spaces at its ends".to_owned())
+        } else if name.contains('*') {
+            Err(format!(
+                "\"{name}\": `*` works in commands, tables and functions only; list the names"
+            ))
+        } else {
+            Ok(name.to_owned())
+        }
+    })
+}
+
+fn patterns(reader: &mut Reader<'_, '_>, key: &str, names: Option<&Names>) -> Option<Vec<NamePattern>> {
+    list(reader, key, names, |pattern| {
+        NamePattern::parse(pattern)
+            .map_err(|why| format!("\"{pattern}\" is no name of a table or function: {why}"))
+    })
+}
+
+fn command(text: &str) -> Result<Glob, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.is_empty() {
+        return Err("a command is empty".to_owned());
+    }
+    Ok(Glob::new(&words.join(" ").to_uppercase()))
+}
+
+/// `None` where the list is not there, or anything in it is wrong: the problems tell the two apart.
+fn list<T>(
+    reader: &mut Reader<'_, '_>,
+    key: &str,
+    names: Option<&Names>,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Option<Vec<T>> {
+    let names = names?;
+    if names.as_ref().is_empty() {
+        let message = format!("`{key}` is empty: name something, or leave it out");
+        reader.fail(names.span().start, message);
+        return None;
+    }
+    let mut values = Vec::with_capacity(names.as_ref().len());
+    for name in names.as_ref() {
+        match read(name.as_ref()) {
+            Ok(value) => values.push(value),
+            Err(message) => reader.fail(name.span().start, format!("{key}: {message}")),
+        }
+    }
+    (values.len() == names.as_ref().len()).then_some(values)
+}

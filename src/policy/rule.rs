@@ -1,0 +1,85 @@
+//! A rule: when it matches, and what then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Subject;
+use super::condition::{Doubt, When};
+use crate::model::Facts;
+
+/// What a rule does with a statement that it matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// It passes.
+    Allow,
+    /// People decide.
+    Hold {
+        /// One member of each must approve; sorted, without duplicates, never empty.
+        groups: Vec<Arc<str>>,
+        /// How long it may wait; `None`: the default.
+        timeout: Option<Duration>,
+    },
+    /// It never runs.
+    Deny {
+        /// What the requester reads.
+        reason: Arc<str>,
+    },
+}
+
+impl Action {
+    /// The word of the policy language.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Hold { .. } => "hold",
+            Self::Deny { .. } => "deny",
+        }
+    }
+
+    /// How a condition reads what it cannot be sure of: always against the statement.
+    pub(super) const fn doubt(&self) -> Doubt {
+        match self {
+            Self::Allow => Doubt::DoesNotMatch,
+            Self::Hold { .. } | Self::Deny { .. } => Doubt::Matches,
+        }
+    }
+}
+
+/// One rule of a policy.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    pub(super) name: Arc<str>,
+    pub(super) when: When,
+    pub(super) action: Action,
+    /// File and line, as in `default.toml:12`.
+    pub(super) place: String,
+}
+
+impl Rule {
+    /// Its name; unique in the policy.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it does.
+    #[must_use]
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// Where it is written, as in `default.toml:12`.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    pub(super) fn shared_name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(super) fn matches(&self, subject: &Subject<'_>, facts: &Facts) -> bool {
+        self.when.matches(subject, facts, self.action.doubt())
+    }
+}

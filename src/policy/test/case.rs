@@ -1,0 +1,282 @@
+//! A case of a test file: who asks for what, and what is to come of it.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::model::{Decision, Effect, Facts, TableAccess};
+use crate::policy::Subject;
+use crate::policy::error::PolicyProblem;
+use crate::policy::file::Reader;
+use crate::policy::pattern::{Identifier, split_identifiers};
+
+/// One case.
+#[derive(Debug, Clone)]
+pub struct Case {
+    name: String,
+    line: usize,
+    user: String,
+    groups: Vec<String>,
+    database: String,
+    input: Input,
+    expected: Expected,
+}
+
+/// What is decided on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A text to be judged.
+    Sql(String),
+    /// The facts of one statement, given by hand.
+    Facts(Box<Facts>),
+}
+
+/// What is to come of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    decision: Word,
+    rule: Option<String>,
+    approvers: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Allow,
+    Hold,
+    Deny,
+}
+
+impl Case {
+    /// What the case shows.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The line of its name in the file, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Who asks, and where.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            database: &self.database,
+            user: &self.user,
+            groups: &self.groups,
+        }
+    }
+
+    /// What is decided on.
+    #[must_use]
+    pub fn input(&self) -> &Input {
+        &self.input
+    }
+
+    /// What is to come of it.
+    #[must_use]
+    pub fn expected(&self) -> &Expected {
+        &self.expected
+    }
+}
+
+impl Expected {
+    /// The word of the decision: `allow`, `hold` or `deny`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self.decision {
+            Word::Allow => "allow",
+            Word::Hold => "hold",
+            Word::Deny => "deny",
+        }
+    }
+
+    /// The rule that is to decide, if the case says so.
+    #[must_use]
+    pub fn rule(&self) -> Option<&str> {
+        self.rule.as_deref()
+    }
+
+    /// The groups that are to approve, if the case says so; sorted.
+    #[must_use]
+    pub fn approvers(&self) -> Option<&[String]> {
+        self.approvers.as_deref()
+    }
+
+    /// Whether a decision, made by these rules, is the expected one.
+    pub(super) fn is_met(&self, decision: &Decision, rules: &[String]) -> bool {
+        let (word, groups) = match decision {
+            Decision::Allow => (Word::Allow, [].as_slice()),
+            Decision::Hold(terms) => (Word::Hold, terms.groups.as_slice()),
+            Decision::Deny { .. } => (Word::Deny, [].as_slice()),
+        };
+        word == self.decision
+            && self.rule.as_ref().is_none_or(|rule| rules.contains(rule))
+            && self.approvers.as_ref().is_none_or(|approvers| {
+                approvers
+                    .iter()
+                    .map(String::as_str)
+                    .eq(groups.iter().map(|g| &**g))
+            })
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawSubject {
+    user: Option<String>,
+    groups: Option<Vec<String>>,
+    database: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCase {
+    name: Spanned<String>,
+    user: Option<String>,
+    groups: Option<Vec<String>>,
+    database: Option<String>,
+    sql: Option<String>,
+    facts: Option<Spanned<RawFacts>>,
+    expect: Word,
+    rule: Option<String>,
+    approvers: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFacts {
+    effect: Effect,
+    commands: Vec<String>,
+    #[serde(default)]
+    tables: Vec<String>,
+    #[serde(default)]
+    functions: Vec<String>,
+    #[serde(default)]
+    unfiltered: bool,
+}
+
+/// Reads the cases of a file; those with a problem are missing from the result.
+pub(super) fn read(path: &Path, text: &str, problems: &mut Vec<PolicyProblem>) -> Vec<Case> {
+    let mut reader = Reader {
+        file: path,
+        text,
+        problems,
+    };
+    let Some(table) = reader.parse() else {
+        return Vec::new();
+    };
+    let mut subject = RawSubject::default();
+    let mut raw: Vec<RawCase> = Vec::new();
+    for (key, value) in table {
+        match key.as_ref().as_ref() {
+            "subject" => subject = reader.value(value).unwrap_or_default(),
+            "case" => raw = reader.values("case", value),
+            other => reader.fail(
+                key.span().start,
+                format!("unknown key `{other}`: a test file has [subject] and [[case]]"),
+            ),
+        }
+    }
+    raw.into_iter()
+        .filter_map(|raw| case(&mut reader, &subject, raw))
+        .collect()
+}
+
+fn case(reader: &mut Reader<'_, '_>, subject: &RawSubject, raw: RawCase) -> Option<Case> {
+    let at = raw.name.span().start;
+    let line = reader.line(at);
+    let input = match (raw.sql, raw.facts) {
+        (Some(sql), None) => Some(Input::Sql(sql)),
+        (None, Some(raw)) => facts(reader, raw).map(|facts| Input::Facts(Box::new(facts))),
+        _ => {
+            reader.fail(at, "a case has either `sql` or `facts`");
+            None
+        }
+    };
+    let user = raw.user.or_else(|| subject.user.clone());
+    let database = raw.database.or_else(|| subject.database.clone());
+    for (key, is_missing) in [("user", user.is_none()), ("database", database.is_none())] {
+        if is_missing {
+            reader.fail(
+                at,
+                format!("no `{key}`: say it here, or for all cases in [subject]"),
+            );
+        }
+    }
+    if raw.approvers.is_some() && raw.expect != Word::Hold {
+        reader.fail(at, "`approvers` goes with expect = \"hold\" only");
+        return None;
+    }
+    let approvers = raw.approvers.map(|mut groups| {
+        groups.sort();
+        groups.dedup();
+        groups
+    });
+    Some(Case {
+        name: raw.name.into_inner(),
+        line,
+        user: user?,
+        groups: raw.groups.or_else(|| subject.groups.clone()).unwrap_or_default(),
+        database: database?,
+        input: input?,
+        expected: Expected {
+            decision: raw.expect,
+            rule: raw.rule,
+            approvers,
+        },
+    })
+}
+
+fn facts(reader: &mut Reader<'_, '_>, raw: Spanned<RawFacts>) -> Option<Facts> {
+    let at = raw.span().start;
+    let raw = raw.into_inner();
+    if raw.commands.is_empty() {
+        reader.fail(at, "a statement has at least one command");
+        return None;
+    }
+    let mut tables = Vec::with_capacity(raw.tables.len());
+    for name in &raw.tables {
+        match table(name) {
+            Ok(table) => tables.push(table),
+            Err(why) => {
+                reader.fail(at, format!("\"{name}\" is no table: {why}"));
+                return None;
+            }
+        }
+    }
+    tables.sort();
+    Some(Facts {
+        effect: raw.effect,
+        commands: raw.commands,
+        tables,
+        functions: raw.functions,
+        unfiltered: raw.unfiltered,
+        signals: Vec::new(),
+    })
+}
+
+fn table(name: &str) -> Result<TableAccess, &'static str> {
+    let mut parts: Vec<String> = split_identifiers(name)?
+        .into_iter()
+        .map(|part| match part {
+            Identifier::Plain(name) | Identifier::Quoted(name) => name,
+        })
+        .collect();
+    let (Some(name), schema) = (parts.pop(), parts.pop()) else {
+        return Err("a name is empty");
+    };
+    if !parts.is_empty() {
+        return Err("write \"name\" or \"schema.name\"");
+    }
+    Ok(TableAccess {
+        schema,
+        name,
+        // No condition of a rule asks for it.
+        written: false,
+    })
+}
