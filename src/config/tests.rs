@@ -1,0 +1,381 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+const DATABASE: &str = "[databases.shop]\nupstream = \"postgres://app@db/shop\"\n";
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    Config::from_text(Path::new("etc/holdpoint.toml"), text, Path::new("etc"), variables)
+}
+
+/// A file without its database, variables, and the lines of the error.
+type Fault<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+
+/// The lines of the error.
+fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let error = load(text, variables).unwrap_err();
+    error.to_string().lines().map(str::to_owned).collect()
+}
+
+fn password(config: &Config) -> Option<&str> {
+    config.databases["shop"]
+        .upstream
+        .password
+        .as_ref()
+        .map(ExposeSecret::expose_secret)
+}
+
+#[test]
+fn one_database_is_enough() {
+    let config = load(DATABASE, &[]).unwrap();
+    assert_eq!(config.proxy, ProxyConfig::default());
+    assert_eq!(config.databases["shop"].upstream.to_string(), "app@db:5432/shop");
+}
+
+#[test]
+fn values_are_read_in_all_their_forms() {
+    let text = format!(
+        "[proxy]\nlisten = [\"127.0.0.1:1\", \"[::1]:1\"]\nworkers = 3\nmax_message = 1048576\n\
+         login_timeout = \"1m30s\"\n[log]\nformat = \"json\"\nlevel = \"debug\"\n{DATABASE}"
+    );
+    let config = load(&text, &[]).unwrap();
+    let listen: Vec<SocketAddr> = vec!["127.0.0.1:1".parse().unwrap(), "[::1]:1".parse().unwrap()];
+    assert_eq!(config.proxy.listen, listen);
+    assert_eq!(config.proxy.workers.count().get(), 3);
+    assert_eq!(config.proxy.max_message, 1 << 20);
+    assert_eq!(config.proxy.login_timeout, Duration::from_secs(90));
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.log.level, LogLevel::Debug);
+}
+
+#[test]
+fn paths_start_from_the_file() {
+    let config = load(DATABASE, &[]).unwrap();
+    assert_eq!(config.store.url, StoreUrl::Sqlite("etc/holdpoint.db".into()));
+    assert_eq!(config.policy.dir, Path::new("etc/policies"));
+    let text = format!("[store]\nurl = \"sqlite:///var/h.db\"\n[policy]\ndir = \"/srv/p\"\n{DATABASE}");
+    let config = load(&text, &[]).unwrap();
+    assert_eq!(config.store.url, StoreUrl::Sqlite("/var/h.db".into()));
+    assert_eq!(config.policy.dir, Path::new("/srv/p"));
+}
+
+#[test]
+fn variables_override_the_file() {
+    let text = format!("[proxy]\nlisten = \"127.0.0.1:1\"\nmax_connections = 5\n{DATABASE}");
+    let config = load(
+        &text,
+        &[
+            ("HOLDPOINT_CONFIG", "/elsewhere.toml"),
+            ("HOLDPOINT_PROXY__LISTEN", "127.0.0.1:2, [::1]:2"),
+            ("HOLDPOINT_PROXY__WORKERS", "2"),
+            ("HOLDPOINT_JUDGE__CACHE", "2MiB"),
+            ("HOLDPOINT_HOLD__TIMEOUT", "5m"),
+            ("HOLDPOINT_DATABASES__SHOP__PASSWORD", "hush"),
+            ("HOLDPOINT_DATABASES__LOGS__UPSTREAM", "postgres://app@db/logs"),
+            ("holdpoint_proxy__listen", "not ours"),
+            ("PATH", "/bin"),
+        ],
+    )
+    .unwrap();
+    let listen: Vec<SocketAddr> = vec!["127.0.0.1:2".parse().unwrap(), "[::1]:2".parse().unwrap()];
+    assert_eq!(config.proxy.listen, listen);
+    assert_eq!(config.proxy.max_connections, 5);
+    assert_eq!(config.proxy.workers.count().get(), 2);
+    assert_eq!(config.judge.cache, 2 << 20);
+    assert_eq!(config.hold.timeout, Duration::from_mins(5));
+    assert_eq!(password(&config), Some("hush"));
+    assert_eq!(config.databases["logs"].upstream.dbname, "logs");
+}
+
+#[test]
+fn variables_are_taken_as_they_are() {
+    for value in [
+        "12345",
+        "true",
+        "[1, 2]",
+        "{a=b}",
+        "\"quoted\"",
+        " spaced ",
+        "a,b",
+        "0x10",
+    ] {
+        let config = load(DATABASE, &[("HOLDPOINT_DATABASES__SHOP__PASSWORD", value)]).unwrap();
+        assert_eq!(password(&config), Some(value));
+    }
+}
+
+#[test]
+fn variables_of_other_programs_are_left_alone() {
+    // What Kubernetes injects for services named holdpoint and holdpoint-console.
+    for name in [
+        "HOLDPOINT_PORT",
+        "HOLDPOINT_SERVICE_HOST",
+        "HOLDPOINT_PORT_6432_TCP_ADDR",
+        "HOLDPOINT_CONSOLE_PORT",
+        "HOLDPOINT_CONSOLE_SERVICE_HOST",
+        "HOLDPOINT_PROXY_SERVICE_PORT",
+        "HOLDPOINT_TOKEN",
+        "HOLDPOINT_URL",
+    ] {
+        assert!(load(DATABASE, &[(name, "x")]).is_ok(), "{name}");
+    }
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn every_fault_is_named_with_its_place() {
+    let cases: &[Fault<'_>] = &[
+        (
+            "[proxy]\nlistn = \"x\"\n",
+            &[],
+            &["etc/holdpoint.toml:2: proxy.listn: unknown key; did you mean \"listen\"?"],
+        ),
+        (
+            "[proxi]\n",
+            &[],
+            &["etc/holdpoint.toml:1: proxi: unknown key; did you mean \"proxy\"?"],
+        ),
+        (
+            "colour = 1\n",
+            &[],
+            &[
+                "etc/holdpoint.toml:1: colour: unknown key; known here: proxy, console, store, policy, hold, \
+               log, judge, databases",
+            ],
+        ),
+        (
+            "\n[log]\nformat = \"jsn\"\nlevel = 3\n",
+            &[],
+            &[
+                "etc/holdpoint.toml:3: log.format: \"jsn\" is none of text, json; did you mean \"json\"?",
+                "etc/holdpoint.toml:4: log.level: \"3\" is none of error, warn, info, debug, trace",
+            ],
+        ),
+        (
+            "[hold]\ntimeout = 30\nnotice_interval = \"0s\"\n",
+            &[],
+            &[
+                "etc/holdpoint.toml:2: hold.timeout: \"30\" is not a duration: a unit is expected after each \
+               number (write \"45s\", \"30m\" or \"1h30m\")",
+                "etc/holdpoint.toml:3: hold.notice_interval: must be at least 1s",
+            ],
+        ),
+        (
+            "[proxy]\nlisten = [\"127.0.0.1:1\", 5]\nmax_connections = -1\nhold_buffer = true\n",
+            &[],
+            &[
+                "etc/holdpoint.toml:2: proxy.listen.1: expected a string, found a whole number",
+                "etc/holdpoint.toml:3: proxy.max_connections: \"-1\" is no whole number in range",
+                "etc/holdpoint.toml:4: proxy.hold_buffer: expected a size, as in \"64MiB\", found true or false",
+            ],
+        ),
+        (
+            "proxy = 5\n",
+            &[],
+            &["etc/holdpoint.toml:1: proxy: expected a table, found a whole number"],
+        ),
+        (
+            "[databases.x]\nconnect_timeout = \"1s\"\n",
+            &[],
+            &[
+                "etc/holdpoint.toml:1: databases.x.upstream: is missing: write upstream = \
+               \"postgres://role@host:5432/dbname\"",
+            ],
+        ),
+        (
+            "[databases.x]\nupstream = \"postgres://a@b/c\"\npasword = \"hush\"\n",
+            &[],
+            &["etc/holdpoint.toml:3: databases.x.pasword: unknown key; did you mean \"password\"?"],
+        ),
+        (
+            "[databases.x]\nupstream = \"postgres://a@b/c?sslmode=require\"\n",
+            &[],
+            &[
+                "etc/holdpoint.toml:2: databases.x.upstream: asks for sslmode=require, and TLS to the upstream \
+               is not there yet: use sslmode=disable or sslmode=prefer over a network that you trust, or a Unix \
+               socket",
+            ],
+        ),
+        (
+            "[store]\nurl = \"postgres://a@b/c\"\n",
+            &[],
+            &[
+                "etc/holdpoint.toml:2: store.url: \"postgres\" is not there: the store is SQLite only for now; \
+               write sqlite://PATH",
+            ],
+        ),
+        (
+            "[console]\nlisten = \"127.0.0.1:6432\"\npublic_url = \"ftp://x\"\n",
+            &[],
+            &[
+                "etc/holdpoint.toml:2: console.listen: 127.0.0.1:6432 is the proxy's address, too; take another port",
+                "etc/holdpoint.toml:3: console.public_url: must begin with http:// or https://",
+            ],
+        ),
+        (
+            "",
+            &[("HOLDPOINT_PROXY__LISTN", "x")],
+            &[
+                "environment variable HOLDPOINT_PROXY__LISTN: proxy.listn: unknown key; did you mean \"listen\"?",
+            ],
+        ),
+        (
+            "[judge]\nthreads = 2\n",
+            &[("HOLDPOINT_JUDGE__THREADS", "0")],
+            &["environment variable HOLDPOINT_JUDGE__THREADS: judge.threads: must be between 1 and 256"],
+        ),
+        (
+            "[log]\nlevel = \"info\"\n",
+            &[("HOLDPOINT_LOG__LEVEL__X", "1")],
+            &["environment variable HOLDPOINT_LOG__LEVEL__X: log.level: expected a text, found a table"],
+        ),
+        (
+            "",
+            &[("HOLDPOINT_PROXY__", "1")],
+            &[
+                "environment variable HOLDPOINT_PROXY__: unknown; write HOLDPOINT_SECTION__KEY, with two \
+               underscores between the levels",
+            ],
+        ),
+        (
+            "",
+            &[
+                ("HOLDPOINT_PROXY_LISTEN", "1"),
+                ("HOLDPOINT_CONSOLE_PUBLIC_URL", "1"),
+                ("HOLDPOINT_DATABASES_SHOP_PASSWORD", "1"),
+            ],
+            &[
+                "environment variable HOLDPOINT_CONSOLE_PUBLIC_URL: unknown; did you mean \
+               HOLDPOINT_CONSOLE__PUBLIC_URL?",
+                "environment variable HOLDPOINT_DATABASES_SHOP_PASSWORD: unknown; did you mean \
+               HOLDPOINT_DATABASES__SHOP__PASSWORD?",
+                "environment variable HOLDPOINT_PROXY_LISTEN: unknown; did you mean HOLDPOINT_PROXY__LISTEN?",
+            ],
+        ),
+        (
+            "[databases.Up]\nupstream = \"postgres://a@b/c\"\n",
+            &[("HOLDPOINT_DATABASES__UP__PASSWORD", "hush")],
+            &[
+                "environment variable HOLDPOINT_DATABASES__UP__PASSWORD: databases.up.upstream: is missing. \
+               Variables name databases in lower case: rename [databases.Up] to [databases.up], or set it in the \
+               file",
+            ],
+        ),
+    ];
+    for (text, variables, expected) in cases {
+        let text = format!("{text}{DATABASE}");
+        assert_eq!(problems(&text, variables), *expected, "{text}");
+    }
+}
+
+#[test]
+fn a_database_is_needed() {
+    for text in ["", "[databases]\n"] {
+        assert!(problems(text, &[])[0].contains("databases: no database: write [databases.NAME]"));
+    }
+    let error = problems("databases = 1\n", &[]);
+    assert_eq!(
+        error,
+        ["etc/holdpoint.toml:1: databases: expected tables: write [databases.NAME]"]
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_named_without_the_text() {
+    let error = problems("[databases.x]\npassword = \"hush\nupstream = 1\n", &[]);
+    assert_eq!(error.len(), 1);
+    assert!(
+        error[0].starts_with("etc/holdpoint.toml:2: this is no TOML: "),
+        "{error:?}"
+    );
+    assert!(!error[0].contains("hush"), "{error:?}");
+}
+
+#[test]
+fn a_missing_file_is_named_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nowhere.toml");
+    let error = Config::load_with(&path, []).unwrap_err().to_string();
+    assert!(error.contains("nowhere.toml cannot be read: "), "{error}");
+    assert!(error.contains("--config or HOLDPOINT_CONFIG"), "{error}");
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let config = load(
+        "[databases.shop]\nupstream = \"postgres://app@db/shop\"\npassword = \"hush\"\n",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(password(&config), Some("hush"));
+    assert!(!format!("{config:?}").contains("hush"));
+    let error = problems(
+        "[databases.x]\npassword = 90210\nupstream = \"postgres://a:90210@b\"\n",
+        &[],
+    );
+    assert_eq!(error.len(), 2);
+    assert!(!error.concat().contains("90210"), "{error:?}");
+}
+
+#[test]
+fn a_password_stands_in_one_place_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("holdpoint.toml");
+    std::fs::write(folder.path().join("good"), "from the file\r\n").unwrap();
+    std::fs::write(folder.path().join("empty"), "\n").unwrap();
+    let load = |keys: &str| {
+        std::fs::write(&path, format!("[databases.shop]\n{keys}\n")).unwrap();
+        Config::load_with(&path, [])
+    };
+    let url = "upstream = \"postgres://app@db/shop\"";
+    let config = load(&format!("{url}\npassword_file = \"good\"")).unwrap();
+    assert_eq!(password(&config), Some("from the file"));
+    for (keys, why) in [
+        (
+            format!("{url}\npassword_file = \"good\"\npassword = \"x\""),
+            "keep one of the two",
+        ),
+        (
+            "upstream = \"postgres://app:x@db/shop\"\npassword = \"y\"".to_owned(),
+            "there is another beside it",
+        ),
+        (
+            "upstream = \"postgres://app:x@db/shop\"\npassword_file = \"good\"".to_owned(),
+            "there is another beside it",
+        ),
+        (format!("{url}\npassword_file = \"empty\""), "is empty"),
+        (format!("{url}\npassword_file = \"nowhere\""), "cannot be read"),
+    ] {
+        let error = load(&keys).unwrap_err().to_string();
+        assert!(error.contains(why), "{keys}: {error}");
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let console = |url: Option<&str>| ConsoleConfig {
+        public_url: url.map(str::to_owned),
+        ..ConsoleConfig::default()
+    };
+    for (url, bound, expected) in [
+        (None, "127.0.0.1:8432", "http://127.0.0.1:8432"),
+        (None, "[::1]:8432", "http://[::1]:8432"),
+        (None, "0.0.0.0:8432", "http://localhost:8432"),
+        (
+            Some("https://hold.example/"),
+            "0.0.0.0:8432",
+            "https://hold.example",
+        ),
+    ] {
+        assert_eq!(console(url).public_url(bound.parse().unwrap()), expected);
+    }
+}
