@@ -12,4 +12,5 @@ pub mod config;
 pub mod model;
 pub mod policy;
 pub mod sql;
+pub mod store;
 pub mod wire;

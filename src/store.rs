@@ -1,0 +1,248 @@
+//! Where requests, users and sessions are kept: the traits, and one folder per database.
+//!
+//! Imports `model`. sqlx stays inside the implementing folders. Invariants:
+//! - the store's row is the truth; every transition names the state that it expects and
+//!   changes exactly one row or none;
+//! - a method that returned `Ok` has made its change durable;
+//! - all methods are cancel-safe in this sense: dropped half way, a change happened whole or not at all.
+
+pub mod sqlite;
+
+#[cfg(test)]
+mod contract;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use jiff::Timestamp;
+
+use crate::model::{HeldRequest, NewRequest, Outcome, Principal, RequestId, Review, StateKind};
+
+/// A boxed future, so that stores can be trait objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What can go wrong in a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database could not be reached or did not take the change.
+    #[error("the store cannot be {doing}: {source}")]
+    Unavailable {
+        /// "read", "written", "opened", "migrated".
+        doing: &'static str,
+        /// What the database said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A row does not read back as what was written.
+    #[error("the store is inconsistent: {0}")]
+    Inconsistent(String),
+    /// A name that must be unique is taken.
+    #[error("{0} exists already")]
+    Exists(String),
+    /// What was named does not exist.
+    #[error("there is no {0}")]
+    NotFound(String),
+}
+
+/// What became of a verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "mostly the large one, made once for each person's decision"
+)]
+pub enum Decided {
+    /// It was recorded; the request as it stands now (Approved, Rejected, or still Pending
+    /// where the quorum wants more people).
+    Recorded(HeldRequest),
+    /// The request was settled before (or has expired by `now`): nothing changed.
+    AlreadySettled(StateKind),
+    /// This reviewer has approved it already, and it waits for others: nothing changed.
+    /// (Who approved may still reject while it is Pending; that is recorded.)
+    AlreadyReviewed,
+}
+
+/// Which requests to list. Newest first.
+#[derive(Debug, Clone, Default)]
+pub struct RequestFilter {
+    /// Only those in one of these states; empty: every state.
+    pub states: Vec<StateKind>,
+    /// Only those that this person may see: asked by them, or naming one of their groups
+    /// (an admin sees all). `None`: no restriction.
+    pub visible_to: Option<Principal>,
+    /// Only requests older than this one (exclusive), for paging.
+    pub before: Option<RequestId>,
+    /// At most this many; the caller bounds it.
+    pub limit: u32,
+}
+
+/// Held and denied requests.
+pub trait RequestStore: Send + Sync + 'static {
+    /// Records a request that waits for people.
+    fn insert_pending<'a>(&'a self, request: &'a NewRequest) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Records a request that policy denied; final at once.
+    fn insert_denied<'a>(
+        &'a self,
+        request: &'a NewRequest,
+        reason: &'a str,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The request, if there is one.
+    fn request(&self, id: RequestId) -> BoxFuture<'_, Result<Option<HeldRequest>, StoreError>>;
+
+    /// Requests by filter, newest first.
+    fn requests(&self, filter: RequestFilter) -> BoxFuture<'_, Result<Vec<HeldRequest>, StoreError>>;
+
+    /// Records a verdict on a Pending request in one transaction: the review, and the transition
+    /// that it brings (a rejection settles; an approval settles once `Quorum::is_met`).
+    /// A request whose `expires_at` is not after `now` is not decided any more.
+    /// `NotFound` where there is no such request. The caller has checked who may decide.
+    fn decide(
+        &self,
+        id: RequestId,
+        review: Review,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Decided, StoreError>>;
+
+    /// Pending → Expired. `false`: it was not Pending (any more).
+    fn expire(&self, id: RequestId, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Expires every Pending request whose time is over; the ids of those it changed.
+    fn expire_due(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<RequestId>, StoreError>>;
+
+    /// Pending or Approved → Withdrawn. `false`: it was in neither state.
+    fn withdraw<'a>(
+        &'a self,
+        id: RequestId,
+        why: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Pending, Approved or Running → Abandoned. `false`: it was in none of these.
+    fn abandon<'a>(
+        &'a self,
+        id: RequestId,
+        why: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Abandons everything not final: what a crash left behind. The ids it changed.
+    fn abandon_all<'a>(
+        &'a self,
+        why: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<RequestId>, StoreError>>;
+
+    /// Approved → Running: the durable intent, before the statement is forwarded.
+    /// `false`: it was not Approved, and must not be forwarded.
+    fn start(&self, id: RequestId, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Running → Executed (no `sqlstate` and no `error` in the outcome) or Failed.
+    fn finish(
+        &self,
+        id: RequestId,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Writes and reads something, to learn whether the store works.
+    fn check(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// A user as kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserRecord {
+    /// Name, groups, admin.
+    pub principal: Principal,
+    /// The verifier in PostgreSQL's form, `SCRAM-SHA-256$iterations:salt$stored:server`.
+    pub scram_verifier: String,
+    /// Whether the user may no longer sign in anywhere.
+    pub disabled: bool,
+    /// When the user was added.
+    pub created_at: Timestamp,
+}
+
+impl fmt::Debug for UserRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserRecord")
+            .field("principal", &self.principal)
+            .field("disabled", &self.disabled)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A signed-in browser.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebSession {
+    /// SHA-256 of the cookie's secret.
+    pub token_hash: [u8; 32],
+    /// Whose it is.
+    pub user: String,
+    /// The token that every form of this session carries.
+    pub csrf: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+impl fmt::Debug for WebSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSession")
+            .field("user", &self.user)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Users, their API tokens and their browser sessions.
+pub trait UserStore: Send + Sync + 'static {
+    /// Adds a user. `Exists` where the name is taken.
+    fn add_user<'a>(&'a self, user: &'a UserRecord) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The user of that name (case-sensitive), if there is one; disabled ones too.
+    fn user<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<UserRecord>, StoreError>>;
+
+    /// All users by name.
+    fn users(&self) -> BoxFuture<'_, Result<Vec<UserRecord>, StoreError>>;
+
+    /// Replaces the verifier, and ends the user's browser sessions. `NotFound` where there is no such user.
+    fn set_verifier<'a>(&'a self, name: &'a str, verifier: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Disables or enables; disabling ends browser sessions and revokes tokens. `NotFound` likewise.
+    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Adds an API token by its SHA-256; a user can have several. `NotFound` likewise.
+    fn add_token<'a>(
+        &'a self,
+        user: &'a str,
+        token_hash: [u8; 32],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The user (not disabled) whose token hashes to this.
+    fn user_by_token(&self, token_hash: [u8; 32]) -> BoxFuture<'_, Result<Option<UserRecord>, StoreError>>;
+
+    /// Records a browser's session; forgets those that ended before `now`.
+    fn add_web_session<'a>(
+        &'a self,
+        session: &'a WebSession,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The session with this hash that has not ended, and its user (not disabled).
+    fn web_session(
+        &self,
+        token_hash: [u8; 32],
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Option<(WebSession, UserRecord)>, StoreError>>;
+
+    /// Ends a browser's session; no error where there is none.
+    fn remove_web_session(&self, token_hash: [u8; 32]) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The installation's own secret: made once, when the store was first opened, and the same ever after.
+    fn secret(&self) -> BoxFuture<'_, Result<[u8; 32], StoreError>>;
+}
+
+/// Everything a store does.
+pub trait Store: RequestStore + UserStore {}
+impl<T: RequestStore + UserStore> Store for T {}

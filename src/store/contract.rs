@@ -1,0 +1,249 @@
+//! What every store must do, written against `dyn Store`. An implementation runs all of it with
+//! [`store_contract!`] and a [`Subject`] of its own.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+pub(crate) mod lists;
+pub(crate) mod races;
+pub(crate) mod requests;
+pub(crate) mod users;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{BoxFuture, Decided, Store, StoreError};
+use crate::model::{
+    Effect, HeldRequest, NewRequest, Origin, Outcome, Parameter, Principal, RequestId, Review, StateKind,
+    TableAccess, Verdict,
+};
+
+/// A database for one test, empty at first.
+pub(crate) trait Subject: Send + Sync {
+    /// Opens it once more: another proxy, the command line, or the same after a restart.
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>>;
+}
+
+/// Declares a test for each part of the contract; `$new` makes the [`Subject`].
+macro_rules! store_contract {
+    ($new:expr) => {
+        $crate::store::contract::store_contract!(@ $new,
+            requests: [
+                a_pending_request_reads_back_as_written,
+                a_denied_request_is_final_at_once,
+                an_id_is_taken_once,
+                odd_texts_survive,
+                an_approval_settles_a_quorum_of_one,
+                a_quorum_of_two_waits_for_the_second_person,
+                a_rejection_settles_whatever_was_approved,
+                who_approved_may_still_reject,
+                an_expired_request_is_not_decided,
+                a_verdict_on_nothing_is_not_found,
+                a_settled_request_takes_no_verdict,
+                every_transition_from_every_state,
+                the_outcome_tells_executed_from_failed,
+                expiry_takes_what_is_due_and_no_more,
+                a_crash_leaves_nothing_unfinished,
+                reopening_keeps_everything,
+                another_opener_sees_changes_at_once,
+                the_check_passes,
+                a_call_dropped_half_way_leaves_the_store_usable,
+            ],
+            lists: [
+                the_newest_comes_first,
+                pages_join_without_gap_or_overlap,
+                a_page_before_an_unknown_request_is_not_found,
+                states_filter,
+                people_see_what_concerns_them,
+                lists_carry_reviews,
+            ],
+            users: [
+                a_user_reads_back_as_written,
+                a_name_is_taken_once,
+                names_are_case_sensitive_and_listed_in_order,
+                changes_of_nobody_are_not_found,
+                a_new_password_ends_browser_sessions,
+                disabling_ends_sessions_and_revokes_tokens,
+                a_disabled_user_is_given_nothing,
+                tokens_lead_to_their_user,
+                a_session_ends_in_time_and_by_hand,
+                the_secret_is_made_once,
+            ],
+            races: [
+                of_fifty_verdicts_one_wins,
+                of_fifty_approvals_by_one_person_one_counts,
+                a_request_is_settled_in_one_way,
+                an_approved_request_starts_once_or_is_withdrawn,
+                two_openers_race_for_a_quorum,
+            ],
+        );
+    };
+    (@ $new:expr, $($module:ident: [$($test:ident,)*],)*) => {
+        $(mod $module {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $test() {
+                    $crate::store::contract::$module::$test(&$new).await;
+                }
+            )*
+        })*
+    };
+}
+pub(crate) use store_contract;
+
+/// The time at which the contract's requests arrive.
+pub(crate) fn start() -> Timestamp {
+    Timestamp::from_microsecond(1_800_000_000_123_456).unwrap()
+}
+
+/// `seconds` after [`start`].
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    start() + SignedDuration::from_secs(seconds)
+}
+
+pub(crate) fn id(number: u64) -> RequestId {
+    RequestId::from_random(number)
+}
+
+pub(crate) fn groups(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// A request by alice that dba must approve within ten minutes of [`start`].
+pub(crate) fn request(number: u64) -> NewRequest {
+    NewRequest {
+        id: id(number),
+        origin: Origin {
+            database: "shop".to_owned(),
+            user: "alice".to_owned(),
+            application_name: "psql".to_owned(),
+            client_addr: "192.0.2.7:50123".to_owned(),
+            in_transaction: true,
+        },
+        statement: "DELETE FROM orders WHERE id = $1".to_owned(),
+        parameters: vec![
+            Parameter {
+                value: Some("42".to_owned()),
+                r#type: Some("int4".to_owned()),
+            },
+            Parameter {
+                value: None,
+                r#type: None,
+            },
+        ],
+        digest: [7; 32],
+        command: "DELETE".to_owned(),
+        effect: Effect::Write,
+        tables: vec![TableAccess {
+            schema: Some("public".to_owned()),
+            name: "orders".to_owned(),
+            written: true,
+        }],
+        functions: vec!["now".to_owned()],
+        signals: vec!["calls a volatile function".to_owned()],
+        unfiltered: false,
+        rule: "writes need a DBA".to_owned(),
+        groups: groups(&["dba"]),
+        created_at: start(),
+        expires_at: at(600),
+    }
+}
+
+pub(crate) fn review(reviewer: &str, stands_for: &[&str], verdict: Verdict) -> Review {
+    Review {
+        reviewer: reviewer.to_owned(),
+        groups: groups(stands_for),
+        verdict,
+        comment: format!("{reviewer} has looked at it"),
+        at: at(5),
+    }
+}
+
+pub(crate) fn approval(reviewer: &str) -> Review {
+    review(reviewer, &["dba"], Verdict::Approve)
+}
+
+pub(crate) fn rejection(reviewer: &str) -> Review {
+    review(reviewer, &["dba"], Verdict::Reject)
+}
+
+pub(crate) fn outcome() -> Outcome {
+    Outcome {
+        tag: "DELETE 3".to_owned(),
+        rows: Some(3),
+        sqlstate: None,
+        error: None,
+        duration_ms: 12,
+    }
+}
+
+pub(crate) fn person(name: &str, member_of: &[&str], admin: bool) -> Principal {
+    Principal {
+        name: name.to_owned(),
+        groups: groups(member_of),
+        admin,
+    }
+}
+
+/// The request as the store has it now; it must be there.
+pub(crate) async fn read(store: &dyn Store, number: u64) -> HeldRequest {
+    store.request(id(number)).await.unwrap().unwrap()
+}
+
+pub(crate) async fn state(store: &dyn Store, number: u64) -> StateKind {
+    read(store, number).await.state.kind()
+}
+
+/// A store with a Pending [`request`] of that number.
+pub(crate) async fn with_pending(subject: &dyn Subject, number: u64) -> Arc<dyn Store> {
+    let store = subject.open().await;
+    store.insert_pending(&request(number)).await.unwrap();
+    store
+}
+
+/// Brings a request that does not exist yet into a state, by the way that leads there.
+pub(crate) async fn bring_to(store: &dyn Store, number: u64, kind: StateKind) {
+    let id = id(number);
+    if kind == StateKind::Denied {
+        return store.insert_denied(&request(number), "never").await.unwrap();
+    }
+    store.insert_pending(&request(number)).await.unwrap();
+    if matches!(
+        kind,
+        StateKind::Approved | StateKind::Running | StateKind::Executed | StateKind::Failed
+    ) {
+        store.decide(id, approval("bob"), at(5)).await.unwrap();
+    }
+    if matches!(kind, StateKind::Running | StateKind::Executed | StateKind::Failed) {
+        assert!(store.start(id, at(6)).await.unwrap());
+    }
+    let changed = match kind {
+        StateKind::Executed => store.finish(id, outcome(), at(7)).await.unwrap(),
+        StateKind::Failed => store.finish(id, failure(), at(7)).await.unwrap(),
+        StateKind::Expired => store.expire(id, at(600)).await.unwrap(),
+        StateKind::Withdrawn => store.withdraw(id, "gone", at(7)).await.unwrap(),
+        StateKind::Abandoned => store.abandon(id, "stopping", at(7)).await.unwrap(),
+        StateKind::Rejected => {
+            let decided = store.decide(id, rejection("bob"), at(7)).await.unwrap();
+            matches!(decided, Decided::Recorded(_))
+        }
+        StateKind::Pending | StateKind::Approved | StateKind::Running | StateKind::Denied => true,
+    };
+    assert!(changed);
+    assert_eq!(state(store, number).await, kind);
+}
+
+pub(crate) fn failure() -> Outcome {
+    Outcome {
+        tag: String::new(),
+        rows: None,
+        sqlstate: Some("23503".to_owned()),
+        error: Some("violates a foreign key".to_owned()),
+        duration_ms: 3,
+    }
+}
+
+pub(crate) fn is_not_found<T>(result: &Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::NotFound(_)))
+}

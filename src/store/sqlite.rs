@@ -1,0 +1,268 @@
+//! The store in one SQLite file.
+//!
+//! Imports `model` and the traits of `store`; sqlx appears nowhere else. Invariants:
+//! - one connection writes, in `BEGIN IMMEDIATE` transactions: what is read there cannot change before the
+//!   commit, also when another process has the file open;
+//! - `synchronous=FULL` in WAL mode: what was committed survives a loss of power;
+//! - every transition and every change of a user commits together with its row in `audit_events`,
+//!   which can only be added to.
+
+mod audit;
+mod decide;
+mod list;
+mod open;
+mod row;
+mod sessions;
+mod transition;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sqlx::sqlite::{Sqlite, SqlitePool};
+use sqlx::{SqliteConnection, Transaction};
+
+pub use open::OpenError;
+
+use super::{BoxFuture, Decided, RequestFilter, RequestStore, StoreError, UserRecord, UserStore, WebSession};
+use crate::model::{Clock, HeldRequest, NewRequest, Outcome, RequestId, Review, SystemClock};
+
+/// Requests, users and sessions in a SQLite database.
+///
+/// Dropping it closes the database; [`SqliteStore::close`] does so and waits for it.
+pub struct SqliteStore {
+    /// One connection, so that writers queue here, fairly, and not at SQLite's lock.
+    writer: SqlitePool,
+    /// Connections that cannot write; the writer's own pool where the database is in memory.
+    readers: SqlitePool,
+    /// Keeps a database in memory alive while the writer's connection is replaced.
+    _anchor: Option<SqliteConnection>,
+    /// For audit events of changes that carry no time of their own.
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteStore {
+    /// Opens the database at `url` (`sqlite://PATH` or `sqlite::memory:`), creates it where it does not
+    /// exist, and brings its tables up to date.
+    ///
+    /// A new file can be read by its owner only. A path is relative to the working directory and can
+    /// hold percent-encoded characters.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] around an [`OpenError`] that names the file and what to do.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        open::open(url, Arc::new(SystemClock)).await
+    }
+
+    /// Closes all connections, waiting for those in use.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// Begins a transaction that holds SQLite's write lock from the start. Dropped, it is rolled back.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.writer
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(not_written)
+    }
+
+    /// Begins a transaction for several reads of one state of the database.
+    async fn begin_read(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.readers.begin().await.map_err(not_read)
+    }
+}
+
+async fn commit(tx: Transaction<'static, Sqlite>) -> Result<(), StoreError> {
+    tx.commit().await.map_err(not_written)
+}
+
+fn not_read(source: sqlx::Error) -> StoreError {
+    StoreError::Unavailable {
+        doing: "read",
+        source: source.into(),
+    }
+}
+
+fn not_written(source: sqlx::Error) -> StoreError {
+    StoreError::Unavailable {
+        doing: "written",
+        source: source.into(),
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}
+
+impl RequestStore for SqliteStore {
+    fn insert_pending<'a>(&'a self, request: &'a NewRequest) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.insert(request, None))
+    }
+
+    fn insert_denied<'a>(
+        &'a self,
+        request: &'a NewRequest,
+        reason: &'a str,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.insert(request, Some(reason)))
+    }
+
+    fn request(&self, id: RequestId) -> BoxFuture<'_, Result<Option<HeldRequest>, StoreError>> {
+        Box::pin(async move {
+            let mut tx = self.begin_read().await?;
+            list::one(&mut tx, id).await
+        })
+    }
+
+    fn requests(&self, filter: RequestFilter) -> BoxFuture<'_, Result<Vec<HeldRequest>, StoreError>> {
+        Box::pin(async move {
+            let mut tx = self.begin_read().await?;
+            list::filtered(&mut tx, &filter).await
+        })
+    }
+
+    fn decide(
+        &self,
+        id: RequestId,
+        review: Review,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Decided, StoreError>> {
+        Box::pin(self.record_verdict(id, review, now))
+    }
+
+    fn expire(&self, id: RequestId, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(self.settle_one(id, transition::Change::Expire, now))
+    }
+
+    fn expire_due(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<RequestId>, StoreError>> {
+        Box::pin(self.settle_due(now))
+    }
+
+    fn withdraw<'a>(
+        &'a self,
+        id: RequestId,
+        why: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(self.settle_one(id, transition::Change::Withdraw(why), now))
+    }
+
+    fn abandon<'a>(
+        &'a self,
+        id: RequestId,
+        why: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(self.settle_one(id, transition::Change::Abandon(why), now))
+    }
+
+    fn abandon_all<'a>(
+        &'a self,
+        why: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<RequestId>, StoreError>> {
+        Box::pin(self.settle_unfinished(why, now))
+    }
+
+    fn start(&self, id: RequestId, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(self.settle_one(id, transition::Change::Start, now))
+    }
+
+    fn finish(
+        &self,
+        id: RequestId,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            self.settle_one(id, transition::Change::Finish(&outcome), now)
+                .await
+        })
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let written: i64 =
+                sqlx::query_scalar("UPDATE liveness SET checks = checks + 1 WHERE id = 1 RETURNING checks")
+                    .fetch_one(&self.writer)
+                    .await
+                    .map_err(not_written)?;
+            let read: i64 = sqlx::query_scalar("SELECT checks FROM liveness WHERE id = 1")
+                .fetch_one(&self.readers)
+                .await
+                .map_err(not_read)?;
+            if read < written {
+                return Err(StoreError::Inconsistent(
+                    "a change that was just written cannot be read".to_owned(),
+                ));
+            }
+            Ok(())
+        })
+    }
+}
+
+impl UserStore for SqliteStore {
+    fn add_user<'a>(&'a self, user: &'a UserRecord) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.insert_user(user))
+    }
+
+    fn user<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<UserRecord>, StoreError>> {
+        Box::pin(self.user_by_name(name))
+    }
+
+    fn users(&self) -> BoxFuture<'_, Result<Vec<UserRecord>, StoreError>> {
+        Box::pin(self.all_users())
+    }
+
+    fn set_verifier<'a>(&'a self, name: &'a str, verifier: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.replace_verifier(name, verifier))
+    }
+
+    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.disable_or_enable(name, disabled))
+    }
+
+    fn add_token<'a>(
+        &'a self,
+        user: &'a str,
+        token_hash: [u8; 32],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.insert_token(user, token_hash, now))
+    }
+
+    fn user_by_token(&self, token_hash: [u8; 32]) -> BoxFuture<'_, Result<Option<UserRecord>, StoreError>> {
+        Box::pin(self.token_owner(token_hash))
+    }
+
+    fn add_web_session<'a>(
+        &'a self,
+        session: &'a WebSession,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.insert_web_session(session, now))
+    }
+
+    fn web_session(
+        &self,
+        token_hash: [u8; 32],
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Option<(WebSession, UserRecord)>, StoreError>> {
+        Box::pin(self.live_web_session(token_hash, now))
+    }
+
+    fn remove_web_session(&self, token_hash: [u8; 32]) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.delete_web_session(token_hash))
+    }
+
+    fn secret(&self) -> BoxFuture<'_, Result<[u8; 32], StoreError>> {
+        Box::pin(self.installation_secret())
+    }
+}

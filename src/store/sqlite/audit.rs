@@ -1,0 +1,31 @@
+//! Adding to `audit_events`, in the transaction of the change that it tells of.
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::not_written;
+use crate::model::RequestId;
+use crate::store::StoreError;
+
+/// What happened. Kinds are `request.…` and `user.…`, in the past tense.
+pub(super) struct Event<'a> {
+    pub(super) at: Timestamp,
+    pub(super) kind: &'a str,
+    pub(super) request: Option<RequestId>,
+    /// `None`: holdpoint itself or its command line.
+    pub(super) actor: Option<&'a str>,
+    pub(super) detail: serde_json::Value,
+}
+
+pub(super) async fn record(connection: &mut SqliteConnection, event: Event<'_>) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO audit_events (at, kind, request_id, actor, detail) VALUES (?1, ?2, ?3, ?4, ?5)")
+        .bind(event.at.as_microsecond())
+        .bind(event.kind)
+        .bind(event.request.map(|id| id.to_string()))
+        .bind(event.actor)
+        .bind(event.detail.to_string())
+        .execute(connection)
+        .await
+        .map_err(not_written)?;
+    Ok(())
+}

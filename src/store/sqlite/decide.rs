@@ -1,0 +1,199 @@
+//! Recording requests, and people's verdicts on them.
+
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use super::audit::{self, Event};
+use super::transition::{self, Change};
+use super::{SqliteStore, commit, list, not_written, row};
+use crate::model::{HeldRequest, NewRequest, Quorum, RequestId, RequestState, Review, StateKind, Verdict};
+use crate::store::{Decided, StoreError};
+
+impl SqliteStore {
+    /// Records a verdict and what follows from it, or says why it comes too late.
+    pub(super) async fn record_verdict(
+        &self,
+        id: RequestId,
+        review: Review,
+        now: Timestamp,
+    ) -> Result<Decided, StoreError> {
+        let mut tx = self.begin().await?;
+        let request = list::one(&mut tx, id)
+            .await?
+            .ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
+        if let Some(refusal) = refusal(&request, &review, now) {
+            return Ok(refusal);
+        }
+        insert_review(&mut tx, id, &review).await?;
+        if let Some(change) = consequence(&request, &review)
+            && !transition::make(&mut tx, id, change, now).await?
+        {
+            return Err(changed_meanwhile(id));
+        }
+        let recorded = list::one(&mut tx, id)
+            .await?
+            .ok_or_else(|| changed_meanwhile(id))?;
+        commit(tx).await?;
+        Ok(Decided::Recorded(recorded))
+    }
+
+    /// Records a new request: Denied for the given reason, or else Pending.
+    pub(super) async fn insert(&self, request: &NewRequest, denied: Option<&str>) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        insert_request(&mut tx, request, denied).await?;
+        let event = Event {
+            at: request.created_at,
+            kind: if denied.is_some() {
+                "request.denied"
+            } else {
+                "request.held"
+            },
+            request: Some(request.id),
+            actor: Some(&request.origin.user),
+            detail: json!({
+                "database": request.origin.database,
+                "effect": request.effect,
+                "command": request.command,
+                "rule": request.rule,
+                "groups": request.groups,
+                "digest": hex(&request.digest),
+                "why": denied,
+            }),
+        };
+        audit::record(&mut tx, event).await?;
+        commit(tx).await
+    }
+}
+
+/// Why a verdict is not taken, if it is not.
+fn refusal(request: &HeldRequest, review: &Review, now: Timestamp) -> Option<Decided> {
+    if request.state != RequestState::Pending {
+        return Some(Decided::AlreadySettled(request.state.kind()));
+    }
+    // In the store's own resolution, as `expire_due` compares.
+    if request.asked.expires_at.as_microsecond() <= now.as_microsecond() {
+        return Some(Decided::AlreadySettled(StateKind::Expired));
+    }
+    let again = review.verdict == Verdict::Approve
+        && request
+            .reviews
+            .iter()
+            .any(|earlier| earlier.verdict == Verdict::Approve && earlier.reviewer == review.reviewer);
+    again.then_some(Decided::AlreadyReviewed)
+}
+
+/// What a new review brings about for a Pending request.
+fn consequence<'a>(request: &HeldRequest, review: &'a Review) -> Option<Change<'a>> {
+    match review.verdict {
+        Verdict::Reject => Some(Change::Reject(&review.reviewer)),
+        Verdict::Approve => {
+            let approvers: Vec<Vec<String>> = request
+                .reviews
+                .iter()
+                .chain([review])
+                .filter(|review| review.verdict == Verdict::Approve)
+                .map(|review| review.groups.clone())
+                .collect();
+            Quorum::of(&request.asked.groups)
+                .is_met(&approvers)
+                .then_some(Change::Approve(&review.reviewer))
+        }
+    }
+}
+
+async fn insert_review(
+    connection: &mut SqliteConnection,
+    id: RequestId,
+    review: &Review,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO reviews (request_id, reviewer, group_names, verdict, comment, at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )
+    .bind(id.as_str())
+    .bind(&review.reviewer)
+    .bind(row::to_json(&review.groups)?)
+    .bind(row::verdict_word(review.verdict))
+    .bind(&review.comment)
+    .bind(review.at.as_microsecond())
+    .execute(&mut *connection)
+    .await
+    .map_err(not_written)?;
+    let event = Event {
+        at: review.at,
+        kind: "request.reviewed",
+        request: Some(id),
+        actor: Some(&review.reviewer),
+        detail: json!({
+            "verdict": review.verdict,
+            "groups": review.groups,
+            "comment": review.comment,
+        }),
+    };
+    audit::record(connection, event).await
+}
+
+async fn insert_request(
+    connection: &mut SqliteConnection,
+    request: &NewRequest,
+    denied: Option<&str>,
+) -> Result<(), StoreError> {
+    let state = if denied.is_some() {
+        StateKind::Denied
+    } else {
+        StateKind::Pending
+    };
+    sqlx::query(
+        "INSERT INTO requests (id, state, note, settled_at, database_name, user_name, application_name, \
+         client_addr, in_transaction, statement, parameters, digest, command, effect, tables, functions, \
+         signals, unfiltered, rule, group_names, created_at, expires_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
+         ?20, ?21, ?22)",
+    )
+    .bind(request.id.as_str())
+    .bind(state.as_str())
+    .bind(denied)
+    .bind(denied.map(|_| request.created_at.as_microsecond()))
+    .bind(&request.origin.database)
+    .bind(&request.origin.user)
+    .bind(&request.origin.application_name)
+    .bind(&request.origin.client_addr)
+    .bind(request.origin.in_transaction)
+    .bind(&request.statement)
+    .bind(row::to_json(&request.parameters)?)
+    .bind(&request.digest[..])
+    .bind(&request.command)
+    .bind(request.effect.as_str())
+    .bind(row::to_json(&request.tables)?)
+    .bind(row::to_json(&request.functions)?)
+    .bind(row::to_json(&request.signals)?)
+    .bind(request.unfiltered)
+    .bind(&request.rule)
+    .bind(row::to_json(&request.groups)?)
+    .bind(request.created_at.as_microsecond())
+    .bind(request.expires_at.as_microsecond())
+    .execute(connection)
+    .await
+    .map_err(|error| match error.as_database_error() {
+        Some(refused) if refused.is_unique_violation() => {
+            StoreError::Exists(format!("request {}", request.id))
+        }
+        _ => not_written(error),
+    })?;
+    Ok(())
+}
+
+fn changed_meanwhile(id: RequestId) -> StoreError {
+    StoreError::Inconsistent(format!("request {id} changed under the write lock"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

@@ -1,0 +1,126 @@
+//! Reading requests, with their reviews, from one state of the database.
+
+use std::collections::HashMap;
+
+use sqlx::sqlite::{Sqlite, SqliteRow};
+use sqlx::{QueryBuilder, Row as _, SqliteConnection};
+
+use super::{not_read, row};
+use crate::model::{HeldRequest, Principal, RequestId, Review, StateKind};
+use crate::store::{RequestFilter, StoreError};
+
+/// One request. To be called in a transaction, or its reviews may be newer than its state.
+pub(super) async fn one(
+    connection: &mut SqliteConnection,
+    id: RequestId,
+) -> Result<Option<HeldRequest>, StoreError> {
+    let found = sqlx::query("SELECT * FROM requests WHERE id = ?1")
+        .bind(id.as_str())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(not_read)?;
+    let Some(found) = found else { return Ok(None) };
+    let reviews = sqlx::query("SELECT * FROM reviews WHERE request_id = ?1 ORDER BY id")
+        .bind(id.as_str())
+        .fetch_all(connection)
+        .await
+        .map_err(not_read)?;
+    let reviews = reviews.iter().map(row::review).collect::<Result<_, _>>()?;
+    row::request(&found, reviews).map(Some)
+}
+
+/// Requests by filter, newest first. To be called in a transaction, likewise.
+pub(super) async fn filtered(
+    connection: &mut SqliteConnection,
+    filter: &RequestFilter,
+) -> Result<Vec<HeldRequest>, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM requests WHERE true");
+    in_states(&mut query, &filter.states);
+    if let Some(person) = filter.visible_to.as_ref().filter(|person| !person.admin) {
+        visible_to(&mut query, person)?;
+    }
+    if let Some(before) = filter.before {
+        older_than(&mut query, connection, before).await?;
+    }
+    query.push(" ORDER BY created_at DESC, id DESC LIMIT ");
+    query.push_bind(i64::from(filter.limit));
+    let rows = query
+        .build()
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(not_read)?;
+    let mut reviews = reviews_of(connection, &rows).await?;
+    rows.iter()
+        .map(|found| {
+            let id: String = found.try_get("id").map_err(not_read)?;
+            row::request(found, reviews.remove(&id).unwrap_or_default())
+        })
+        .collect()
+}
+
+fn in_states(query: &mut QueryBuilder<Sqlite>, states: &[StateKind]) {
+    if states.is_empty() {
+        return;
+    }
+    query.push(" AND state IN (");
+    let mut list = query.separated(", ");
+    for state in states {
+        list.push_bind(state.as_str());
+    }
+    query.push(")");
+}
+
+fn visible_to(query: &mut QueryBuilder<Sqlite>, person: &Principal) -> Result<(), StoreError> {
+    query.push(" AND (user_name = ");
+    query.push_bind(person.name.clone());
+    query.push(
+        " OR EXISTS (SELECT 1 FROM json_each(requests.group_names) AS named \
+         WHERE named.value IN (SELECT value FROM json_each(",
+    );
+    query.push_bind(row::to_json(&person.groups)?);
+    query.push("))))");
+    Ok(())
+}
+
+async fn older_than(
+    query: &mut QueryBuilder<Sqlite>,
+    connection: &mut SqliteConnection,
+    id: RequestId,
+) -> Result<(), StoreError> {
+    let created_at: Option<i64> = sqlx::query_scalar("SELECT created_at FROM requests WHERE id = ?1")
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await
+        .map_err(not_read)?;
+    let created_at = created_at.ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
+    query.push(" AND (created_at, id) < (");
+    query.push_bind(created_at);
+    query.push(", ");
+    query.push_bind(id.to_string());
+    query.push(")");
+    Ok(())
+}
+
+/// The reviews of all these requests, by request, oldest first.
+async fn reviews_of(
+    connection: &mut SqliteConnection,
+    requests: &[SqliteRow],
+) -> Result<HashMap<String, Vec<Review>>, StoreError> {
+    let ids = requests
+        .iter()
+        .map(|found| found.try_get::<&str, _>("id").map_err(not_read))
+        .collect::<Result<Vec<_>, _>>()?;
+    let rows = sqlx::query(
+        "SELECT * FROM reviews WHERE request_id IN (SELECT value FROM json_each(?1)) ORDER BY id",
+    )
+    .bind(row::to_json(&ids)?)
+    .fetch_all(connection)
+    .await
+    .map_err(not_read)?;
+    let mut reviews: HashMap<String, Vec<Review>> = HashMap::new();
+    for found in &rows {
+        let request: String = found.try_get("request_id").map_err(not_read)?;
+        reviews.entry(request).or_default().push(row::review(found)?);
+    }
+    Ok(reviews)
+}

@@ -1,0 +1,199 @@
+//! Rows to and from the types of the model. What does not read back as it was written is
+//! [`StoreError::Inconsistent`], never a guess.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::sqlite::{Sqlite, SqliteRow};
+use sqlx::{Decode, Row as _, Type};
+
+use crate::model::{
+    Effect, HeldRequest, NewRequest, Origin, Outcome, Principal, RequestId, RequestState, Review, StateKind,
+    Verdict,
+};
+use crate::store::{StoreError, UserRecord, WebSession};
+
+/// A row of `requests`, with its reviews, oldest first.
+pub(super) fn request(row: &SqliteRow, reviews: Vec<Review>) -> Result<HeldRequest, StoreError> {
+    let asked = asked(row)?;
+    let settled_at = optional_time(row, "settled_at")?;
+    let state = state(row, asked.id, settled_at)?;
+    Ok(HeldRequest {
+        asked,
+        state,
+        reviews,
+        settled_at,
+    })
+}
+
+fn state(row: &SqliteRow, id: RequestId, settled_at: Option<Timestamp>) -> Result<RequestState, StoreError> {
+    let name: String = column(row, "state")?;
+    let kind = StateKind::parse(&name).ok_or_else(|| {
+        StoreError::Inconsistent(format!("request {id} is in an unknown state, \"{name}\""))
+    })?;
+    let note: Option<String> = column(row, "note")?;
+    let outcome: Option<Outcome> = column::<Option<String>>(row, "outcome")?
+        .map(|text| from_json(&text, "outcome"))
+        .transpose()?;
+    match (kind, note, outcome, settled_at.is_some()) {
+        (StateKind::Pending, None, None, false) => Ok(RequestState::Pending),
+        (StateKind::Approved, None, None, false) => Ok(RequestState::Approved),
+        (StateKind::Running, None, None, false) => Ok(RequestState::Running),
+        (StateKind::Executed, None, Some(outcome), true) => Ok(RequestState::Executed(outcome)),
+        (StateKind::Failed, None, Some(outcome), true) => Ok(RequestState::Failed(outcome)),
+        (StateKind::Rejected, None, None, true) => Ok(RequestState::Rejected),
+        (StateKind::Expired, None, None, true) => Ok(RequestState::Expired),
+        (StateKind::Withdrawn, Some(why), None, true) => Ok(RequestState::Withdrawn(why)),
+        (StateKind::Abandoned, Some(why), None, true) => Ok(RequestState::Abandoned(why)),
+        (StateKind::Denied, Some(reason), None, true) => Ok(RequestState::Denied(reason)),
+        (_, note, outcome, settled) => Err(StoreError::Inconsistent(format!(
+            "request {id} is {name}, {} a note, {} an outcome, {} a time of settling",
+            with(note.is_some()),
+            with(outcome.is_some()),
+            with(settled),
+        ))),
+    }
+}
+
+const fn with(is_there: bool) -> &'static str {
+    if is_there { "with" } else { "without" }
+}
+
+fn asked(row: &SqliteRow) -> Result<NewRequest, StoreError> {
+    Ok(NewRequest {
+        id: id(row, "id")?,
+        origin: Origin {
+            database: column(row, "database_name")?,
+            user: column(row, "user_name")?,
+            application_name: column(row, "application_name")?,
+            client_addr: column(row, "client_addr")?,
+            in_transaction: column(row, "in_transaction")?,
+        },
+        statement: column(row, "statement")?,
+        parameters: json(row, "parameters")?,
+        digest: bytes(row, "digest")?,
+        command: column(row, "command")?,
+        effect: parsed::<Effect>(row, "effect")?,
+        tables: json(row, "tables")?,
+        functions: json(row, "functions")?,
+        signals: json(row, "signals")?,
+        unfiltered: column(row, "unfiltered")?,
+        rule: column(row, "rule")?,
+        groups: json(row, "group_names")?,
+        created_at: time(row, "created_at")?,
+        expires_at: time(row, "expires_at")?,
+    })
+}
+
+/// A row of `reviews`.
+pub(super) fn review(row: &SqliteRow) -> Result<Review, StoreError> {
+    let word: String = column(row, "verdict")?;
+    let verdict = verdict_of(&word)
+        .ok_or_else(|| StoreError::Inconsistent(format!("\"{word}\" is no verdict of a review")))?;
+    Ok(Review {
+        reviewer: column(row, "reviewer")?,
+        groups: json(row, "group_names")?,
+        verdict,
+        comment: column(row, "comment")?,
+        at: time(row, "at")?,
+    })
+}
+
+/// The word that `reviews` has for a verdict.
+pub(super) const fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Approve => "approve",
+        Verdict::Reject => "reject",
+    }
+}
+
+fn verdict_of(word: &str) -> Option<Verdict> {
+    [Verdict::Approve, Verdict::Reject]
+        .into_iter()
+        .find(|&verdict| verdict_word(verdict) == word)
+}
+
+/// The columns of `users` in a row.
+pub(super) fn user(row: &SqliteRow) -> Result<UserRecord, StoreError> {
+    Ok(UserRecord {
+        principal: Principal {
+            name: column(row, "name")?,
+            groups: json(row, "group_names")?,
+            admin: column(row, "admin")?,
+        },
+        scram_verifier: column(row, "scram_verifier")?,
+        disabled: column(row, "disabled")?,
+        created_at: time(row, "created_at")?,
+    })
+}
+
+/// The columns of `web_sessions` in a row.
+pub(super) fn web_session(row: &SqliteRow) -> Result<WebSession, StoreError> {
+    Ok(WebSession {
+        token_hash: bytes(row, "token_hash")?,
+        user: column(row, "user_name")?,
+        csrf: column(row, "csrf")?,
+        expires_at: time(row, "expires_at")?,
+    })
+}
+
+/// The identifier of a request in a column.
+pub(super) fn id(row: &SqliteRow, name: &'static str) -> Result<RequestId, StoreError> {
+    parsed(row, name)
+}
+
+/// 32 bytes in a column.
+pub(super) fn bytes(row: &SqliteRow, name: &'static str) -> Result<[u8; 32], StoreError> {
+    column::<Vec<u8>>(row, name)?
+        .try_into()
+        .map_err(|_| StoreError::Inconsistent(format!("{name} is not 32 bytes long")))
+}
+
+/// A list as it is kept.
+///
+/// # Errors
+/// None for the types of the model; their JSON always exists.
+pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Inconsistent(format!("a value has no JSON form: {error}")))
+}
+
+fn json<T: DeserializeOwned>(row: &SqliteRow, name: &'static str) -> Result<T, StoreError> {
+    from_json(&column::<String>(row, name)?, name)
+}
+
+fn from_json<T: DeserializeOwned>(text: &str, name: &'static str) -> Result<T, StoreError> {
+    serde_json::from_str(text)
+        .map_err(|error| StoreError::Inconsistent(format!("{name} does not hold what was written: {error}")))
+}
+
+fn parsed<T: FromStr<Err: std::fmt::Display>>(row: &SqliteRow, name: &'static str) -> Result<T, StoreError> {
+    column::<String>(row, name)?
+        .parse()
+        .map_err(|error| StoreError::Inconsistent(format!("{name}: {error}")))
+}
+
+fn time(row: &SqliteRow, name: &'static str) -> Result<Timestamp, StoreError> {
+    timestamp(column(row, name)?, name)
+}
+
+fn optional_time(row: &SqliteRow, name: &'static str) -> Result<Option<Timestamp>, StoreError> {
+    column::<Option<i64>>(row, name)?
+        .map(|microseconds| timestamp(microseconds, name))
+        .transpose()
+}
+
+fn timestamp(microseconds: i64, name: &'static str) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(microseconds)
+        .map_err(|error| StoreError::Inconsistent(format!("{name}: {error}")))
+}
+
+fn column<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
+    row: &'r SqliteRow,
+    name: &'static str,
+) -> Result<T, StoreError> {
+    row.try_get(name)
+        .map_err(|error| StoreError::Inconsistent(error.to_string()))
+}

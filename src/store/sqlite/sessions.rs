@@ -1,0 +1,147 @@
+//! API tokens, browser sessions, and the installation's secret.
+
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use super::audit::{self, Event};
+use super::{SqliteStore, commit, not_read, not_written, row};
+use crate::store::{StoreError, UserRecord, WebSession};
+
+impl SqliteStore {
+    pub(super) async fn insert_token(
+        &self,
+        user: &str,
+        token_hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        expect_enabled(&mut tx, user).await?;
+        sqlx::query("INSERT INTO api_tokens (token_hash, user_name, created_at) VALUES (?1, ?2, ?3)")
+            .bind(&token_hash[..])
+            .bind(user)
+            .bind(now.as_microsecond())
+            .execute(&mut *tx)
+            .await
+            .map_err(not_written)?;
+        let event = Event {
+            at: now,
+            kind: "user.token_issued",
+            request: None,
+            actor: None,
+            detail: json!({ "user": user }),
+        };
+        audit::record(&mut tx, event).await?;
+        commit(tx).await
+    }
+
+    pub(super) async fn token_owner(&self, token_hash: [u8; 32]) -> Result<Option<UserRecord>, StoreError> {
+        let found = sqlx::query(
+            "SELECT users.* FROM api_tokens JOIN users ON users.name = api_tokens.user_name \
+             WHERE api_tokens.token_hash = ?1 AND users.disabled = 0",
+        )
+        .bind(&token_hash[..])
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(not_read)?;
+        found.as_ref().map(row::user).transpose()
+    }
+
+    pub(super) async fn insert_web_session(
+        &self,
+        session: &WebSession,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        expect_enabled(&mut tx, &session.user).await?;
+        sqlx::query("DELETE FROM web_sessions WHERE expires_at <= ?1")
+            .bind(now.as_microsecond())
+            .execute(&mut *tx)
+            .await
+            .map_err(not_written)?;
+        sqlx::query(
+            "INSERT INTO web_sessions (token_hash, user_name, csrf, expires_at) VALUES (?1, ?2, ?3, ?4)",
+        )
+        .bind(&session.token_hash[..])
+        .bind(&session.user)
+        .bind(&session.csrf)
+        .bind(session.expires_at.as_microsecond())
+        .execute(&mut *tx)
+        .await
+        .map_err(not_written)?;
+        let event = Event {
+            at: now,
+            kind: "user.signed_in",
+            request: None,
+            actor: Some(&session.user),
+            detail: json!({ "user": session.user }),
+        };
+        audit::record(&mut tx, event).await?;
+        commit(tx).await
+    }
+
+    pub(super) async fn live_web_session(
+        &self,
+        token_hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<(WebSession, UserRecord)>, StoreError> {
+        let found = sqlx::query(
+            "SELECT web_sessions.*, users.* \
+             FROM web_sessions JOIN users ON users.name = web_sessions.user_name \
+             WHERE web_sessions.token_hash = ?1 AND web_sessions.expires_at > ?2 AND users.disabled = 0",
+        )
+        .bind(&token_hash[..])
+        .bind(now.as_microsecond())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(not_read)?;
+        found
+            .map(|found| Ok((row::web_session(&found)?, row::user(&found)?)))
+            .transpose()
+    }
+
+    pub(super) async fn delete_web_session(&self, token_hash: [u8; 32]) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let user: Option<String> =
+            sqlx::query_scalar("DELETE FROM web_sessions WHERE token_hash = ?1 RETURNING user_name")
+                .bind(&token_hash[..])
+                .fetch_optional(&mut *tx)
+                .await
+                .map_err(not_written)?;
+        let Some(user) = user else { return Ok(()) };
+        let event = Event {
+            at: self.clock.now(),
+            kind: "user.signed_out",
+            request: None,
+            actor: Some(&user),
+            detail: json!({ "user": user }),
+        };
+        audit::record(&mut tx, event).await?;
+        commit(tx).await
+    }
+
+    pub(super) async fn installation_secret(&self) -> Result<[u8; 32], StoreError> {
+        let found = sqlx::query("SELECT value FROM secrets WHERE name = 'installation'")
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(not_read)?
+            .ok_or_else(|| StoreError::Inconsistent("the installation's secret is gone".to_owned()))?;
+        row::bytes(&found, "value")
+    }
+}
+
+/// Refuses what would lie dormant and come alive when the user is enabled again.
+async fn expect_enabled(connection: &mut SqliteConnection, user: &str) -> Result<(), StoreError> {
+    let disabled: Option<bool> = sqlx::query_scalar("SELECT disabled FROM users WHERE name = ?1")
+        .bind(user)
+        .fetch_optional(connection)
+        .await
+        .map_err(not_read)?;
+    match disabled {
+        Some(false) => Ok(()),
+        Some(true) => Err(StoreError::NotFound(format!(
+            "user \"{user}\" that is not disabled"
+        ))),
+        None => Err(StoreError::NotFound(format!("user \"{user}\""))),
+    }
+}

@@ -1,0 +1,209 @@
+//! The transitions of requests: each names the states that it expects and changes one row or none.
+
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use super::audit::{self, Event};
+use super::{SqliteStore, commit, not_read, not_written, row};
+use crate::model::{Outcome, RequestId, StateKind};
+use crate::store::StoreError;
+
+/// A change of state, with what it brings.
+#[derive(Clone, Copy)]
+pub(super) enum Change<'a> {
+    /// The last approval that was needed, by this person.
+    Approve(&'a str),
+    /// A rejection, by this person.
+    Reject(&'a str),
+    Expire,
+    Withdraw(&'a str),
+    Abandon(&'a str),
+    Start,
+    Finish(&'a Outcome),
+}
+
+impl Change<'_> {
+    /// The states from which this change is made.
+    const fn from(self) -> &'static [StateKind] {
+        match self {
+            Self::Approve(_) | Self::Reject(_) | Self::Expire => &[StateKind::Pending],
+            Self::Withdraw(_) => &[StateKind::Pending, StateKind::Approved],
+            Self::Abandon(_) => &[StateKind::Pending, StateKind::Approved, StateKind::Running],
+            Self::Start => &[StateKind::Approved],
+            Self::Finish(_) => &[StateKind::Running],
+        }
+    }
+
+    const fn to(self) -> StateKind {
+        match self {
+            Self::Approve(_) => StateKind::Approved,
+            Self::Reject(_) => StateKind::Rejected,
+            Self::Expire => StateKind::Expired,
+            Self::Withdraw(_) => StateKind::Withdrawn,
+            Self::Abandon(_) => StateKind::Abandoned,
+            Self::Start => StateKind::Running,
+            Self::Finish(outcome) if outcome.sqlstate.is_none() && outcome.error.is_none() => {
+                StateKind::Executed
+            }
+            Self::Finish(_) => StateKind::Failed,
+        }
+    }
+
+    const fn note(&self) -> Option<&str> {
+        match self {
+            Self::Withdraw(why) | Self::Abandon(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    const fn outcome(&self) -> Option<&Outcome> {
+        match self {
+            Self::Finish(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    const fn actor(&self) -> Option<&str> {
+        match self {
+            Self::Approve(person) | Self::Reject(person) => Some(person),
+            _ => None,
+        }
+    }
+}
+
+/// Makes a transition, and records it. `false`: the request was in none of the states expected.
+pub(super) async fn make(
+    connection: &mut SqliteConnection,
+    id: RequestId,
+    change: Change<'_>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let to = change.to();
+    let from: Vec<&str> = change.from().iter().map(|state| state.as_str()).collect();
+    let outcome = change.outcome().map(row::to_json).transpose()?;
+    let changed = sqlx::query(
+        "UPDATE requests SET state = ?1, note = ?2, outcome = ?3, settled_at = ?4 \
+         WHERE id = ?5 AND state IN (SELECT value FROM json_each(?6))",
+    )
+    .bind(to.as_str())
+    .bind(change.note())
+    .bind(outcome)
+    .bind(to.is_final().then(|| now.as_microsecond()))
+    .bind(id.as_str())
+    .bind(row::to_json(&from)?)
+    .execute(&mut *connection)
+    .await
+    .map_err(not_written)?
+    .rows_affected();
+    match changed {
+        0 => Ok(false),
+        1 => {
+            record(connection, id, change, now).await?;
+            Ok(true)
+        }
+        more => Err(StoreError::Inconsistent(format!(
+            "{more} requests have the id {id}"
+        ))),
+    }
+}
+
+async fn record(
+    connection: &mut SqliteConnection,
+    id: RequestId,
+    change: Change<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let detail = match (change.note(), change.outcome()) {
+        (Some(why), _) => json!({ "why": why }),
+        (None, Some(outcome)) => json!({ "outcome": outcome }),
+        (None, None) => json!({}),
+    };
+    let event = Event {
+        at: now,
+        kind: &format!("request.{}", change.to().as_str()),
+        request: Some(id),
+        actor: change.actor(),
+        detail,
+    };
+    audit::record(connection, event).await
+}
+
+impl SqliteStore {
+    /// One transition in a transaction of its own.
+    pub(super) async fn settle_one(
+        &self,
+        id: RequestId,
+        change: Change<'_>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        if !make(&mut tx, id, change, now).await? {
+            return Ok(false);
+        }
+        commit(tx).await?;
+        Ok(true)
+    }
+
+    /// Expires every Pending request whose time is over.
+    pub(super) async fn settle_due(&self, now: Timestamp) -> Result<Vec<RequestId>, StoreError> {
+        // Without the hint SQLite would walk the whole queue.
+        const DUE: &str = "SELECT id FROM requests INDEXED BY requests_due \
+             WHERE state = 'pending' AND expires_at <= ?1 ORDER BY expires_at, id";
+        // This is asked often and there is mostly nothing to do: no need for the write lock.
+        let due = sqlx::query(DUE)
+            .bind(now.as_microsecond())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(not_read)?;
+        if due.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.begin().await?;
+        let due = sqlx::query(DUE)
+            .bind(now.as_microsecond())
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(not_read)?;
+        let ids = make_all(&mut tx, &due, Change::Expire, now).await?;
+        commit(tx).await?;
+        Ok(ids)
+    }
+
+    /// Abandons everything not final.
+    pub(super) async fn settle_unfinished(
+        &self,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        let mut tx = self.begin().await?;
+        let unfinished = sqlx::query(
+            "SELECT id FROM requests WHERE state IN ('pending', 'approved', 'running') ORDER BY created_at, id",
+        )
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(not_read)?;
+        let ids = make_all(&mut tx, &unfinished, Change::Abandon(why), now).await?;
+        commit(tx).await?;
+        Ok(ids)
+    }
+}
+
+async fn make_all(
+    connection: &mut SqliteConnection,
+    rows: &[sqlx::sqlite::SqliteRow],
+    change: Change<'_>,
+    now: Timestamp,
+) -> Result<Vec<RequestId>, StoreError> {
+    let mut ids = Vec::with_capacity(rows.len());
+    for found in rows {
+        let id = row::id(found, "id")?;
+        if !make(connection, id, change, now).await? {
+            return Err(StoreError::Inconsistent(format!(
+                "request {id} changed under the write lock"
+            )));
+        }
+        ids.push(id);
+    }
+    Ok(ids)
+}

@@ -1,0 +1,134 @@
+//! Users.
+
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+
+use super::audit::{self, Event};
+use super::{SqliteStore, commit, not_read, not_written, row};
+use crate::store::{StoreError, UserRecord};
+
+impl SqliteStore {
+    pub(super) async fn insert_user(&self, user: &UserRecord) -> Result<(), StoreError> {
+        let principal = &user.principal;
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO users (name, group_names, admin, scram_verifier, disabled, created_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )
+        .bind(&principal.name)
+        .bind(row::to_json(&principal.groups)?)
+        .bind(principal.admin)
+        .bind(&user.scram_verifier)
+        .bind(user.disabled)
+        .bind(user.created_at.as_microsecond())
+        .execute(&mut *tx)
+        .await
+        .map_err(|error| match error.as_database_error() {
+            Some(refused) if refused.is_unique_violation() => {
+                StoreError::Exists(format!("user \"{}\"", principal.name))
+            }
+            _ => not_written(error),
+        })?;
+        let event = Event {
+            at: user.created_at,
+            kind: "user.added",
+            request: None,
+            actor: None,
+            detail: json!({
+                "user": principal.name,
+                "groups": principal.groups,
+                "admin": principal.admin,
+                "disabled": user.disabled,
+            }),
+        };
+        audit::record(&mut tx, event).await?;
+        commit(tx).await
+    }
+
+    pub(super) async fn user_by_name(&self, name: &str) -> Result<Option<UserRecord>, StoreError> {
+        let found = sqlx::query("SELECT * FROM users WHERE name = ?1")
+            .bind(name)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(not_read)?;
+        found.as_ref().map(row::user).transpose()
+    }
+
+    pub(super) async fn all_users(&self) -> Result<Vec<UserRecord>, StoreError> {
+        let found = sqlx::query("SELECT * FROM users ORDER BY name")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(not_read)?;
+        found.iter().map(row::user).collect()
+    }
+
+    pub(super) async fn replace_verifier(&self, name: &str, verifier: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let changed = sqlx::query("UPDATE users SET scram_verifier = ?2 WHERE name = ?1")
+            .bind(name)
+            .bind(verifier)
+            .execute(&mut *tx)
+            .await
+            .map_err(not_written)?;
+        expect_user(changed.rows_affected(), name)?;
+        end_web_sessions(&mut tx, name).await?;
+        self.record_user_event(&mut tx, "user.password_changed", json!({ "user": name }))
+            .await?;
+        commit(tx).await
+    }
+
+    pub(super) async fn disable_or_enable(&self, name: &str, disabled: bool) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let changed = sqlx::query("UPDATE users SET disabled = ?2 WHERE name = ?1")
+            .bind(name)
+            .bind(disabled)
+            .execute(&mut *tx)
+            .await
+            .map_err(not_written)?;
+        expect_user(changed.rows_affected(), name)?;
+        if disabled {
+            end_web_sessions(&mut tx, name).await?;
+            sqlx::query("DELETE FROM api_tokens WHERE user_name = ?1")
+                .bind(name)
+                .execute(&mut *tx)
+                .await
+                .map_err(not_written)?;
+        }
+        let kind = if disabled { "user.disabled" } else { "user.enabled" };
+        self.record_user_event(&mut tx, kind, json!({ "user": name }))
+            .await?;
+        commit(tx).await
+    }
+
+    pub(super) async fn record_user_event(
+        &self,
+        connection: &mut SqliteConnection,
+        kind: &str,
+        detail: Value,
+    ) -> Result<(), StoreError> {
+        let event = Event {
+            at: self.clock.now(),
+            kind,
+            request: None,
+            actor: None,
+            detail,
+        };
+        audit::record(connection, event).await
+    }
+}
+
+fn expect_user(changed: u64, name: &str) -> Result<(), StoreError> {
+    match changed {
+        0 => Err(StoreError::NotFound(format!("user \"{name}\""))),
+        _ => Ok(()),
+    }
+}
+
+async fn end_web_sessions(connection: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM web_sessions WHERE user_name = ?1")
+        .bind(name)
+        .execute(connection)
+        .await
+        .map_err(not_written)?;
+    Ok(())
+}
