@@ -1,0 +1,20 @@
+//! Approval: holding a statement until people decided, and the permit to forward it.
+//!
+//! Imports `model` and `store`. Invariants:
+//! - a held statement is a durable row before its requester hears of it;
+//! - the row is the truth; a waiter is only woken by it, and what it may do next is again a
+//!   guarded transition of the row;
+//! - bytes go upstream only as a [`Permit`], and a permit covers only bytes that were cleared.
+
+mod broker;
+mod entitlement;
+mod expiry;
+mod permit;
+mod ticket;
+mod waiters;
+
+pub use broker::{Broker, DecideError};
+pub use expiry::sweep_expired;
+pub(crate) use permit::digest;
+pub use permit::{Allowed, Clearance, Permit, Standing, Unapproved, stand};
+pub use ticket::{Running, Started, Ticket};

@@ -1,0 +1,364 @@
+//! The broker: between sessions that wait and people who decide.
+//!
+//! Store operations run on the control runtime, so that a session that is dropped half way
+//! neither interrupts them nor is stalled by them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+use tokio_util::task::TaskTracker;
+
+use super::entitlement::{may_decide, may_see, standing_groups};
+use super::ticket::Ticket;
+use super::waiters::Waiters;
+use crate::model::{
+    Clock, HeldRequest, NewRequest, Outcome, Principal, RequestId, RequestState, Review, Settlement,
+    StateKind, Verdict,
+};
+use crate::store::{Decided, RequestFilter, Store, StoreError};
+
+/// Changes kept for a slow listener; one that lags re-reads everything.
+const CHANGES_KEPT: usize = 1024;
+
+/// Holds statements and settles them. A cheap clone.
+#[derive(Clone)]
+pub struct Broker {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    control: Handle,
+    /// Work that a shutdown waits for.
+    tasks: TaskTracker,
+    waiters: Waiters,
+    changes: broadcast::Sender<RequestId>,
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker").finish_non_exhaustive()
+    }
+}
+
+/// Why a verdict was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideError {
+    /// There is no such request, or the person may not see it.
+    #[error("there is no such request")]
+    NotFound,
+    /// The person is in none of the groups that it needs.
+    #[error("only a member of {} can decide on this request", .groups.join(", "))]
+    NotEntitled {
+        /// The groups that can.
+        groups: Vec<String>,
+    },
+    /// Nobody decides on their own request.
+    #[error("nobody decides on their own request")]
+    OwnRequest,
+    /// A rejection without a reason.
+    #[error("a rejection needs a reason: the requester reads it")]
+    ReasonRequired,
+    /// It was settled before; nothing changed.
+    #[error("the request is settled already: {}", .0.as_str())]
+    AlreadySettled(StateKind),
+    /// The person approved it before; it waits for others.
+    #[error("you have approved this request already; it waits for others")]
+    AlreadyReviewed,
+    /// The store failed; nothing changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Broker {
+    /// A broker whose store operations run on `control`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, control: Handle) -> Self {
+        let shared = Shared {
+            store,
+            clock,
+            control,
+            tasks: TaskTracker::new(),
+            waiters: Waiters::default(),
+            changes: broadcast::Sender::new(CHANGES_KEPT),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// Records a held statement and gives the ticket to wait with. On `Ok` it is durable.
+    /// Cancel-safe: dropped half way, the request is withdrawn.
+    pub async fn hold(&self, request: NewRequest) -> Result<Ticket, StoreError> {
+        let broker = self.clone();
+        self.on_control(async move {
+            let waiter = broker.shared.waiters.register(request.id);
+            broker.shared.store.insert_pending(&request).await?;
+            broker.changed(request.id);
+            Ok(Ticket::new(
+                request.id,
+                request.digest,
+                request.expires_at,
+                waiter,
+                broker,
+            ))
+        })
+        .await
+    }
+
+    /// Records a statement that policy denied. On `Ok` it is durable.
+    pub async fn record_denied(&self, request: NewRequest, reason: Arc<str>) -> Result<(), StoreError> {
+        let broker = self.clone();
+        self.on_control(async move {
+            broker.shared.store.insert_denied(&request, &reason).await?;
+            broker.changed(request.id);
+            Ok(())
+        })
+        .await
+    }
+
+    /// A person's verdict: checked, recorded, and whoever waits is woken.
+    pub async fn decide(
+        &self,
+        id: RequestId,
+        by: &Principal,
+        verdict: Verdict,
+        comment: &str,
+    ) -> Result<HeldRequest, DecideError> {
+        let comment = comment.trim();
+        if verdict == Verdict::Reject && comment.is_empty() {
+            return Err(DecideError::ReasonRequired);
+        }
+        let request = self.request(id, by).await?.ok_or(DecideError::NotFound)?;
+        if request.asked.origin.user == by.name {
+            return Err(DecideError::OwnRequest);
+        }
+        let groups = standing_groups(&request, by);
+        if groups.is_empty() {
+            return Err(DecideError::NotEntitled {
+                groups: request.asked.groups,
+            });
+        }
+        let now = self.now();
+        let review = Review {
+            reviewer: by.name.clone(),
+            groups,
+            verdict,
+            comment: comment.to_owned(),
+            at: now,
+        };
+        // To its end also where the person's connection goes away: whoever waits must be woken.
+        let broker = self.clone();
+        let decided = self.on_control(async move {
+            let decided = broker.shared.store.decide(id, review, now).await?;
+            if let Decided::Recorded(request) = &decided {
+                broker.announce(request);
+            }
+            Ok(decided)
+        });
+        match decided.await? {
+            Decided::Recorded(request) => Ok(request),
+            Decided::AlreadySettled(state) => Err(DecideError::AlreadySettled(state)),
+            Decided::AlreadyReviewed => Err(DecideError::AlreadyReviewed),
+        }
+    }
+
+    /// The request, if `by` may see it.
+    pub async fn request(&self, id: RequestId, by: &Principal) -> Result<Option<HeldRequest>, StoreError> {
+        let found = self.shared.store.request(id).await?;
+        Ok(found.filter(|request| may_see(request, by)))
+    }
+
+    /// Requests by filter, newest first.
+    pub async fn requests(&self, filter: RequestFilter) -> Result<Vec<HeldRequest>, StoreError> {
+        self.shared.store.requests(filter).await
+    }
+
+    /// Whether `by` could decide on this request now.
+    #[must_use]
+    pub fn may_decide(&self, request: &HeldRequest, by: &Principal) -> bool {
+        may_decide(request, by)
+    }
+
+    /// Ids of requests that changed; a receiver that lags re-reads everything.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<RequestId> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Whether the store works.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.shared.store.check().await
+    }
+
+    /// Settles what an earlier run left open. To be called once, before any session starts.
+    pub async fn abandon_left_over(&self) -> Result<usize, StoreError> {
+        let ids = self
+            .shared
+            .store
+            .abandon_all("the proxy stopped before this was settled", self.now())
+            .await?;
+        for &id in &ids {
+            self.changed(id);
+        }
+        Ok(ids.len())
+    }
+
+    /// Waits until everything that was recorded off a session's path is durable.
+    pub async fn drain(&self) {
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    pub(super) async fn expire_due(&self) -> Result<(), StoreError> {
+        for id in self.shared.store.expire_due(self.now()).await? {
+            self.shared.waiters.wake(id, Settlement::Expired);
+            self.changed(id);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn expire(&self, id: RequestId) -> Result<bool, StoreError> {
+        let broker = self.clone();
+        self.on_control(async move {
+            let done = broker.shared.store.expire(id, broker.now()).await?;
+            broker.changed(id);
+            Ok(done)
+        })
+        .await
+    }
+
+    pub(super) async fn start(&self, id: RequestId) -> Result<bool, StoreError> {
+        let broker = self.clone();
+        self.on_control(async move {
+            let done = broker.shared.store.start(id, broker.now()).await?;
+            broker.changed(id);
+            Ok(done)
+        })
+        .await
+    }
+
+    pub(super) async fn withdraw(&self, id: RequestId, why: &'static str) -> Result<bool, StoreError> {
+        let broker = self.clone();
+        self.on_control(async move {
+            let done = broker.shared.store.withdraw(id, why, broker.now()).await?;
+            broker.changed(id);
+            Ok(done)
+        })
+        .await
+    }
+
+    pub(super) async fn abandon(&self, id: RequestId, why: &'static str) -> Result<bool, StoreError> {
+        let broker = self.clone();
+        self.on_control(async move {
+            let done = broker.shared.store.abandon(id, why, broker.now()).await?;
+            broker.changed(id);
+            Ok(done)
+        })
+        .await
+    }
+
+    pub(super) fn withdraw_later(&self, id: RequestId, why: &'static str) {
+        let broker = self.clone();
+        self.later(id, "withdraw a request", async move {
+            let done = broker.shared.store.withdraw(id, why, broker.now()).await?;
+            broker.changed(id);
+            Ok(done)
+        });
+    }
+
+    pub(super) fn finish_later(&self, id: RequestId, outcome: Outcome) {
+        let broker = self.clone();
+        self.later(id, "record an outcome", async move {
+            let done = broker.shared.store.finish(id, outcome, broker.now()).await?;
+            broker.changed(id);
+            Ok(done)
+        });
+    }
+
+    /// How the row stands, as what its session must do.
+    pub(super) async fn settlement_of(&self, id: RequestId) -> Result<Settlement, StoreError> {
+        let broker = self.clone();
+        self.on_control(async move {
+            let request = broker.shared.store.request(id).await?;
+            request
+                .as_ref()
+                .and_then(settlement)
+                .ok_or_else(|| StoreError::Inconsistent(format!("request {id} is gone or still open")))
+        })
+        .await
+    }
+
+    fn announce(&self, request: &HeldRequest) {
+        if let Some(settlement) = settlement(request) {
+            self.shared.waiters.wake(request.asked.id, settlement);
+        }
+        self.changed(request.asked.id);
+    }
+
+    fn changed(&self, id: RequestId) {
+        // No listener is no error.
+        let _ = self.shared.changes.send(id);
+    }
+
+    /// Runs on the control runtime, to its end also where the caller goes away.
+    async fn on_control<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let task = self.shared.tasks.spawn_on(work, &self.shared.control);
+        task.await.unwrap_or_else(|failed| {
+            Err(StoreError::Unavailable {
+                doing: "used",
+                source: Box::new(failed),
+            })
+        })
+    }
+
+    /// Runs on the control runtime with nobody waiting; a failure is logged.
+    fn later(
+        &self,
+        id: RequestId,
+        what: &'static str,
+        work: impl Future<Output = Result<bool, StoreError>> + Send + 'static,
+    ) {
+        let logged = async move {
+            match work.await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::debug!(request.id = %id, what, "the request was settled in another way");
+                }
+                Err(error) => tracing::error!(request.id = %id, %error, what, "the store refused"),
+            }
+        };
+        self.shared.tasks.spawn_on(logged, &self.shared.control);
+    }
+}
+
+/// What a row's state means for the session that waits; `None` while it is open.
+fn settlement(request: &HeldRequest) -> Option<Settlement> {
+    match &request.state {
+        RequestState::Pending => None,
+        RequestState::Approved => {
+            let approvals = request.reviews.iter().filter(|r| r.verdict == Verdict::Approve);
+            Some(Settlement::Approved(approvals.cloned().collect()))
+        }
+        RequestState::Rejected => request
+            .reviews
+            .iter()
+            .rfind(|r| r.verdict == Verdict::Reject)
+            .cloned()
+            .map(Settlement::Rejected),
+        RequestState::Expired => Some(Settlement::Expired),
+        other => Some(Settlement::Closed(other.kind())),
+    }
+}

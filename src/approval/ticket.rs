@@ -1,0 +1,177 @@
+//! A held statement's ticket, and the running statement that it becomes.
+//!
+//! Both are guards: a session that ends without settling them leaves no open row. A dropped
+//! [`Ticket`] withdraws its request; a dropped [`Running`] records that the outcome is not known.
+
+use jiff::Timestamp;
+
+use super::Broker;
+use super::waiters::Waiter;
+use crate::model::{Outcome, RequestId, Settlement};
+use crate::store::StoreError;
+
+/// A durable held request, waited for by one session.
+#[derive(Debug)]
+pub struct Ticket {
+    id: RequestId,
+    digest: [u8; 32],
+    expires_at: Timestamp,
+    waiter: Waiter,
+    broker: Broker,
+    settled: bool,
+}
+
+/// What became of the attempt to run an approved statement.
+#[derive(Debug)]
+pub enum Started {
+    /// The intent is durable: forward it now.
+    Running(Running),
+    /// It is not approved (any more): it must not be forwarded.
+    NotApproved,
+}
+
+impl Ticket {
+    pub(super) fn new(
+        id: RequestId,
+        digest: [u8; 32],
+        expires_at: Timestamp,
+        waiter: Waiter,
+        broker: Broker,
+    ) -> Self {
+        Self {
+            id,
+            digest,
+            expires_at,
+            waiter,
+            broker,
+            settled: false,
+        }
+    }
+
+    /// The request's identifier.
+    #[must_use]
+    pub const fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// When the request expires.
+    #[must_use]
+    pub const fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// Waits until the request is settled. Cancel-safe. Where the waker went away, the row is asked.
+    pub async fn settled(&mut self) -> Result<Settlement, StoreError> {
+        match self.waiter.settled().await {
+            Some(settlement) => Ok(settlement),
+            None => self.broker.settlement_of(self.id).await,
+        }
+    }
+
+    /// The time is over: expires the request, or says how it was settled in that same moment.
+    pub async fn expire(&mut self) -> Result<Settlement, StoreError> {
+        self.broker.expire(self.id).await?;
+        self.broker.settlement_of(self.id).await
+    }
+
+    /// Records the intent to run. Consumes the ticket: an approval is used once.
+    pub async fn start(mut self) -> Result<Started, StoreError> {
+        if self.broker.start(self.id).await? {
+            self.settled = true;
+            Ok(Started::Running(Running {
+                id: self.id,
+                digest: self.digest,
+                broker: self.broker.clone(),
+                finished: false,
+            }))
+        } else {
+            Ok(Started::NotApproved)
+        }
+    }
+
+    /// Takes the request back.
+    pub async fn withdraw(mut self, why: &'static str) -> Result<(), StoreError> {
+        self.settled = true;
+        self.broker.withdraw(self.id, why).await.map(drop)
+    }
+
+    /// Gives the request up because the proxy stops.
+    pub async fn abandon(mut self, why: &'static str) -> Result<(), StoreError> {
+        self.settled = true;
+        self.broker.abandon(self.id, why).await.map(drop)
+    }
+
+    /// The request is final already; nothing is left to settle.
+    pub fn close(mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.broker
+                .withdraw_later(self.id, "the requester's session ended");
+        }
+    }
+}
+
+/// An approved statement whose intent is durable: it is forwarded once, and finished.
+#[derive(Debug)]
+pub struct Running {
+    id: RequestId,
+    digest: [u8; 32],
+    broker: Broker,
+    finished: bool,
+}
+
+impl Running {
+    /// The request's identifier.
+    #[must_use]
+    pub const fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// The digest of the bytes that were approved.
+    #[must_use]
+    pub const fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Records that it was not forwarded after all, and why.
+    pub fn not_forwarded(self, why: &str) {
+        self.finish(Outcome {
+            tag: String::new(),
+            rows: None,
+            sqlstate: None,
+            error: Some(why.to_owned()),
+            duration_ms: 0,
+        });
+    }
+
+    /// Records the outcome, off the session's path; a shutdown waits for it.
+    pub fn finish(mut self, outcome: Outcome) {
+        self.finished = true;
+        self.broker.finish_later(self.id, outcome);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.broker.finish_later(
+                self.id,
+                Outcome {
+                    tag: String::new(),
+                    rows: None,
+                    sqlstate: None,
+                    error: Some(
+                        "the session ended before the server answered; whether it ran is not known"
+                            .to_owned(),
+                    ),
+                    duration_ms: 0,
+                },
+            );
+        }
+    }
+}
