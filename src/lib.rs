@@ -15,4 +15,5 @@ pub mod model;
 pub mod policy;
 pub mod sql;
 pub mod store;
+pub mod upstream;
 pub mod wire;
