@@ -13,6 +13,7 @@ pub mod config;
 pub mod identity;
 pub mod model;
 pub mod policy;
+pub mod session;
 pub mod sql;
 pub mod store;
 pub mod upstream;

@@ -1,0 +1,170 @@
+//! A client's session: startup, gate, hold, relay, to its end.
+//!
+//! Imports `wire`, `sql`, `policy`, `approval`, `identity`, `upstream`, `model`. Invariants:
+//! - one task serves both directions of a session, and all its state is in `relay::Session`;
+//! - client bytes go upstream only through a permit (`approval::Permit`);
+//! - what a client may see of a fault goes through [`Fault::report`] alone.
+
+mod cursors;
+mod fault;
+mod gate;
+mod handle;
+mod hold;
+mod inflight;
+mod intake;
+mod leg;
+mod login;
+mod names;
+mod notices;
+mod outflow;
+mod relay;
+mod runs;
+mod startup;
+mod values;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, RwLock};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::approval::Broker;
+use crate::identity::Directory;
+use crate::model::{Clock, Principal, RequestId};
+use crate::policy::Policy;
+use crate::sql::Judge;
+use crate::upstream::Target;
+use crate::wire::Stream;
+
+pub(crate) use fault::Fault;
+pub use handle::Sessions;
+use leg::Leg;
+use relay::Session;
+use startup::Opened;
+
+/// What every session shares.
+pub struct Shared {
+    /// Judges texts.
+    pub judge: Judge,
+    /// The policy for sessions that begin now.
+    pub policy: RwLock<Arc<Policy>>,
+    /// Holds statements.
+    pub broker: Broker,
+    /// Knows users.
+    pub directory: Arc<Directory>,
+    /// The databases that clients can name.
+    pub databases: BTreeMap<String, Arc<Target>>,
+    /// The sessions there are.
+    pub sessions: Arc<Sessions>,
+    /// Timing of holds.
+    pub hold: HoldTiming,
+    /// Bounds of a session.
+    pub limits: Limits,
+    /// The console's address as people reach it, without a slash at its end.
+    pub public_url: String,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn url_of(&self, id: RequestId) -> String {
+        format!("{}/requests/{id}", self.public_url)
+    }
+}
+
+/// Timing of holds.
+#[derive(Debug, Clone, Copy)]
+pub struct HoldTiming {
+    /// How long a statement waits where its rule says nothing.
+    pub timeout: Duration,
+    /// How often the requester is reminded.
+    pub notice_interval: Duration,
+}
+
+/// Bounds of a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of the largest message that is gathered to be judged.
+    pub max_message: usize,
+    /// Bytes of the client's that are buffered behind a held statement.
+    pub hold_buffer: usize,
+    /// From connecting to the end of the login.
+    pub login_timeout: Duration,
+    /// Sessions at a time.
+    pub max_connections: usize,
+}
+
+/// Who a session belongs to.
+#[derive(Debug, Clone)]
+struct Who {
+    principal: Principal,
+    /// The name of `[databases.NAME]`.
+    database: String,
+    application_name: String,
+    client_addr: String,
+}
+
+/// Connections beyond `max_connections` that may be logging in, or bring a cancel request.
+const LOGINS: usize = 100;
+
+/// Serves one connection to its end. Never fails: what goes wrong is told to the client and logged.
+/// To be dropped only when the process ends: a held statement is then withdrawn.
+pub async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+    let mut client = Leg::new(Stream::tcp(stream));
+    let (_counted, connections) = shared.sessions.count();
+    if connections > shared.limits.max_connections + LOGINS {
+        return fault::tell(Fault::TooManyConnections, &mut client, peer).await;
+    }
+    let opened = tokio::time::timeout(
+        shared.limits.login_timeout,
+        startup::open(&shared, &mut client, peer),
+    );
+    let opened = opened.await.unwrap_or(Err(Fault::LoginTimeout));
+    let ended = match opened {
+        Ok(Opened::Nothing) => Ok(()),
+        Ok(Opened::Session(login)) => {
+            let (mut session, _entered) = login.into_session(&shared, client);
+            let ended = relay_to_its_end(&mut session).await;
+            if !session.outflow.at_boundary() {
+                // In the middle of a message of the server's, nothing of ours can be said.
+                if let Err(fault) = ended {
+                    fault.log(peer);
+                }
+                return;
+            }
+            client = session.client;
+            ended
+        }
+        Err(fault) => Err(fault),
+    };
+    if let Err(fault) = ended {
+        fault::tell(fault, &mut client, peer).await;
+    }
+}
+
+async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
+    std::future::poll_fn(|cx| {
+        session.handle.register(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let ended = session.run().await;
+    // What the server said before it closed is the client's.
+    let _ = tokio::time::timeout(
+        Duration::from_secs(5),
+        std::future::poll_fn(|cx| session.client.poll_drain(cx)),
+    )
+    .await;
+    match ended {
+        Err(Fault::ServerGone) if session.server_said_goodbye => Ok(()),
+        ended => ended,
+    }
+}

@@ -1,0 +1,166 @@
+//! What ends a session early, and the one exit to the client.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+
+use super::inflight::Desync;
+use super::leg::Leg;
+use crate::model::RequestId;
+use crate::store::StoreError;
+use crate::upstream::ConnectError;
+use crate::wire::{FrameError, Malformed, Report, sqlstate};
+
+/// How long a client is given to take its last message.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("the client closed the connection")]
+    ClientGone,
+    #[error("the client's connection failed: {0}")]
+    ClientIo(#[source] io::Error),
+    #[error("the client broke the protocol: {0}")]
+    ClientProtocol(String),
+    #[error("a message of {size} bytes is larger than the {limit} bytes that can be judged")]
+    MessageTooLarge { size: usize, limit: usize },
+    #[error("the server closed the connection")]
+    ServerGone,
+    #[error("the server's connection failed: {0}")]
+    ServerIo(#[source] io::Error),
+    #[error("the server broke the protocol: {0}")]
+    ServerProtocol(String),
+    #[error("the login took too long")]
+    LoginTimeout,
+    #[error("too many connections")]
+    TooManyConnections,
+    #[error("login refused: {reason}")]
+    LoginRefused { user: String, reason: &'static str },
+    #[error("startup refused: {0:?}")]
+    StartupRefused(Box<Report>),
+    #[error("cannot connect upstream: {0}")]
+    Upstream(#[source] ConnectError),
+    #[error("the store failed: {0}")]
+    Store(#[source] StoreError),
+    #[error("the bytes to be forwarded are not those that were approved")]
+    Unapproved,
+    #[error("the proxy stops")]
+    ShuttingDown,
+    #[error("the proxy stops; request {id} is abandoned")]
+    Abandoned { id: RequestId },
+}
+
+impl Fault {
+    pub(super) fn client_io(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
+                Self::ClientGone
+            }
+            _ => Self::ClientIo(error),
+        }
+    }
+
+    pub(super) fn server_io(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
+                Self::ServerGone
+            }
+            _ => Self::ServerIo(error),
+        }
+    }
+
+    pub(super) fn client_framing(error: FrameError) -> Self {
+        Self::ClientProtocol(error.to_string())
+    }
+
+    pub(super) fn server_framing(error: FrameError) -> Self {
+        Self::ServerProtocol(error.to_string())
+    }
+
+    pub(super) fn desync(desync: Desync) -> Self {
+        Self::ServerProtocol(desync.to_string())
+    }
+
+    pub(super) fn server_message(error: Malformed) -> Self {
+        Self::ServerProtocol(error.to_string())
+    }
+
+    /// What the client may see: an allow-list. `None`: there is nobody to tell.
+    fn report(&self) -> Option<Report> {
+        Some(match self {
+            Self::ClientGone | Self::ClientIo(_) => return None,
+            Self::ClientProtocol(what) => Report::fatal(sqlstate::PROTOCOL_VIOLATION, what.clone()),
+            Self::MessageTooLarge { size, limit } => Report::fatal(
+                sqlstate::PROGRAM_LIMIT_EXCEEDED,
+                format!("a message of {size} bytes is too large to be judged"),
+            )
+            .detail(format!("The limit is {limit} bytes."))
+            .hint("Send large data with COPY, or ask the operator to raise [proxy] max_message."),
+            Self::ServerGone | Self::ServerIo(_) | Self::ServerProtocol(_) => Report::fatal(
+                sqlstate::CONNECTION_FAILURE,
+                "the database server closed the connection unexpectedly",
+            ),
+            Self::LoginTimeout => Report::fatal(
+                sqlstate::PROTOCOL_VIOLATION,
+                "canceling authentication due to timeout",
+            ),
+            Self::TooManyConnections => {
+                Report::fatal(sqlstate::TOO_MANY_CONNECTIONS, "sorry, too many clients already")
+            }
+            Self::LoginRefused { user, .. } => Report::fatal(
+                sqlstate::INVALID_PASSWORD,
+                format!("password authentication failed for user \"{user}\""),
+            ),
+            Self::StartupRefused(report) => (**report).clone(),
+            Self::Upstream(error) => error.report(),
+            Self::Store(_) => Report::fatal(sqlstate::IO_ERROR, "holdpoint's store does not work")
+                .hint("Tell the operator of holdpoint; its log says more."),
+            Self::Unapproved => Report::fatal(sqlstate::INTERNAL_ERROR, "internal error; nothing was run"),
+            Self::ShuttingDown => Report::fatal(
+                sqlstate::ADMIN_SHUTDOWN,
+                "terminating connection: holdpoint is being stopped",
+            ),
+            Self::Abandoned { id } => Report::fatal(
+                sqlstate::ADMIN_SHUTDOWN,
+                "terminating connection: holdpoint is being stopped",
+            )
+            .detail(format!(
+                "The held statement did not run; request {id} is abandoned."
+            ))
+            .hint("Connect again and send it again."),
+        })
+    }
+
+    pub(super) fn log(&self, peer: SocketAddr) {
+        match self {
+            Self::ClientGone | Self::ShuttingDown | Self::Abandoned { .. } => {
+                tracing::debug!(client.addr = %peer, "session ended: {self}");
+            }
+            Self::LoginRefused { user, reason } => {
+                tracing::warn!(client.addr = %peer, user.name = %user, reason, "login refused");
+            }
+            Self::StartupRefused(report) => {
+                tracing::info!(client.addr = %peer, sqlstate = report.sqlstate, "startup refused: {}", report.message);
+            }
+            Self::Unapproved => tracing::error!(client.addr = %peer, "session ended: {self}"),
+            _ => tracing::warn!(client.addr = %peer, "session ended: {self}"),
+        }
+    }
+}
+
+/// Logs the fault and tells the client, if it may know and listens. The only place where a client
+/// hears of a fault.
+pub(super) async fn tell(fault: Fault, client: &mut Leg, peer: SocketAddr) {
+    fault.log(peer);
+    let Some(report) = fault.report() else { return };
+    report.encode(client.out());
+    let farewell = async {
+        std::future::poll_fn(|cx| client.poll_drain(cx)).await?;
+        client.stream.shutdown().await
+    };
+    // A client that does not take it has lost nothing but the explanation.
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+}

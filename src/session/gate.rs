@@ -1,0 +1,423 @@
+//! The gate: what a frame would run, and what policy says to it.
+//!
+//! Whatever can start work on the server passes here: simple queries, and Bind (the server plans and
+//! may evaluate functions then, before any Execute). An Execute only goes on with a portal that was
+//! judged at its Bind; where the portal's text is an SQL `EXECUTE`, what it stands for is looked at
+//! again, since the name may mean something else by now.
+
+mod refusals;
+mod resolve;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+
+use super::inflight::{Desync, Expect, RunId};
+use super::intake::{Misstep, Step, Stop, plain_name};
+use super::names::{Lookup, Prepared, Source};
+use super::relay::Session;
+use super::values;
+use crate::approval::{Allowed, Running, Standing, stand};
+use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, NameOp, Parameter};
+use crate::policy::Subject;
+use crate::wire::backend::TransactionStatus;
+use crate::wire::{Report, frontend, sqlstate};
+use refusals::{changed, fetch_instead, missing, not_ascii, only_unnamed};
+use resolve::{
+    Resolved, changes_names, executes, fetches, is_ambiguous, judged_alone, resolve, with_prepared,
+};
+
+/// More texts with EXECUTE bound to the unnamed portal than this, in one transaction, are refused.
+const EXECUTES_LIMIT: usize = 64;
+/// More prepared statements than this in one session are refused.
+const NAMES_LIMIT: usize = 20_000;
+
+/// A statement that does not simply pass.
+#[derive(Debug)]
+pub(super) struct Gated {
+    /// `Q` or `B`.
+    pub(super) tag: u8,
+    /// The length of its frame.
+    pub(super) frame: usize,
+    pub(super) ruling: Ruling,
+    /// The text that would run, for people.
+    pub(super) text: Bytes,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) facts: Facts,
+    /// The server was asked whether the text is SQL, and takes it.
+    pub(super) probed: bool,
+    /// What clears the frame once people have approved it.
+    pub(super) pass: Pass,
+}
+
+/// What policy says to it.
+#[derive(Debug)]
+pub(super) enum Ruling {
+    Hold(HoldTerms),
+    Deny { rule: Arc<str>, reason: Arc<str> },
+}
+
+/// What the session notes when the frame goes upstream.
+#[derive(Debug)]
+pub(super) struct Pass {
+    judged: Arc<Judged>,
+    /// `None` for a simple query.
+    pub(super) portal: Option<Box<[u8]>>,
+    /// What the names in it stood for when it was judged.
+    resolved: Vec<Prepared>,
+}
+
+/// An approved statement, ready to be cleared.
+#[derive(Debug)]
+pub(super) struct Approved {
+    pub(super) running: Running,
+    pub(super) pass: Pass,
+}
+
+/// A text that is judged on a thread of its own.
+#[derive(Debug)]
+pub(super) struct Judgement {
+    pub(super) text: Bytes,
+}
+
+/// A text with an SQL `EXECUTE` that was bound to the unnamed portal.
+#[derive(Debug)]
+pub(super) struct PortalExecute {
+    judged: Arc<Judged>,
+    /// Set where people approved it: what its names stood for then.
+    approved: Option<Vec<Prepared>>,
+}
+
+/// What the rules say, names resolved.
+enum Ruled {
+    Passes(Allowed, Vec<Prepared>),
+    Stops(Ruling, Facts, Vec<Prepared>),
+    Missing(String),
+    Refused(Report),
+    Unanswered,
+}
+
+impl Gated {
+    /// Whether the text could not even be parsed: the server may refuse it by itself.
+    pub(super) fn may_be_probed(&self) -> bool {
+        self.tag == b'Q' && !self.probed && self.pass.judged.is_unparsed()
+    }
+}
+
+impl Session {
+    /// Query.
+    pub(super) fn step_query(&mut self, body: &[u8], frame: usize) -> Result<Step, Misstep> {
+        let text = frontend::query(body)?;
+        if let Some(approved) = self.intake.approved.take() {
+            return Ok(Step::Approved(Box::new(approved)));
+        }
+        let Some(judged) = self.judge_now(text) else {
+            return Ok(Step::Stop(Stop::Judge(Judgement {
+                text: Bytes::copy_from_slice(text),
+            })));
+        };
+        Ok(match self.rule(&judged) {
+            Ruled::Passes(proof, resolved) => {
+                self.note_query(
+                    Pass {
+                        judged,
+                        portal: None,
+                        resolved,
+                    },
+                    None,
+                )?;
+                Step::Allowed(proof)
+            }
+            Ruled::Stops(ruling, facts, resolved) => Step::Stop(Stop::Held(Box::new(Gated {
+                tag: b'Q',
+                frame,
+                ruling,
+                text: with_prepared(text, &resolved),
+                parameters: Vec::new(),
+                facts,
+                probed: false,
+                pass: Pass {
+                    judged,
+                    portal: None,
+                    resolved,
+                },
+            }))),
+            Ruled::Missing(name) => Step::Refuse(missing(&name)),
+            Ruled::Refused(report) => Step::Refuse(report),
+            Ruled::Unanswered => Step::Stop(Stop::Drain),
+        })
+    }
+
+    /// Parse: nothing runs, but the name will stand for this text.
+    pub(super) fn step_parse(&mut self, body: &[u8]) -> Result<Step, Misstep> {
+        let parse = frontend::Parse::read(body)?;
+        let Some(judged) = self.judge_now(parse.text) else {
+            return Ok(Step::Stop(Stop::Judge(Judgement {
+                text: Bytes::copy_from_slice(parse.text),
+            })));
+        };
+        let name = plain_name(parse.name)?;
+        let kept = self.names.kept.load(Ordering::Relaxed);
+        if self.names.len() >= NAMES_LIMIT || kept > self.limits.max_message {
+            return Ok(Step::Refuse(
+                Report::error(
+                    sqlstate::LIMIT_EXCEEDED,
+                    "too many prepared statements in this session",
+                )
+                .hint("Close or DEALLOCATE those that are no longer needed."),
+            ));
+        }
+        let plain = judged.effect() <= Effect::Read
+            && !changes_names(&judged)
+            && matches!(self.decide(&judged), Decision::Allow);
+        let source = (!plain).then(|| {
+            Source::new(
+                Bytes::copy_from_slice(parse.text),
+                parse.types().collect(),
+                &self.names.kept,
+            )
+        });
+        let prepared = Prepared::Protocol { judged, source };
+        self.names.announce(name, self.intake.segment, prepared.clone());
+        let name = (!name.is_empty()).then(|| name.into());
+        self.inflight.push(Expect::Parse { name, prepared })?;
+        Ok(Step::Control)
+    }
+
+    /// Bind.
+    pub(super) fn step_bind(&mut self, body: &[u8], frame: usize) -> Result<Step, Misstep> {
+        let bind = frontend::Bind::read(body)?;
+        if let Some(approved) = self.intake.approved.take() {
+            return Ok(Step::Approved(Box::new(approved)));
+        }
+        let portal = plain_name(bind.portal)?;
+        let prepared = match self
+            .names
+            .lookup(plain_name(bind.statement)?, self.intake.segment)
+        {
+            Lookup::Known(prepared) => prepared.clone(),
+            Lookup::Missing => {
+                return Ok(Step::Refuse(missing(&String::from_utf8_lossy(bind.statement))));
+            }
+            Lookup::Unanswered => return Ok(Step::Stop(Stop::Drain)),
+        };
+        let (judged, source) = match prepared {
+            Prepared::Protocol { judged, source } => (judged, source),
+            Prepared::Sql(sql) => {
+                let text = Bytes::copy_from_slice(sql.text.as_bytes());
+                let source = Source::new(text, Arc::new([]), &self.names.kept);
+                (judged_alone(sql.facts.clone()), Some(source))
+            }
+        };
+        let named = !portal.is_empty() && changes_names(&judged);
+        if named || executes(&judged) && self.portal_executes.len() >= EXECUTES_LIMIT {
+            return Ok(Step::Refuse(only_unnamed()));
+        }
+        Ok(match self.rule(&judged) {
+            Ruled::Passes(proof, resolved) => {
+                self.note_bind(
+                    Pass {
+                        judged,
+                        portal: Some(portal.into()),
+                        resolved,
+                    },
+                    false,
+                )?;
+                Step::Allowed(proof)
+            }
+            Ruled::Stops(ruling, facts, resolved) => match source {
+                Some(source) => Step::Stop(Stop::Held(Box::new(Gated {
+                    tag: b'B',
+                    frame,
+                    ruling,
+                    text: with_prepared(&source.text, &resolved),
+                    parameters: values::parameters(&bind, &source.types),
+                    facts,
+                    probed: false,
+                    pass: Pass {
+                        judged,
+                        portal: Some(portal.into()),
+                        resolved,
+                    },
+                }))),
+                // It passed when it was parsed, and its text was not kept for people to read.
+                None => Step::Refuse(
+                    Report::error(
+                        sqlstate::INVALID_SQL_STATEMENT_NAME,
+                        "the prepared statement is no longer allowed to run without approval",
+                    )
+                    .hint("Prepare it again."),
+                ),
+            },
+            Ruled::Missing(name) => Step::Refuse(missing(&name)),
+            Ruled::Refused(report) => Step::Refuse(report),
+            Ruled::Unanswered => Step::Stop(Stop::Drain),
+        })
+    }
+
+    /// Execute: its portal was judged at its Bind (or DECLARE). Where that was a text with `EXECUTE name`,
+    /// the name may stand for something else by now.
+    pub(super) fn step_execute(&mut self, body: &[u8]) -> Result<Step, Misstep> {
+        let (portal, rows) = frontend::execute(body)?;
+        let portal = plain_name(portal)?;
+        let mut names = None;
+        if portal.is_empty() {
+            for bound in &self.portal_executes {
+                match self.rule(&bound.judged) {
+                    Ruled::Passes(..) => {}
+                    Ruled::Stops(_, _, resolved) if is_as_approved(bound, &resolved) => {}
+                    Ruled::Stops(..) => return Ok(Step::Refuse(changed())),
+                    Ruled::Missing(name) => return Ok(Step::Refuse(missing(&name))),
+                    Ruled::Refused(report) => return Ok(Step::Refuse(report)),
+                    Ruled::Unanswered => return Ok(Step::Stop(Stop::Drain)),
+                }
+            }
+            names.clone_from(&self.portal_names);
+        } else if let Some(facts) = self.cursors.facts(portal)
+            && !self.runs.is_bound(portal)
+            && self.decide(&judged_alone(facts)) != Decision::Allow
+        {
+            return Ok(Step::Refuse(fetch_instead()));
+        }
+        if let Some(judged) = &names {
+            self.names.announce_all(judged, self.intake.segment);
+        }
+        let run = self.runs.executed(portal, self.intake.segment);
+        self.inflight.push(Expect::Execute { names, run, rows })?;
+        Ok(Step::Control)
+    }
+
+    /// An approved frame is cleared: notes what it will do, and that its outcome is awaited.
+    pub(super) fn begin_run(&mut self, approved: Approved, tag: u8) -> Result<(), Desync> {
+        let Approved { running, pass } = approved;
+        let run = self
+            .runs
+            .start(running, pass.portal.as_deref(), self.intake.segment);
+        if tag == b'Q' {
+            self.note_query(pass, Some(run))
+        } else {
+            self.note_bind(pass, true)
+        }
+    }
+
+    fn note_query(&mut self, pass: Pass, run: Option<RunId>) -> Result<(), Desync> {
+        self.note_cursors(&pass);
+        let names = pass
+            .judged
+            .statements
+            .iter()
+            .any(|s| s.name_op.is_some())
+            .then(|| {
+                self.names.announce_all(&pass.judged, self.intake.segment);
+                pass.judged
+            });
+        self.inflight.push(Expect::Query {
+            names,
+            completed: 0,
+            run,
+            segment: self.intake.segment,
+        })
+    }
+
+    fn note_bind(&mut self, pass: Pass, approved: bool) -> Result<(), Desync> {
+        self.note_cursors(&pass);
+        self.inflight.push(Expect::Bind)?;
+        if pass.portal.as_deref().is_none_or(|portal| !portal.is_empty()) {
+            // A text that does something to names is not bound to a named portal: see `step_bind`.
+            return Ok(());
+        }
+        let executes = executes(&pass.judged);
+        self.portal_names = changes_names(&pass.judged).then(|| Arc::clone(&pass.judged));
+        let known = |bound: &PortalExecute| !approved && Arc::ptr_eq(&bound.judged, &pass.judged);
+        if executes && !self.portal_executes.iter().any(known) {
+            let approved = approved.then_some(pass.resolved);
+            self.portal_executes.push(PortalExecute {
+                judged: pass.judged,
+                approved,
+            });
+        }
+        Ok(())
+    }
+
+    /// Notes cursors and named portals that do more than read: what is fetched from them is judged again.
+    fn note_cursors(&mut self, pass: &Pass) {
+        for statement in &pass.judged.statements {
+            if let Some(NameOp::Declare { name }) = &statement.name_op {
+                self.cursors.note(name.as_bytes(), &statement.facts);
+            }
+            if let Some(portal) = pass.portal.as_deref().filter(|portal| !portal.is_empty()) {
+                self.cursors.note(portal, &statement.facts);
+            }
+        }
+    }
+
+    /// Policy's decision on a text without names to resolve.
+    fn decide(&self, judged: &Judged) -> Decision {
+        self.policy.decide(&self.subject(), judged)
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            database: &self.who.database,
+            user: &self.who.principal.name,
+            groups: &self.who.principal.groups,
+        }
+    }
+
+    fn judge_now(&mut self, text: &[u8]) -> Option<Arc<Judged>> {
+        self.intake
+            .judged
+            .take()
+            .or_else(|| self.shared.judge.judge_inline(text, self.meaning))
+    }
+
+    fn rule(&self, judged: &Arc<Judged>) -> Ruled {
+        if self.server_refuses_all_but_the_end() && !judged.statements.iter().any(|s| s.transaction_control) {
+            // The server itself answers 25P02, as it would directly; nothing can run.
+            return ruled(Decision::Allow, judged, Vec::new());
+        }
+        if judged
+            .statements
+            .iter()
+            .any(|s| s.name_op.as_ref().is_some_and(is_ambiguous))
+        {
+            return Ruled::Refused(not_ascii());
+        }
+        let fetches = !self.cursors.is_empty() && judged.statements.iter().any(fetches);
+        if !fetches && !executes(judged) {
+            return ruled(self.decide(judged), judged, Vec::new());
+        }
+        match resolve(judged, &self.names, &self.cursors, self.intake.segment) {
+            Resolved::As(judged, prepared) => ruled(self.decide(&judged), &judged, prepared),
+            Resolved::Missing(name) => Ruled::Missing(name),
+            Resolved::Unanswered => Ruled::Unanswered,
+        }
+    }
+
+    /// Whether the transaction has failed for certain: then the server takes only its end
+    /// (`IsAbortedTransactionBlockState` in `exec_simple_query`, `exec_parse_message`,
+    /// `exec_bind_message` and `exec_execute_message`).
+    fn server_refuses_all_but_the_end(&self) -> bool {
+        self.status == TransactionStatus::Failed
+            && !self.busy
+            && self.inflight.is_empty()
+            && self.intake.clearance.is_empty()
+    }
+}
+
+fn ruled(decision: Decision, judged: &Judged, resolved: Vec<Prepared>) -> Ruled {
+    match stand(decision) {
+        Standing::Passes(proof) => Ruled::Passes(proof, resolved),
+        Standing::Held(terms) => Ruled::Stops(Ruling::Hold(terms), judged.joined_facts(), resolved),
+        Standing::Denied { rule, reason } => {
+            Ruled::Stops(Ruling::Deny { rule, reason }, judged.joined_facts(), resolved)
+        }
+    }
+}
+
+fn is_as_approved(portal: &PortalExecute, resolved: &[Prepared]) -> bool {
+    portal.approved.as_ref().is_some_and(|approved| {
+        approved.len() == resolved.len() && approved.iter().zip(resolved).all(|(a, b)| a.is_same(b))
+    })
+}

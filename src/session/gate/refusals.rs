@@ -1,0 +1,44 @@
+//! What a requester reads where the gate itself refuses.
+
+use crate::wire::{Report, sqlstate};
+
+pub(super) fn missing(name: &str) -> Report {
+    let message = if name.is_empty() {
+        "unnamed prepared statement does not exist".to_owned()
+    } else {
+        format!("prepared statement \"{name}\" does not exist")
+    };
+    Report::error(sqlstate::INVALID_SQL_STATEMENT_NAME, message)
+}
+
+pub(super) fn changed() -> Report {
+    Report::error(
+        sqlstate::INSUFFICIENT_PRIVILEGE,
+        "what the portal executes has changed since it was bound, and was not approved",
+    )
+    .hint("Bind it again.")
+}
+
+pub(super) fn not_ascii() -> Report {
+    Report::error(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        "names of prepared statements must be ASCII here",
+    )
+    .detail("The server may know the same name by other bytes, so that what it stands for cannot be told.")
+}
+
+pub(super) fn only_unnamed() -> Report {
+    Report::error(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        "PREPARE, EXECUTE and DEALLOCATE can be bound to the unnamed portal only, and not without end",
+    )
+    .hint("Send them as simple queries.")
+}
+
+pub(super) fn fetch_instead() -> Report {
+    Report::error(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        "a cursor that does more than read cannot be executed by the protocol",
+    )
+    .hint("Use FETCH, which can be reviewed.")
+}

@@ -1,0 +1,143 @@
+//! What the names in a text stand for: SQL `EXECUTE` joined with what it executes, `FETCH` with its cursor.
+//!
+//! Pure: asks the session's [`Names`] and [`Cursors`], changes neither.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::model::{Facts, Judged, NameOp, Statement};
+use crate::session::cursors::Cursors;
+use crate::session::names::{Lookup, Names, Prepared};
+
+/// What became of resolving a text.
+pub(super) enum Resolved {
+    As(Arc<Judged>, Vec<Prepared>),
+    Missing(String),
+    Unanswered,
+}
+
+/// Joins what SQL `EXECUTE` names with what it would execute: a PREPARE before it in the same text, or
+/// what the session knows.
+pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment: u64) -> Resolved {
+    let mut prepared_here: Vec<(&str, Prepared)> = Vec::new();
+    let mut used = Vec::new();
+    let mut statements = Vec::with_capacity(judged.statements.len());
+    for statement in &judged.statements {
+        let mut statement = Statement::clone(statement);
+        match judged_op(judged, statements.len()) {
+            Some(NameOp::Prepare { name, prepared }) => {
+                prepared_here.push((name, Prepared::Sql(Arc::clone(prepared))));
+            }
+            Some(NameOp::Execute { name }) => {
+                let here = prepared_here
+                    .iter()
+                    .rfind(|(n, _)| n == name)
+                    .map(|(_, p)| p.clone());
+                let known = match (here, names.lookup(name.as_bytes(), segment)) {
+                    (_, Lookup::Unanswered) => return Resolved::Unanswered,
+                    // The PREPARE in the text fails where the name exists, and then nothing behind it runs.
+                    (Some(here), _) => here,
+                    (None, Lookup::Known(known)) => known.clone(),
+                    (None, Lookup::Missing) => return Resolved::Missing(name.clone()),
+                };
+                absorb(&mut statement.facts, &known);
+                used.push(known);
+            }
+            Some(NameOp::Fetch { name }) => {
+                if let Some(facts) = cursors.facts(name.as_bytes()) {
+                    statement.facts.absorb(&facts);
+                }
+            }
+            _ => {}
+        }
+        statements.push(statement);
+    }
+    Resolved::As(Arc::new(Judged { statements }), used)
+}
+
+fn judged_op(judged: &Judged, at: usize) -> Option<&NameOp> {
+    judged.statements.get(at).and_then(|s| s.name_op.as_ref())
+}
+
+fn absorb(facts: &mut Facts, prepared: &Prepared) {
+    match prepared {
+        Prepared::Sql(sql) => facts.absorb(&sql.facts),
+        Prepared::Protocol { judged, .. } => {
+            facts.absorb(&judged.joined_facts());
+            if judged
+                .statements
+                .iter()
+                .any(|s| matches!(s.name_op, Some(NameOp::Execute { .. })))
+            {
+                // PostgreSQL has no EXECUTE of an EXECUTE; what claims to be one is not judged.
+                facts.absorb(&Facts::unknown("it executes a statement that executes another"));
+            }
+        }
+    }
+}
+
+/// A single statement with these facts.
+pub(super) fn judged_alone(facts: Facts) -> Arc<Judged> {
+    Arc::new(Judged {
+        statements: vec![Statement {
+            facts,
+            name_op: None,
+            transaction_control: false,
+        }],
+    })
+}
+
+/// Whether a statement of the text executes a name.
+pub(super) fn executes(judged: &Judged) -> bool {
+    judged
+        .statements
+        .iter()
+        .any(|s| matches!(s.name_op, Some(NameOp::Execute { .. })))
+}
+
+/// Whether the text names prepared statements in any way.
+pub(super) fn changes_names(judged: &Judged) -> bool {
+    let cursor = |op: &NameOp| matches!(op, NameOp::Declare { .. } | NameOp::Fetch { .. });
+    judged
+        .statements
+        .iter()
+        .any(|s| s.name_op.as_ref().is_some_and(|op| !cursor(op)))
+}
+
+/// Whether it fetches from a cursor.
+pub(super) fn fetches(statement: &Statement) -> bool {
+    matches!(statement.name_op, Some(NameOp::Fetch { .. }))
+}
+
+/// Whether it names what the server may know under other bytes (see `intake::plain_name`). A cursor that only
+/// reads may have any name.
+pub(super) fn is_ambiguous(op: &NameOp) -> bool {
+    match op {
+        NameOp::Prepare { name, .. } | NameOp::Execute { name } | NameOp::Deallocate { name } => {
+            !name.is_ascii()
+        }
+        NameOp::DeallocateAll | NameOp::DiscardAll | NameOp::Declare { .. } | NameOp::Fetch { .. } => false,
+    }
+}
+
+/// The text with what its EXECUTEs stand for, so that people see what would run.
+pub(super) fn with_prepared(text: &[u8], resolved: &[Prepared]) -> Bytes {
+    if resolved.is_empty() {
+        return Bytes::copy_from_slice(text);
+    }
+    let mut shown = text.to_vec();
+    for prepared in resolved {
+        shown.extend_from_slice(b"\n\n-- which was prepared as:\n");
+        match prepared {
+            Prepared::Sql(sql) => shown.extend_from_slice(sql.text.as_bytes()),
+            Prepared::Protocol {
+                source: Some(source), ..
+            } => shown.extend_from_slice(&source.text),
+            Prepared::Protocol { source: None, .. } => {
+                shown.extend_from_slice(b"-- (a statement that passed by itself)");
+            }
+        }
+    }
+    Bytes::from(shown)
+}

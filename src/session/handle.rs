@@ -1,0 +1,223 @@
+//! What others may say to a session: cancel, stop. And the list of sessions to say it to.
+//!
+//! Flags and a waker: a session that nothing is said to pays one relaxed load for each turn.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use subtle::ConstantTimeEq as _;
+
+use crate::upstream::CancelKey;
+
+/// A session as others see it.
+#[derive(Debug)]
+pub(super) struct SessionHandle {
+    /// The process id that the client was told.
+    pub(super) pid: i32,
+    /// The secret that goes with it.
+    pub(super) secret: i32,
+    upstream: CancelKey,
+    /// Something was said; look at the others.
+    signalled: AtomicBool,
+    stopping: AtomicBool,
+    withdrawal: AtomicBool,
+    /// The session waits for people.
+    holding: AtomicBool,
+    /// Something was forwarded that is not answered.
+    busy: AtomicBool,
+    /// A cancel request is on its way to the server.
+    cancelling: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl SessionHandle {
+    /// Whether anything was said since the last look; cheap.
+    pub(super) fn is_signalled(&self) -> bool {
+        self.signalled.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether the requester asked to withdraw; asked once.
+    pub(super) fn take_withdrawal(&self) -> bool {
+        if !self.is_stopping() {
+            self.signalled.store(false, Ordering::Release);
+        }
+        self.withdrawal.swap(false, Ordering::AcqRel)
+    }
+
+    pub(super) fn set_holding(&self, holding: bool) {
+        if holding {
+            self.withdrawal.store(false, Ordering::Release);
+        }
+        self.holding.store(holding, Ordering::SeqCst);
+    }
+
+    /// With [`Self::is_cancelling`] a Dekker pair: either the canceller sees that nothing runs, or the
+    /// session sees that a cancel request is on its way. Hence the strongest ordering.
+    pub(super) fn set_busy(&self, busy: bool) {
+        self.busy.store(busy, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_cancelling(&self) -> bool {
+        self.cancelling.load(Ordering::SeqCst)
+    }
+
+    /// Remembers how to wake the session's task.
+    pub(super) fn register(&self, waker: &Waker) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+    }
+
+    fn wake(&self) {
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.signalled.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Carries out a cancel request: withdraws what is held, or cancels what runs, or does nothing.
+    async fn cancel(&self) {
+        if self.holding.load(Ordering::SeqCst) {
+            self.withdrawal.store(true, Ordering::Release);
+            self.signalled.store(true, Ordering::Release);
+            self.wake();
+            return;
+        }
+        if self.cancelling.swap(true, Ordering::SeqCst) {
+            // One is on its way already, for the same statement.
+            return;
+        }
+        let arrived = Arrived(self);
+        if self.busy.load(Ordering::SeqCst)
+            && let Err(error) = self.upstream.cancel().await
+        {
+            tracing::warn!(%error, "a cancel request did not reach the server");
+        }
+        drop(arrived);
+    }
+}
+
+/// Ends `cancelling` however the request ends.
+struct Arrived<'a>(&'a SessionHandle);
+
+impl Drop for Arrived<'_> {
+    fn drop(&mut self) {
+        self.0.cancelling.store(false, Ordering::SeqCst);
+        self.0.wake();
+    }
+}
+
+/// All sessions, by the process id that each client was told.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    by_pid: DashMap<i32, Arc<SessionHandle>>,
+    /// Connections, logged in or not.
+    connections: AtomicUsize,
+    stopping: AtomicBool,
+}
+
+/// A connection that counts; no longer when dropped.
+#[derive(Debug)]
+pub(super) struct Counted(Arc<Sessions>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Sessions {
+    /// Counts a connection, with how many there are now.
+    pub(super) fn count(self: &Arc<Self>) -> (Counted, usize) {
+        let before = self.connections.fetch_add(1, Ordering::Relaxed);
+        (Counted(Arc::clone(self)), before + 1)
+    }
+
+    /// Enters a session under a key of its own.
+    pub(super) fn enter(self: &Arc<Self>, upstream: CancelKey) -> Entered {
+        let mut upstream = Some(upstream);
+        loop {
+            // Positive, as process ids are.
+            let pid = rand::random_range(1..=i32::MAX);
+            if let Entry::Vacant(vacant) = self.by_pid.entry(pid)
+                && let Some(upstream) = upstream.take()
+            {
+                let handle = Arc::new(SessionHandle {
+                    pid,
+                    secret: rand::random(),
+                    upstream,
+                    signalled: AtomicBool::new(false),
+                    stopping: AtomicBool::new(false),
+                    withdrawal: AtomicBool::new(false),
+                    holding: AtomicBool::new(false),
+                    busy: AtomicBool::new(false),
+                    cancelling: AtomicBool::new(false),
+                    waker: Mutex::new(None),
+                });
+                vacant.insert(Arc::clone(&handle));
+                if self.stopping.load(Ordering::SeqCst) {
+                    handle.stop();
+                }
+                return Entered {
+                    handle,
+                    sessions: Arc::clone(self),
+                };
+            }
+        }
+    }
+
+    /// Carries out a CancelRequest; one with a wrong key is ignored, as PostgreSQL does.
+    pub(super) async fn cancel(&self, pid: i32, secret: &[u8]) {
+        let handle = self.by_pid.get(&pid).map(|entry| Arc::clone(entry.value()));
+        match handle {
+            Some(handle) if bool::from(handle.secret.to_be_bytes()[..].ct_eq(secret)) => {
+                handle.cancel().await;
+            }
+            _ => tracing::info!("a cancel request names no session here"),
+        }
+    }
+
+    /// Tells every session to end once it is at rest.
+    pub fn stop_all(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for entry in &self.by_pid {
+            entry.value().stop();
+        }
+    }
+
+    /// How many sessions there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_pid.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_pid.is_empty()
+    }
+}
+
+/// A session in the list; leaves it when dropped.
+#[derive(Debug)]
+pub(super) struct Entered {
+    pub(super) handle: Arc<SessionHandle>,
+    sessions: Arc<Sessions>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.sessions.by_pid.remove(&self.handle.pid);
+    }
+}

@@ -1,0 +1,338 @@
+//! The hold: a statement waits for people while its session goes on being a session.
+//!
+//! Meanwhile messages from the server pass, the client is read into a capped buffer so that its going
+//! away is noticed, and notices tell it what it waits for.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+
+use super::Fault;
+use super::gate::{Approved, Gated, Judgement, Ruling};
+use super::inflight::Expect;
+use super::intake::Stop;
+use super::notices::{self, Held};
+use super::relay::{Event, Session};
+use crate::approval::{Started, Ticket};
+use crate::model::{HoldTerms, NewRequest, Origin, RequestId, Review, Settlement};
+use crate::wire::backend::TransactionStatus;
+use crate::wire::{Header, Report};
+
+/// How often a client whose buffer is full is looked at for having gone.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How a wait ended.
+enum Waited {
+    Settled(Settlement),
+    /// The requester pressed Ctrl-C.
+    Cancelled,
+}
+
+impl Session {
+    /// Records what policy stopped and carries out its ruling.
+    pub(super) async fn settle(&mut self, gated: Gated) -> Result<(), Fault> {
+        self.intake.stop = Some(Stop::Deciding);
+        let request = self.request(&gated);
+        let verdict = match &gated.ruling {
+            Ruling::Deny { rule, reason } => Err(self.deny(request, rule, reason).await),
+            Ruling::Hold(terms) => {
+                let held = Held {
+                    id: request.id,
+                    groups: request.groups.clone(),
+                    url: self.shared.url_of(request.id),
+                    expires_at: request.expires_at,
+                    command: request.command.clone(),
+                };
+                tracing::info!(request.id = %request.id, user.name = %self.who.principal.name,
+                    database.name = %self.who.database, command = %request.command,
+                    rule = %request.rule, "held");
+                debug_assert_eq!(terms.groups.len(), held.groups.len());
+                // From here on Ctrl-C withdraws.
+                self.handle.set_holding(true);
+                match self.shared.broker.hold(request).await {
+                    Ok(ticket) => self.wait(ticket, &held).await?,
+                    Err(error) => {
+                        tracing::error!(%error, "cannot record a held statement");
+                        Err(notices::cannot_record())
+                    }
+                }
+            }
+        };
+        self.handle.set_holding(false);
+        self.intake.stop = None;
+        match verdict {
+            Ok(running) => {
+                // The frame is cleared, and forwarded at the end of its unit, when the intake resumes.
+                self.intake.approved = Some(Approved {
+                    running,
+                    pass: gated.pass,
+                });
+                Ok(())
+            }
+            Err(report) => self.refuse_held(&gated, report).await,
+        }
+    }
+
+    async fn deny(&self, mut request: NewRequest, rule: &str, reason: &std::sync::Arc<str>) -> Report {
+        request.expires_at = request.created_at;
+        let id = request.id;
+        tracing::info!(request.id = %id, user.name = %self.who.principal.name,
+            database.name = %self.who.database, command = %request.command, rule = %rule, "denied");
+        match self
+            .shared
+            .broker
+            .record_denied(request, std::sync::Arc::clone(reason))
+            .await
+        {
+            Ok(()) => notices::denied(reason, rule, id, &self.shared.url_of(id)),
+            Err(error) => {
+                tracing::error!(%error, "cannot record a denied statement");
+                notices::cannot_record()
+            }
+        }
+    }
+
+    /// Waits until the request is settled, and gives the right to run it or the reason why not.
+    async fn wait(
+        &mut self,
+        mut ticket: Ticket,
+        held: &Held,
+    ) -> Result<Result<crate::approval::Running, Report>, Fault> {
+        match self.wait_settled(&mut ticket, held).await {
+            Ok(Waited::Settled(Settlement::Approved(reviews))) => self.start(ticket, held, &reviews).await,
+            Ok(Waited::Settled(settlement)) => {
+                ticket.close();
+                Ok(Err(notices::settled(&settlement, held)))
+            }
+            Ok(Waited::Cancelled) => {
+                if let Err(error) = ticket.withdraw("withdrawn by the requester").await {
+                    tracing::error!(request.id = %held.id, %error, "cannot record a withdrawal");
+                }
+                Ok(Err(notices::withdrawn(held)))
+            }
+            Err(Fault::ShuttingDown) => {
+                if let Err(error) = ticket.abandon("the proxy was stopped").await {
+                    tracing::error!(request.id = %held.id, %error, "cannot record that a request was abandoned");
+                }
+                Err(Fault::Abandoned { id: held.id })
+            }
+            Err(fault) => {
+                let why = match fault {
+                    Fault::ServerGone | Fault::ServerIo(_) | Fault::ServerProtocol(_) => {
+                        "the server closed the session"
+                    }
+                    Fault::Store(_) => "the store failed while it waited",
+                    _ => "the requester went away",
+                };
+                if let Err(error) = ticket.withdraw(why).await {
+                    tracing::error!(request.id = %held.id, %error, "cannot record a withdrawal");
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    async fn wait_settled(&mut self, ticket: &mut Ticket, held: &Held) -> Result<Waited, Fault> {
+        let left = self.shared.clock.now().duration_until(ticket.expires_at());
+        let expiry = Instant::now() + Duration::try_from(left).unwrap_or_default();
+        let mut reminders = ticks(self.shared.hold.notice_interval);
+        let mut looks = ticks(LOOK_INTERVAL);
+        self.say(&notices::held(held, self.shared.clock.now()));
+        loop {
+            tokio::select! {
+                biased;
+                moved = poll_fn(|cx| self.poll_relay(cx)) => match moved? {
+                    Event::Shutdown => return Err(Fault::ShuttingDown),
+                    Event::CancelRequested => return Ok(Waited::Cancelled),
+                    Event::Stopped => {}
+                },
+                settlement = ticket.settled() => {
+                    return settlement.map(Waited::Settled).map_err(Fault::Store);
+                }
+                () = sleep_until(expiry) => {
+                    return ticket.expire().await.map(Waited::Settled).map_err(Fault::Store);
+                }
+                _ = reminders.tick() => self.say(&notices::still_held(held, self.shared.clock.now())),
+                _ = looks.tick() => self.look_at_client().await?,
+            }
+            if self.handle.is_stopping() {
+                return Err(Fault::ShuttingDown);
+            }
+        }
+    }
+
+    /// Approved: makes the intent durable, if the client is still there.
+    async fn start(
+        &mut self,
+        ticket: Ticket,
+        held: &Held,
+        reviews: &[Review],
+    ) -> Result<Result<crate::approval::Running, Report>, Fault> {
+        // A dropped ticket is withdrawn: a client that has gone runs nothing.
+        self.is_client_there().await?;
+        let running = match ticket.start().await {
+            Ok(Started::Running(running)) => running,
+            Ok(Started::NotApproved) => return Ok(Err(notices::not_approved(held))),
+            Err(error) => {
+                tracing::error!(request.id = %held.id, %error, "cannot record that a statement runs");
+                return Ok(Err(notices::cannot_record()));
+            }
+        };
+        if let Err(fault) = self.is_client_there().await {
+            running.not_forwarded("the requester went away before it was forwarded; it did not run");
+            return Err(fault);
+        }
+        tracing::info!(request.id = %held.id, "approved; forwarding");
+        self.say(&notices::approved(held, reviews));
+        Ok(Ok(running))
+    }
+
+    /// Refuses the frame that was held: drops it, and answers in its place.
+    async fn refuse_held(&mut self, gated: &Gated, report: Report) -> Result<(), Fault> {
+        poll_fn(|cx| std::task::Poll::Ready(self.refuse_at_head(cx, gated.tag, gated.frame, &report))).await
+    }
+
+    /// A notice to the client, if it stands between two messages; else the next one will do.
+    fn say(&mut self, notice: &Report) {
+        if self.outflow.at_boundary() {
+            notice.encode(self.client.out());
+        }
+    }
+
+    /// Looks whether the client has gone, or says goodbye, behind what it has sent already.
+    async fn look_at_client(&mut self) -> Result<(), Fault> {
+        let full = self.intake.buffer.len() >= self.limits.hold_buffer;
+        if (full && self.client.stream.is_read_closed().await) || self.says_goodbye() {
+            return Err(Fault::ClientGone);
+        }
+        Ok(())
+    }
+
+    /// Reads what the client has sent by now; fails if that is its end.
+    async fn is_client_there(&mut self) -> Result<(), Fault> {
+        // Lets the runtime see what has happened on the socket since it last looked.
+        tokio::task::yield_now().await;
+        poll_fn(|cx| match self.poll_relay(cx) {
+            std::task::Poll::Ready(Err(fault)) => std::task::Poll::Ready(Err(fault)),
+            _ => std::task::Poll::Ready(Ok(())),
+        })
+        .await?;
+        if self.client.stream.is_read_closed().await || self.says_goodbye() {
+            return Err(Fault::ClientGone);
+        }
+        Ok(())
+    }
+
+    /// Whether a Terminate stands among the whole messages that wait.
+    fn says_goodbye(&self) -> bool {
+        let mut rest = &self.intake.buffer[self.intake.clearance.len().min(self.intake.buffer.len())..];
+        while let Ok(Some(header)) = Header::peek_frontend(rest) {
+            if header.tag == b'X' {
+                return true;
+            }
+            match rest.get(header.total()..) {
+                Some(behind) => rest = behind,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    fn request(&self, gated: &Gated) -> NewRequest {
+        let created_at = self.shared.clock.now();
+        let (rule, groups, timeout) = match &gated.ruling {
+            Ruling::Hold(HoldTerms {
+                rules,
+                groups,
+                timeout,
+            }) => (
+                rules.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", "),
+                groups.iter().map(ToString::to_string).collect(),
+                timeout.unwrap_or(self.shared.hold.timeout),
+            ),
+            Ruling::Deny { rule, .. } => (rule.to_string(), Vec::new(), Duration::ZERO),
+        };
+        let head = self.intake.clearance.len();
+        let frame = self
+            .intake
+            .buffer
+            .get(head..head + gated.frame)
+            .unwrap_or_default();
+        NewRequest {
+            id: RequestId::from_random(rand::random()),
+            origin: Origin {
+                database: self.who.database.clone(),
+                user: self.who.principal.name.clone(),
+                application_name: self.who.application_name.clone(),
+                client_addr: self.who.client_addr.clone(),
+                in_transaction: self.status == TransactionStatus::InTransaction,
+            },
+            statement: String::from_utf8_lossy(&gated.text).into_owned(),
+            parameters: gated.parameters.clone(),
+            digest: crate::approval::digest(frame),
+            command: gated.facts.commands.join(", "),
+            effect: gated.facts.effect,
+            tables: gated.facts.tables.clone(),
+            functions: gated.facts.functions.clone(),
+            signals: gated.facts.signals.clone(),
+            unfiltered: gated.facts.unfiltered,
+            rule,
+            groups,
+            created_at,
+            expires_at: created_at.saturating_add(timeout).unwrap_or(created_at),
+        }
+    }
+
+    /// Has a long text judged on a thread of its own, the relay going on meanwhile.
+    pub(super) async fn judge(&mut self, judgement: Judgement) -> Result<(), Fault> {
+        self.intake.stop = Some(Stop::Deciding);
+        let judge = self.shared.judge.clone();
+        let meaning = self.meaning;
+        let judged = judge.judge(judgement.text, meaning);
+        tokio::pin!(judged);
+        let judged = loop {
+            tokio::select! {
+                judged = &mut judged => break judged,
+                moved = poll_fn(|cx| self.poll_relay(cx)) => if moved? == Event::Shutdown {
+                    return Err(Fault::ShuttingDown);
+                },
+            }
+        };
+        self.intake.stop = None;
+        // The meaning of texts may have changed while this one was judged.
+        if self.meaning == meaning {
+            self.intake.judged = Some(judged);
+        }
+        Ok(())
+    }
+
+    /// Asks the server whether a text that cannot be parsed here is SQL at all: Parse runs nothing.
+    /// Its error is then what the client would have had directly; if it takes the text, people decide.
+    pub(super) fn probe(&mut self, mut gated: Box<Gated>) {
+        gated.probed = true;
+        self.begin_work();
+        let text = &gated.text;
+        let length = 4 + 1 + text.len() + 1 + 2;
+        let out = self.server.out();
+        out.extend_from_slice(b"P");
+        out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+        out.extend_from_slice(b"\0");
+        out.extend_from_slice(text);
+        // Close, so that the text does not stay behind as the unnamed statement.
+        out.extend_from_slice(b"\0\0\0C\0\0\0\x06S\0S\0\0\0\x04");
+        self.names.forget_unnamed();
+        let in_transaction = self.status == TransactionStatus::InTransaction;
+        self.inflight.push_own(Expect::Probe {
+            accepted: false,
+            in_transaction,
+        });
+        self.intake.stop = Some(Stop::Probing(gated));
+    }
+}
+
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + every, every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}

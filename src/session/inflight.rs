@@ -1,0 +1,460 @@
+//! What was forwarded and not answered yet, in order: which reply belongs to what.
+//!
+//! Source: PostgreSQL manual, "Message Flow"; `PostgresMain` in `src/backend/tcop/postgres.c`.
+//! Invariants: entries are pushed in the order in which their frames go upstream, and popped by the
+//! replies alone. A reply that does not fit the entry at the front, and a frame whose fate cannot be told
+//! from the replies, end the session: what the names stand for rests on this pairing.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::names::{Names, Prepared};
+use crate::model::Judged;
+use crate::wire::Report;
+use crate::wire::backend::ServerError;
+
+/// Identifies a statement that people approved, among those running in this session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RunId(pub(super) u32);
+
+/// A forwarded message that will be answered.
+#[derive(Debug)]
+pub(super) enum Expect {
+    /// A simple query, until its ReadyForQuery.
+    Query {
+        /// Its statements, where they change names; and how many have completed.
+        names: Option<Arc<Judged>>,
+        completed: usize,
+        run: Option<RunId>,
+        /// The segment it is.
+        segment: u64,
+    },
+    Parse {
+        /// `None`: the unnamed statement.
+        name: Option<Box<[u8]>>,
+        prepared: Prepared,
+    },
+    Bind,
+    Describe {
+        /// The prepared statement; `None` for a portal.
+        statement: Option<Box<[u8]>>,
+    },
+    Execute {
+        /// The statement, where it changes names.
+        names: Option<Arc<Judged>>,
+        run: Option<RunId>,
+        /// After how many rows it is suspended.
+        rows: u32,
+    },
+    Close {
+        /// The prepared statement that it closes; `None` for a portal.
+        statement: Option<Box<[u8]>>,
+    },
+    /// With the segment that it ends.
+    Sync(u64),
+    /// COPY data, however much: nothing answers it.
+    CopyData,
+    /// CopyDone or CopyFail: answered only while its COPY runs.
+    CopyEnd,
+    /// Our own message that makes the server fail at this place; its error is replaced.
+    Poison {
+        report: Box<Report>,
+        /// Sent as a Query (answered with ReadyForQuery too) and not as a Parse.
+        simple: bool,
+        /// The segment that it stands in, and ends if it is simple.
+        segment: u64,
+    },
+    /// Our own Parse, Close and Sync that ask the server whether a text is SQL at all.
+    Probe {
+        /// The server took it; its answers are not the client's.
+        accepted: bool,
+        /// In a transaction every error is the client's: the transaction has failed.
+        in_transaction: bool,
+    },
+}
+
+/// What the relay does with a server's message.
+#[derive(Debug, PartialEq)]
+pub(super) enum Relay {
+    /// It goes to the client.
+    Pass,
+    /// It is not the client's.
+    Swallow,
+    /// This goes to the client instead.
+    Replace(Box<Report>),
+}
+
+/// What a reply says of a statement that people approved.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Seen {
+    /// The statement that this reply belongs to.
+    pub(super) run: Option<RunId>,
+    /// The rows of a part, where its portal is suspended after them.
+    pub(super) rows: u32,
+}
+
+/// A COPY FROM STDIN that the server has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Copying {
+    No,
+    /// Syncs are ignored.
+    Begun,
+    /// Data was sent.
+    Data,
+}
+
+/// The queue.
+#[derive(Debug)]
+pub(super) struct Inflight {
+    queue: VecDeque<Expect>,
+    /// For the entry at the front.
+    copying: Copying,
+}
+
+impl Default for Inflight {
+    fn default() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            copying: Copying::No,
+        }
+    }
+}
+
+/// The pairing of messages and replies is lost, or about to be: the session cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Desync(&'static str);
+
+/// The function that refuses a Parse of several statements, after the grammar has taken them.
+const TAKES_ONE_STATEMENT: &str = "exec_parse_message";
+
+const UNASKED: Desync = Desync("a reply that nothing asked for");
+const IN_COPY: Desync = Desync("unexpected message during COPY from stdin");
+
+/// What an ErrorResponse means.
+#[derive(Debug, PartialEq)]
+pub(super) struct Erred {
+    /// For the client.
+    pub(super) relay: Relay,
+    /// Which approved statement it hit.
+    pub(super) seen: Seen,
+    /// The server now discards everything until a Sync that has not been forwarded yet.
+    pub(super) skipping: bool,
+}
+
+impl Inflight {
+    /// A message was cleared. Fails where a COPY runs: the server then takes data alone.
+    pub(super) fn push(&mut self, expect: Expect) -> Result<(), Desync> {
+        self.refuse_in_copy()?;
+        self.queue.push_back(expect);
+        Ok(())
+    }
+
+    /// A message of our own, sent only while no COPY runs or to fail it.
+    pub(super) fn push_own(&mut self, expect: Expect) {
+        self.queue.push_back(expect);
+    }
+
+    /// Whether a COPY FROM STDIN runs: the server takes data and its end alone.
+    pub(super) fn refuse_in_copy(&self) -> Result<(), Desync> {
+        if self.copying == Copying::No {
+            Ok(())
+        } else {
+            Err(IN_COPY)
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Gives memory back after a large pipeline.
+    fn shrink(&mut self) {
+        if self.queue.is_empty() && self.queue.capacity() > 64 {
+            self.queue = VecDeque::new();
+        }
+    }
+
+    /// The entry that the next reply belongs to.
+    fn front(&mut self) -> Option<&mut Expect> {
+        // Outside of a COPY the server ignores data and its end.
+        while matches!(self.queue.front(), Some(Expect::CopyEnd | Expect::CopyData)) {
+            self.queue.pop_front();
+        }
+        self.queue.front_mut()
+    }
+
+    /// ParseComplete.
+    pub(super) fn parse_complete(&mut self, names: &mut Names) -> Result<Relay, Desync> {
+        match self.front() {
+            Some(Expect::Probe { accepted, .. }) => {
+                *accepted = true;
+                return Ok(Relay::Swallow);
+            }
+            Some(Expect::Parse { .. }) => {}
+            _ => return Err(UNASKED),
+        }
+        if let Some(Expect::Parse { name, prepared }) = self.queue.pop_front() {
+            names.parsed(name.as_deref(), prepared);
+        }
+        Ok(Relay::Pass)
+    }
+
+    /// BindComplete.
+    pub(super) fn bind_complete(&mut self) -> Result<(), Desync> {
+        match self.front() {
+            Some(Expect::Bind) => {
+                self.queue.pop_front();
+                Ok(())
+            }
+            _ => Err(UNASKED),
+        }
+    }
+
+    /// CloseComplete.
+    pub(super) fn close_complete(&mut self, names: &mut Names) -> Result<Relay, Desync> {
+        match self.front() {
+            Some(Expect::Probe { accepted: true, .. }) => Ok(Relay::Swallow),
+            Some(Expect::Close { .. }) => {
+                if let Some(Expect::Close {
+                    statement: Some(name),
+                }) = self.queue.pop_front()
+                {
+                    names.closed(&name);
+                }
+                Ok(Relay::Pass)
+            }
+            _ => Err(UNASKED),
+        }
+    }
+
+    /// RowDescription: the end of a Describe, or the rows of a simple query.
+    pub(super) fn described(&mut self) -> Result<(), Desync> {
+        match self.front() {
+            Some(Expect::Describe { .. }) => {
+                self.queue.pop_front();
+                Ok(())
+            }
+            Some(Expect::Query { .. }) => Ok(()),
+            _ => Err(UNASKED),
+        }
+    }
+
+    /// NoData: the end of a Describe.
+    pub(super) fn described_no_data(&mut self) -> Result<(), Desync> {
+        match self.front() {
+            Some(Expect::Describe { .. }) => self.described(),
+            _ => Err(UNASKED),
+        }
+    }
+
+    /// ParameterDescription: the statement that it describes.
+    pub(super) fn described_statement(&mut self) -> Option<&[u8]> {
+        match self.front() {
+            Some(Expect::Describe { statement }) => statement.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// CommandComplete.
+    pub(super) fn command_complete(&mut self, names: &mut Names) -> Result<Seen, Desync> {
+        self.copying = Copying::No;
+        match self.front() {
+            Some(Expect::Query {
+                names: changes,
+                completed,
+                run,
+                ..
+            }) => {
+                let run = *run;
+                if let Some(judged) = changes
+                    && let Some(op) = judged.statements.get(*completed).and_then(|s| s.name_op.as_ref())
+                {
+                    names.completed(op);
+                }
+                *completed += 1;
+                Ok(Seen { run, rows: 0 })
+            }
+            Some(Expect::Execute { .. }) => {
+                let mut seen = Seen::default();
+                if let Some(Expect::Execute {
+                    names: changes, run, ..
+                }) = self.queue.pop_front()
+                {
+                    let statement = changes.as_ref().and_then(|j| j.statements.first());
+                    if let Some(op) = statement.and_then(|s| s.name_op.as_ref()) {
+                        names.completed(op);
+                    }
+                    seen.run = run;
+                }
+                Ok(seen)
+            }
+            _ => Err(UNASKED),
+        }
+    }
+
+    /// PortalSuspended, or EmptyQueryResponse, which a simple query has too.
+    pub(super) fn execute_ended(&mut self) -> Result<Seen, Desync> {
+        match self.front() {
+            Some(Expect::Execute { run, rows, .. }) => {
+                let seen = Seen {
+                    run: *run,
+                    rows: *rows,
+                };
+                self.queue.pop_front();
+                Ok(seen)
+            }
+            Some(Expect::Query { run, .. }) => Ok(Seen { run: *run, rows: 0 }),
+            _ => Err(UNASKED),
+        }
+    }
+
+    /// CopyInResponse: what the client sends now is data; Syncs before it are ignored.
+    pub(super) fn copy_in(&mut self) -> Result<(), Desync> {
+        match self.front() {
+            Some(Expect::Execute { .. } | Expect::Query { .. }) => {}
+            _ => return Err(UNASKED),
+        }
+        self.copying = Copying::Begun;
+        self.follow_copy()
+    }
+
+    /// COPY data was cleared.
+    pub(super) fn push_copy_data(&mut self) -> Result<(), Desync> {
+        self.push_marker(Expect::CopyData)
+    }
+
+    /// A Sync was cleared. Until data comes, a COPY ignores it.
+    pub(super) fn push_sync(&mut self, segment: u64) -> Result<(), Desync> {
+        self.queue.push_back(Expect::Sync(segment));
+        self.follow_copy()
+    }
+
+    /// A CopyDone or CopyFail was cleared.
+    pub(super) fn push_copy_end(&mut self) -> Result<(), Desync> {
+        self.push_marker(Expect::CopyEnd)
+    }
+
+    /// With nothing in flight no COPY can be running, and the server ignores what belongs to one.
+    fn push_marker(&mut self, marker: Expect) -> Result<(), Desync> {
+        let same = |last: &Expect| std::mem::discriminant(last) == std::mem::discriminant(&marker);
+        if self.queue.back().is_some_and(|last| !same(last)) {
+            self.queue.push_back(marker);
+        }
+        self.follow_copy()
+    }
+
+    /// While a COPY runs, takes what it swallows from behind its entry. What comes between its data and
+    /// their end is refused: whether the server ignores it or takes it depends on whether the data before it
+    /// were good, and that cannot be told from the replies.
+    fn follow_copy(&mut self) -> Result<(), Desync> {
+        while self.copying != Copying::No {
+            match (self.queue.get(1), self.copying) {
+                (None, _) => return Ok(()),
+                (Some(Expect::Sync(_)), Copying::Begun) => {}
+                (Some(Expect::CopyData), _) => self.copying = Copying::Data,
+                (Some(Expect::CopyEnd), _) => self.copying = Copying::No,
+                (Some(_), _) => return Err(IN_COPY),
+            }
+            self.queue.remove(1);
+        }
+        Ok(())
+    }
+
+    /// ErrorResponse.
+    pub(super) fn error(&mut self, error: &ServerError, names: &mut Names) -> Erred {
+        self.copying = Copying::No;
+        let pass = |seen| Erred {
+            relay: Relay::Pass,
+            seen,
+            skipping: false,
+        };
+        if error.ends_session() {
+            // Nothing follows it: it belongs to the session, not to the statement at the front.
+            return pass(Seen::default());
+        }
+        match self.front() {
+            Some(Expect::Query { run, .. }) => pass(Seen { run: *run, rows: 0 }),
+            Some(Expect::Probe {
+                accepted,
+                in_transaction: false,
+            }) if error.routine == TAKES_ONE_STATEMENT => {
+                // It is SQL, several statements of it.
+                *accepted = true;
+                Erred {
+                    relay: Relay::Swallow,
+                    ..pass(Seen::default())
+                }
+            }
+            // Its ReadyForQuery is due in either case; it is the client's, as the error is.
+            Some(Expect::Probe { .. } | Expect::Sync(_)) | None => pass(Seen::default()),
+            Some(Expect::Poison {
+                simple: true, report, ..
+            }) => {
+                let report = std::mem::replace(report, Box::new(Report::notice("")));
+                Erred {
+                    relay: Relay::Replace(report),
+                    ..pass(Seen::default())
+                }
+            }
+            Some(_) => self.extended_error(names),
+        }
+    }
+
+    /// In the extended protocol an error ends everything up to Sync.
+    fn extended_error(&mut self, names: &mut Names) -> Erred {
+        let mut erred = Erred {
+            relay: Relay::Pass,
+            seen: Seen::default(),
+            skipping: false,
+        };
+        let mut first = true;
+        while let Some(expect) = self.queue.front() {
+            if matches!(expect, Expect::Sync(_)) {
+                return erred;
+            }
+            // A simple query behind the error is discarded too, with the ReadyForQuery it would have had.
+            match self.queue.pop_front() {
+                Some(Expect::Poison { report, .. }) if first => erred.relay = Relay::Replace(report),
+                Some(Expect::Execute { run, .. }) if first => erred.seen.run = run,
+                Some(Expect::Parse { name, .. }) => names.parse_failed(name.as_deref()),
+                _ => {}
+            }
+            first = false;
+        }
+        erred.skipping = true;
+        erred
+    }
+
+    /// ReadyForQuery: ends the unit at the front. Gives the segment that it ends, if it is the client's.
+    pub(super) fn ready(&mut self, names: &mut Names) -> Result<(Relay, Option<u64>), Desync> {
+        self.copying = Copying::No;
+        let ended = match self.front() {
+            Some(Expect::Probe { accepted: true, .. }) => (Relay::Swallow, None),
+            Some(
+                Expect::Sync(segment)
+                | Expect::Query { segment, .. }
+                | Expect::Poison {
+                    simple: true,
+                    segment,
+                    ..
+                },
+            ) => (Relay::Pass, Some(*segment)),
+            Some(Expect::Probe { .. }) => (Relay::Pass, None),
+            _ => return Err(UNASKED),
+        };
+        self.queue.pop_front();
+        if self.front().is_none() {
+            names.settle();
+        }
+        self.shrink();
+        Ok(ended)
+    }
+}

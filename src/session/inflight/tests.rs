@@ -1,0 +1,257 @@
+//! Replies against what was forwarded, as PostgreSQL pairs them.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+use super::*;
+use crate::model::Facts;
+
+fn prepared(why: &str) -> Prepared {
+    Prepared::Protocol {
+        judged: Arc::new(Judged::unknown(why)),
+        source: None,
+    }
+}
+
+fn parse(inflight: &mut Inflight, names: &mut Names, name: &[u8], segment: u64, why: &str) {
+    names.announce(name, segment, prepared(why));
+    let name = (!name.is_empty()).then(|| name.into());
+    inflight
+        .push(Expect::Parse {
+            name,
+            prepared: prepared(why),
+        })
+        .unwrap();
+}
+
+fn known(names: &Names, name: &[u8], segment: u64) -> Option<String> {
+    match names.lookup(name, segment) {
+        super::super::names::Lookup::Known(Prepared::Protocol { judged, .. }) => {
+            judged.statements.first().map(|s| s.facts.signals.concat())
+        }
+        super::super::names::Lookup::Known(Prepared::Sql(sql)) => Some(sql.text.clone()),
+        super::super::names::Lookup::Unanswered => Some("unanswered".to_owned()),
+        super::super::names::Lookup::Missing => None,
+    }
+}
+
+fn report() -> Report {
+    Report::error("42501", "no")
+}
+
+fn execute() -> Expect {
+    Expect::Execute {
+        names: None,
+        run: None,
+        rows: 0,
+    }
+}
+
+#[test]
+fn a_name_is_committed_by_its_answer() {
+    let (mut inflight, mut names) = (Inflight::default(), Names::default());
+    parse(&mut inflight, &mut names, b"s", 1, "one");
+    inflight.push_sync(1).unwrap();
+    assert_eq!(
+        known(&names, b"s", 1).as_deref(),
+        Some("one"),
+        "the same segment relies on it"
+    );
+    assert_eq!(
+        known(&names, b"s", 2).as_deref(),
+        Some("unanswered"),
+        "another has to wait"
+    );
+    assert_eq!(inflight.parse_complete(&mut names), Ok(Relay::Pass));
+    inflight.ready(&mut names).unwrap();
+    assert_eq!(known(&names, b"s", 2).as_deref(), Some("one"));
+    assert!(inflight.is_empty());
+}
+
+#[test]
+fn a_failed_parse_leaves_the_old_statement() {
+    let (mut inflight, mut names) = (Inflight::default(), Names::default());
+    parse(&mut inflight, &mut names, b"s", 1, "delete");
+    inflight.push_sync(1).unwrap();
+    inflight.parse_complete(&mut names).unwrap();
+    inflight.ready(&mut names).unwrap();
+    // The server refuses: the name is taken. What it stands for is still the old text.
+    parse(&mut inflight, &mut names, b"s", 2, "select");
+    inflight.push_sync(1).unwrap();
+    assert_eq!(
+        inflight.error(&ServerError::default(), &mut names).relay,
+        Relay::Pass
+    );
+    inflight.ready(&mut names).unwrap();
+    assert_eq!(known(&names, b"s", 3).as_deref(), Some("delete"));
+}
+
+#[test]
+fn an_error_ends_everything_up_to_sync_and_nothing_behind_it() {
+    let (mut inflight, mut names) = (Inflight::default(), Names::default());
+    parse(&mut inflight, &mut names, b"a", 1, "a");
+    inflight.push(Expect::Bind).unwrap();
+    parse(&mut inflight, &mut names, b"b", 1, "b");
+    inflight.push_sync(1).unwrap();
+    parse(&mut inflight, &mut names, b"c", 2, "c");
+    inflight.push_sync(1).unwrap();
+    inflight.parse_complete(&mut names).unwrap();
+    inflight.error(&ServerError::default(), &mut names);
+    assert_eq!(inflight.len(), 3, "Sync, Parse, Sync");
+    inflight.ready(&mut names).unwrap();
+    inflight.parse_complete(&mut names).unwrap();
+    inflight.ready(&mut names).unwrap();
+    assert!(inflight.is_empty());
+    assert_eq!(known(&names, b"a", 9).as_deref(), Some("a"));
+    assert_eq!(known(&names, b"b", 9), None);
+    assert_eq!(known(&names, b"c", 9).as_deref(), Some("c"));
+}
+
+#[test]
+fn the_poison_is_replaced_and_only_where_it_is_reached() {
+    let (mut inflight, mut names) = (Inflight::default(), Names::default());
+    inflight.push(Expect::Bind).unwrap();
+    inflight
+        .push(Expect::Poison {
+            report: Box::new(report()),
+            simple: false,
+            segment: 1,
+        })
+        .unwrap();
+    inflight.push_sync(1).unwrap();
+    inflight.bind_complete().unwrap();
+    assert_eq!(
+        inflight.error(&ServerError::default(), &mut names).relay,
+        Relay::Replace(Box::new(report()))
+    );
+    inflight.ready(&mut names).unwrap();
+    assert!(inflight.is_empty());
+
+    // An error of the server's own before it: that is the client's, and the poison is never reached.
+    inflight.push(Expect::Bind).unwrap();
+    inflight
+        .push(Expect::Poison {
+            report: Box::new(report()),
+            simple: false,
+            segment: 1,
+        })
+        .unwrap();
+    inflight.push_sync(1).unwrap();
+    assert_eq!(
+        inflight.error(&ServerError::default(), &mut names).relay,
+        Relay::Pass
+    );
+    inflight.ready(&mut names).unwrap();
+    assert!(inflight.is_empty());
+
+    inflight
+        .push(Expect::Poison {
+            report: Box::new(report()),
+            simple: true,
+            segment: 1,
+        })
+        .unwrap();
+    assert_eq!(
+        inflight.error(&ServerError::default(), &mut names).relay,
+        Relay::Replace(Box::new(report()))
+    );
+    assert_eq!(inflight.ready(&mut names).unwrap().0, Relay::Pass);
+    assert!(inflight.is_empty());
+}
+
+#[test]
+fn a_probe_is_invisible_unless_the_server_refuses() {
+    let (mut inflight, mut names) = (Inflight::default(), Names::default());
+    inflight
+        .push(Expect::Probe {
+            accepted: false,
+            in_transaction: false,
+        })
+        .unwrap();
+    assert_eq!(inflight.parse_complete(&mut names), Ok(Relay::Swallow));
+    assert_eq!(inflight.ready(&mut names).unwrap().0, Relay::Swallow);
+    inflight
+        .push(Expect::Probe {
+            accepted: false,
+            in_transaction: false,
+        })
+        .unwrap();
+    assert_eq!(
+        inflight.error(&ServerError::default(), &mut names).relay,
+        Relay::Pass
+    );
+    assert_eq!(inflight.ready(&mut names).unwrap().0, Relay::Pass);
+    assert!(inflight.is_empty());
+}
+
+#[test]
+fn syncs_inside_copy_data_are_not_answered() {
+    let (mut inflight, mut names) = (Inflight::default(), Names::default());
+    // As libpq does it: Sync behind Execute, and again behind CopyDone.
+    inflight.push(Expect::Bind).unwrap();
+    inflight.push(execute()).unwrap();
+    inflight.push_sync(1).unwrap();
+    inflight.bind_complete().unwrap();
+    inflight.copy_in().unwrap();
+    inflight.push_copy_end().unwrap();
+    inflight.push_sync(1).unwrap();
+    inflight.command_complete(&mut names).unwrap();
+    inflight.ready(&mut names).unwrap();
+    assert!(inflight.is_empty());
+}
+
+#[test]
+fn ends_of_copy_data_outside_of_a_copy_are_ignored() {
+    let (mut inflight, mut names) = (Inflight::default(), Names::default());
+    inflight.push_copy_end().unwrap();
+    inflight
+        .push(Expect::Query {
+            names: None,
+            completed: 0,
+            run: None,
+            segment: 1,
+        })
+        .unwrap();
+    inflight.command_complete(&mut names).unwrap();
+    inflight.ready(&mut names).unwrap();
+    assert!(inflight.is_empty());
+}
+
+#[test]
+fn sql_names_commit_statement_by_statement() {
+    let (mut inflight, mut names) = (Inflight::default(), Names::default());
+    let statement = |name_op| crate::model::Statement {
+        facts: Facts::unknown("x"),
+        name_op,
+        transaction_control: false,
+    };
+    let sql = |text: &str| {
+        Arc::new(crate::model::PreparedSql {
+            text: text.to_owned(),
+            facts: Facts::unknown("x"),
+        })
+    };
+    let prepare = |name: &str| {
+        Some(crate::model::NameOp::Prepare {
+            name: name.to_owned(),
+            prepared: sql(name),
+        })
+    };
+    let judged = Arc::new(Judged {
+        statements: vec![statement(prepare("a")), statement(None), statement(prepare("b"))],
+    });
+    names.announce_all(&judged, 1);
+    inflight
+        .push(Expect::Query {
+            names: Some(judged),
+            completed: 0,
+            run: None,
+            segment: 1,
+        })
+        .unwrap();
+    inflight.command_complete(&mut names).unwrap();
+    inflight.command_complete(&mut names).unwrap();
+    inflight.error(&ServerError::default(), &mut names);
+    inflight.ready(&mut names).unwrap();
+    assert_eq!(known(&names, b"a", 2).as_deref(), Some("a"));
+    assert_eq!(known(&names, b"b", 2), None, "it failed");
+    assert!(inflight.is_empty());
+}

@@ -1,0 +1,440 @@
+//! Client → server: framing what the client sends, and clearing it frame by frame.
+//!
+//! Bytes are forwarded as they came, at the end of a unit (Sync, Flush, a simple query): a segment of
+//! extended messages waits until it is whole, so that no clock of the server runs while people think.
+//! Invariant: a byte goes upstream only through a [`crate::approval::Permit`].
+
+mod refuse;
+
+use std::task::Context;
+
+use bytes::{Buf, BytesMut};
+
+use super::Fault;
+use super::gate::{Gated, Judgement};
+use super::inflight::{Desync, Expect};
+use super::relay::{SPILL_LIMIT, Session};
+use crate::approval::Clearance;
+use crate::wire::frame::HEADER;
+use crate::wire::frontend::{self, Target};
+use crate::wire::{Header, Malformed, Report, sqlstate};
+
+/// A segment larger than this is forwarded before its end, so that a pipeline of any length needs no more
+/// memory than this.
+const SEGMENT_LIMIT: usize = 256 * 1024;
+
+/// With more unanswered messages than this, the client is not read until the server has caught up.
+pub(super) const INFLIGHT_LIMIT: usize = 10_000;
+
+/// Where the intake stands in the client's stream.
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    /// What the client sent and was not forwarded; it starts with what is cleared.
+    pub(super) buffer: BytesMut,
+    /// How much of the head of `buffer` may be forwarded.
+    pub(super) clearance: Clearance,
+    /// Bytes of a streamed body still to pass (COPY data).
+    streaming: usize,
+    /// An error was injected: everything up to Sync is dropped, as a server does after an error.
+    discarding: bool,
+    /// The client has not taken what it was answered: the rest of `buffer` waits for that.
+    congested: bool,
+    /// The number of the segment at hand.
+    pub(super) segment: u64,
+    /// The judgement of the text behind what is cleared, where that took a thread of its own.
+    pub(super) judged: Option<std::sync::Arc<crate::model::Judged>>,
+    /// People have approved the frame behind what is cleared.
+    pub(super) approved: Option<super::gate::Approved>,
+    /// Why the frame behind what is cleared cannot be cleared yet.
+    pub(super) stop: Option<Stop>,
+}
+
+/// Why the intake has stopped at a frame.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// People decide on it.
+    Held(Box<Gated>),
+    /// It is too long to be judged here and now.
+    Judge(Judgement),
+    /// It waits until the server has answered everything before it, which is forwarded for that.
+    Drain,
+    /// The server is being asked whether the text is SQL at all.
+    Probing(Box<Gated>),
+    /// It is being judged, or decided on.
+    Deciding,
+    /// The client has said goodbye.
+    Terminate,
+    /// The goodbye was forwarded.
+    Closing,
+}
+
+/// What becomes of a frame.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// It runs nothing.
+    Control,
+    /// Policy lets it pass.
+    Allowed(crate::approval::Allowed),
+    /// People let it pass.
+    Approved(Box<super::gate::Approved>),
+    /// Not now.
+    Stop(Stop),
+    /// Never: this is the error.
+    Refuse(Report),
+}
+
+impl Intake {
+    /// Whether more could be done with what waits, now that the client listens again.
+    pub(super) fn is_congested(&self) -> bool {
+        self.congested && !self.is_stopped()
+    }
+
+    /// The server takes the text that was asked about: it is held after all.
+    pub(super) fn probe_accepted(&mut self) {
+        if let Some(Stop::Probing(gated)) = self.stop.take() {
+            self.stop = Some(Stop::Held(gated));
+        }
+    }
+
+    /// The server refused the text, and the client has its error: the frame is done with.
+    fn probe_refused(&mut self, frame: usize) {
+        self.buffer.advance(frame.min(self.buffer.len()));
+        self.stop = None;
+    }
+
+    /// The server discards what comes before the next Sync, and so do we.
+    pub(super) fn skip_to_sync(&mut self) {
+        self.discarding = true;
+    }
+
+    /// The frame that people approved is discarded with its pipeline.
+    fn forget_approval(&mut self) {
+        if let Some(approved) = self.approved.take() {
+            approved
+                .running
+                .not_forwarded("an earlier message of its pipeline failed; it did not run");
+        }
+    }
+
+    /// Whether the client's bytes are taken without being looked at.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.is_some()
+    }
+
+    /// Whether people or the server decide on the frame at hand: it has not been forwarded.
+    pub(super) fn is_undecided(&self) -> bool {
+        matches!(
+            self.stop,
+            Some(Stop::Held(_) | Stop::Deciding | Stop::Probing(_) | Stop::Judge(_))
+        )
+    }
+
+    /// Gives memory back once nothing waits.
+    fn shrink(&mut self) {
+        if self.buffer.is_empty() && self.buffer.capacity() > 0 {
+            self.buffer = BytesMut::new();
+        }
+    }
+}
+
+impl Session {
+    /// Takes what was read from the client.
+    pub(super) fn take_from_client(&mut self, cx: &mut Context<'_>, chunk: &[u8]) -> Result<(), Fault> {
+        if self.intake.is_stopped() || !self.intake.buffer.is_empty() {
+            self.intake.buffer.extend_from_slice(chunk);
+            return self.resume(cx);
+        }
+        if self.must_wait_for_cancel() {
+            self.intake.buffer.extend_from_slice(chunk);
+            return Ok(());
+        }
+        // Nothing waits: the bytes are forwarded from where they were read.
+        let taken = self.clear_frames(cx, chunk)?;
+        self.intake.buffer.extend_from_slice(&chunk[taken..]);
+        Ok(())
+    }
+
+    /// Goes on with what waits, unless stopped.
+    pub(super) fn resume(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        if self.intake.is_stopped() || self.intake.buffer.is_empty() || self.must_wait_for_cancel() {
+            return Ok(());
+        }
+        let mut buffer = std::mem::take(&mut self.intake.buffer);
+        let taken = self.clear_frames(cx, &buffer);
+        if let Ok(taken) = taken {
+            buffer.advance(taken);
+        }
+        self.intake.buffer = buffer;
+        self.intake.shrink();
+        taken.map(drop)
+    }
+
+    /// Everything is answered: a stop that waited for it is lifted.
+    pub(super) fn lift_drain(&mut self) {
+        match &self.intake.stop {
+            Some(Stop::Drain) if self.inflight.is_empty() => self.intake.stop = None,
+            Some(Stop::Probing(gated)) if self.inflight.is_empty() => {
+                let frame = gated.frame;
+                self.intake.probe_refused(frame);
+            }
+            _ => {}
+        }
+    }
+
+    /// Clears and forwards frames of `buffer` until one stops it. Gives how many bytes are done with.
+    fn clear_frames(&mut self, cx: &mut Context<'_>, buffer: &[u8]) -> Result<usize, Fault> {
+        let mut span = Span {
+            start: 0,
+            at: self.intake.clearance.len(),
+            release: 0,
+        };
+        self.intake.congested = false;
+        while span.at < buffer.len() && !self.intake.is_stopped() {
+            if self.client.spill() > SPILL_LIMIT {
+                self.intake.congested = true;
+                break;
+            }
+            match self.next_frame(&buffer[span.at..])? {
+                Next::Data(n) => {
+                    self.intake.clearance.clear_control(n);
+                    span.at += n;
+                    span.release = span.at;
+                }
+                Next::Frame(tag, frame) => self.clear_frame(cx, buffer, &mut span, tag, frame)?,
+                Next::Incomplete => break,
+            }
+        }
+        let crowded = self.inflight.len() >= INFLIGHT_LIMIT;
+        let draining = matches!(self.intake.stop, Some(Stop::Drain));
+        let long = span.at - span.start > SEGMENT_LIMIT;
+        if draining || ((crowded || long) && !self.intake.is_stopped()) {
+            span.release = span.at;
+        }
+        if span.release > span.start {
+            self.forward(cx, &buffer[span.start..span.release])?;
+            span.start = span.release;
+        }
+        // Of our own bytes none may come inside a message of the client's.
+        if (crowded || draining) && self.intake.streaming == 0 {
+            self.server.out().extend_from_slice(FLUSH);
+        }
+        Ok(span.start)
+    }
+
+    /// What comes next: a whole frame, or some of the COPY data that is streamed.
+    fn next_frame<'b>(&mut self, rest: &'b [u8]) -> Result<Next<'b>, Fault> {
+        if self.intake.streaming == 0 {
+            let Some(header) = Header::peek_frontend(rest).map_err(Fault::client_framing)? else {
+                return Ok(Next::Incomplete);
+            };
+            let size = header.total();
+            if header.tag != b'd' || self.intake.discarding {
+                let limit = self.limits.max_message;
+                if size > limit {
+                    return Err(Fault::MessageTooLarge { size, limit });
+                }
+                return Ok(rest
+                    .get(..size)
+                    .map_or(Next::Incomplete, |frame| Next::Frame(header.tag, frame)));
+            }
+            self.inflight.push_copy_data().map_err(broken)?;
+            self.intake.streaming = size;
+        }
+        let n = self.intake.streaming.min(rest.len());
+        self.intake.streaming -= n;
+        Ok(Next::Data(n))
+    }
+
+    /// Clears one frame, refuses it, or stops at it.
+    fn clear_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+        span: &mut Span,
+        tag: u8,
+        frame: &[u8],
+    ) -> Result<(), Fault> {
+        if self.intake.discarding && !matches!(tag, b'S' | b'X') {
+            self.intake.forget_approval();
+            // What was cleared before the error came is dropped with the rest.
+            self.intake.clearance.forget();
+            span.done(frame.len());
+            return Ok(());
+        }
+        match self.step(tag, frame).or_else(refuse_malformed)? {
+            Step::Control => self.intake.clearance.clear_control(frame.len()),
+            Step::Allowed(proof) => self.intake.clearance.clear_allowed(frame.len(), proof),
+            Step::Approved(approved) => {
+                let cleared = &buffer[span.start..];
+                self.intake
+                    .clearance
+                    .clear_approved(cleared, frame.len(), &approved.running)
+                    .map_err(|_| Fault::Unapproved)?;
+                self.begin_run(*approved, tag).map_err(broken)?;
+            }
+            Step::Stop(stop) => {
+                // What is held or denied is judged in its place: whether in a transaction, and that the
+                // server listens, is known once what is before it is answered.
+                let early = tag == b'Q' && matches!(stop, Stop::Held(_)) && !self.inflight.is_empty();
+                self.intake.stop = Some(if early { Stop::Drain } else { stop });
+                return Ok(());
+            }
+            Step::Refuse(report) => {
+                self.forward(cx, &buffer[span.start..span.at])?;
+                self.refuse(tag, report);
+                span.done(frame.len());
+                return Ok(());
+            }
+        }
+        span.at += frame.len();
+        if matches!(tag, b'S' | b'H' | b'Q' | b'c' | b'f') {
+            span.release = span.at;
+            self.intake.discarding = false;
+            self.intake.segment += u64::from(matches!(tag, b'S' | b'Q'));
+        }
+        Ok(())
+    }
+
+    /// Forwards the head of what is cleared; the rest of it stays cleared.
+    fn forward(&mut self, cx: &mut Context<'_>, frames: &[u8]) -> Result<(), Fault> {
+        if frames.is_empty() {
+            return Ok(());
+        }
+        if frames.len() >= self.intake.clearance.len() {
+            self.runs.forwarded();
+        }
+        let permit = self.intake.clearance.take_permit(frames);
+        self.begin_work();
+        self.server.write(cx, permit.frames()).map_err(Fault::server_io)
+    }
+
+    /// Judges one whole frame.
+    fn step(&mut self, tag: u8, frame: &[u8]) -> Result<Step, Misstep> {
+        let body = &frame[HEADER..];
+        if !matches!(tag, b'S' | b'H' | b'c' | b'f' | b'X') {
+            self.inflight.refuse_in_copy()?;
+        }
+        // What an approved statement changes may change what the next one means.
+        let waits = !self.inflight.is_empty() && self.runs.any_before(self.intake.segment);
+        if waits && matches!(tag, b'Q' | b'P' | b'B') {
+            return Ok(Step::Stop(Stop::Drain));
+        }
+        match tag {
+            b'Q' => return self.step_query(body, frame.len()),
+            b'P' => return self.step_parse(body),
+            b'B' => return self.step_bind(body, frame.len()),
+            b'E' => return self.step_execute(body),
+            b'X' => return Ok(Step::Stop(Stop::Terminate)),
+            b'F' => return Ok(Step::Refuse(no_fast_path())),
+            b'D' => {
+                let statement = statement_of(frontend::target(body)?)?;
+                self.inflight.push(Expect::Describe { statement })?;
+            }
+            b'C' => {
+                let statement = statement_of(frontend::target(body)?)?;
+                self.inflight.push(Expect::Close { statement })?;
+            }
+            b'S' => self.inflight.push_sync(self.intake.segment)?,
+            b'c' | b'f' => self.inflight.push_copy_end()?,
+            // Flush; `peek_frontend` admits no other.
+            _ => {}
+        }
+        Ok(Step::Control)
+    }
+}
+
+/// How far the frames of a buffer are: up to `start` they are done with, up to `at` they are cleared, and of
+/// these up to `release` to be forwarded.
+#[derive(Debug)]
+struct Span {
+    start: usize,
+    at: usize,
+    release: usize,
+}
+
+impl Span {
+    /// The frame at hand, and all before it, needs nothing more.
+    fn done(&mut self, frame: usize) {
+        self.at += frame;
+        self.start = self.at;
+        self.release = self.at;
+    }
+}
+
+/// What stands next in a buffer.
+#[derive(Debug)]
+enum Next<'b> {
+    /// So many bytes of COPY data.
+    Data(usize),
+    /// A whole frame, with its type.
+    Frame(u8, &'b [u8]),
+    /// Less than that.
+    Incomplete,
+}
+
+/// Why a frame was not judged.
+#[derive(Debug)]
+pub(super) enum Misstep {
+    /// PostgreSQL answers it with an error and goes on.
+    Malformed(Malformed),
+    /// The session cannot go on.
+    Desync(Desync),
+}
+
+impl From<Malformed> for Misstep {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl From<Desync> for Misstep {
+    fn from(desync: Desync) -> Self {
+        Self::Desync(desync)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as `Result::or_else` wants it")]
+fn refuse_malformed(misstep: Misstep) -> Result<Step, Fault> {
+    match misstep {
+        Misstep::Malformed(malformed) => Ok(Step::Refuse(Report::error(
+            sqlstate::PROTOCOL_VIOLATION,
+            malformed.to_string(),
+        ))),
+        Misstep::Desync(desync) => Err(broken(desync)),
+    }
+}
+
+fn broken(desync: Desync) -> Fault {
+    Fault::ClientProtocol(desync.to_string())
+}
+
+fn statement_of(target: Target<'_>) -> Result<Option<Box<[u8]>>, Malformed> {
+    match target {
+        Target::Statement(name) => Ok(Some(plain_name(name)?.into())),
+        Target::Portal(name) => plain_name(name).map(|_| None),
+    }
+}
+
+/// The name of a prepared statement or portal. The server compares names after converting them from the
+/// client's encoding, so that the same name can come as other bytes: only ASCII is what it seems.
+pub(super) fn plain_name(name: &[u8]) -> Result<&[u8], Malformed> {
+    if name.is_ascii() {
+        Ok(name)
+    } else {
+        Err(Malformed(
+            "names of prepared statements and portals must be ASCII here",
+        ))
+    }
+}
+
+fn no_fast_path() -> Report {
+    Report::error(
+        sqlstate::INSUFFICIENT_PRIVILEGE,
+        "function calls by the fast-path protocol are not allowed",
+    )
+    .detail("A FunctionCall message names its function by number and cannot be reviewed.")
+    .hint("Call the function in a SELECT.")
+}
+
+/// Asks the server to send what it has answered so far; has no answer of its own.
+const FLUSH: &[u8] = b"H\0\0\0\x04";

@@ -1,0 +1,80 @@
+//! Refusing a frame: the client has an error in its place, and the server stands as after one of its own.
+
+use std::task::Context;
+
+use bytes::Buf;
+
+use crate::session::Fault;
+use crate::session::inflight::Expect;
+use crate::session::relay::Session;
+use crate::wire::backend::TransactionStatus;
+use crate::wire::{Report, reply};
+
+impl Session {
+    /// Refuses the frame that stands behind what is cleared: forwards that, drops the frame.
+    pub(in crate::session) fn refuse_at_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: u8,
+        frame: usize,
+        report: &Report,
+    ) -> Result<(), Fault> {
+        let mut buffer = std::mem::take(&mut self.intake.buffer);
+        let cleared = self.intake.clearance.len().min(buffer.len());
+        let forwarded = self.forward(cx, &buffer[..cleared]);
+        buffer.advance((cleared + frame).min(buffer.len()));
+        self.intake.buffer = buffer;
+        forwarded?;
+        self.refuse(tag, report.clone());
+        Ok(())
+    }
+
+    /// Lets the server fail at this place, so that everything is as after an error of its own; or, where
+    /// nothing is open, answers at once.
+    pub(in crate::session) fn refuse(&mut self, tag: u8, report: Report) {
+        let simple = matches!(tag, b'Q' | b'F');
+        let quiet = !self.busy
+            && self.intake.clearance.is_empty()
+            && self.inflight.is_empty()
+            && self.outflow.at_boundary()
+            && self.status != TransactionStatus::InTransaction;
+        if simple && quiet {
+            report.encode(self.client.out());
+            reply::ready_for_query(self.status, self.client.out());
+            return;
+        }
+        self.begin_work();
+        self.server
+            .out()
+            .extend_from_slice(if simple { POISON_QUERY } else { POISON_PARSE });
+        let segment = self.intake.segment;
+        self.inflight.push_own(Expect::Poison {
+            report: Box::new(report),
+            simple,
+            segment,
+        });
+        self.intake.discarding = !simple;
+        self.intake.segment += u64::from(simple);
+    }
+}
+
+/// A Query and a Parse whose text is no SQL in any dialect or with any setting: the server fails here.
+const POISON_QUERY: &[u8] = b"Q\0\0\0\x35\"refused by holdpoint\" the client has the reason\0";
+const POISON_PARSE: &[u8] = b"P\0\0\0\x38\0\"refused by holdpoint\" the client has the reason\0\0\0";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frame::HEADER;
+    use crate::wire::{Header, frontend};
+
+    #[test]
+    fn the_poison_is_framed_as_it_says() {
+        for poison in [POISON_QUERY, POISON_PARSE] {
+            let header = Header::peek_frontend(poison);
+            assert_eq!(header.map(|h| h.map(Header::total)), Ok(Some(poison.len())));
+        }
+        assert!(frontend::query(&POISON_QUERY[HEADER..]).is_ok());
+        assert!(frontend::Parse::read(&POISON_PARSE[HEADER..]).is_ok());
+    }
+}

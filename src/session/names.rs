@@ -1,0 +1,268 @@
+//! The session's prepared statements. SQL `PREPARE` and protocol Parse share one namespace.
+//!
+//! A name is known for certain only once the server has answered. Within one segment (up to Sync)
+//! a Bind may rely on the Parse before it: if that fails, the server skips the Bind too. Across
+//! segments it must wait for the answer ([`Lookup::Unanswered`]).
+//!
+//! Portals need no list: whatever creates one (Bind, DECLARE) is judged when it does.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+use crate::model::{Judged, NameOp, PreparedSql};
+
+/// A prepared statement as judged.
+#[derive(Debug, Clone)]
+pub(super) enum Prepared {
+    /// By the protocol's Parse.
+    Protocol {
+        judged: Arc<Judged>,
+        /// The text and the types given for its parameters; `None` where policy let it pass when it
+        /// was parsed, and its text was not worth keeping.
+        source: Option<Source>,
+    },
+    /// By SQL `PREPARE`.
+    Sql(Arc<PreparedSql>),
+}
+
+/// What was parsed, for showing it to people. Its bytes count against the session's budget while any
+/// clone of it is kept.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) text: Bytes,
+    pub(super) types: Arc<[u32]>,
+    #[expect(dead_code, reason = "kept for its drop")]
+    kept: Arc<Kept>,
+}
+
+impl Source {
+    pub(super) fn new(text: Bytes, types: Arc<[u32]>, budget: &Arc<AtomicUsize>) -> Self {
+        let bytes = text.len() + types.len() * 4;
+        budget.fetch_add(bytes, Ordering::Relaxed);
+        Self {
+            text,
+            types,
+            kept: Arc::new(Kept {
+                bytes,
+                budget: Arc::clone(budget),
+            }),
+        }
+    }
+}
+
+/// Bytes taken from a budget; given back when dropped.
+#[derive(Debug)]
+struct Kept {
+    bytes: usize,
+    budget: Arc<AtomicUsize>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.budget.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Prepared {
+    /// Whether both stand for the very same PREPARE or Parse.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Protocol { judged: a, .. }, Self::Protocol { judged: b, .. }) => Arc::ptr_eq(a, b),
+            (Self::Sql(a), Self::Sql(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
+/// What is known of a name.
+#[derive(Debug)]
+pub(super) enum Lookup<'a> {
+    /// This is what it stands for, or the server does not know the name.
+    Known(&'a Prepared),
+    /// There is no such prepared statement.
+    Missing,
+    /// The server has not answered yet what decides it.
+    Unanswered,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    committed: Option<Prepared>,
+    /// The latest not answered yet, with the segment it stands in.
+    pending: Option<(u64, Prepared)>,
+    /// How many are not answered yet.
+    unanswered: u32,
+}
+
+impl Slot {
+    fn answered(&mut self) {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        if self.unanswered == 0 {
+            self.pending = None;
+        }
+    }
+
+    fn is_blank(&self) -> bool {
+        self.committed.is_none() && self.unanswered == 0
+    }
+}
+
+/// The namespace.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    unnamed: Slot,
+    named: HashMap<Box<[u8]>, Slot>,
+    /// Whether a name was announced whose completion may never be answered (SQL `PREPARE`).
+    announced_sql: bool,
+    /// Bytes of the texts that are kept.
+    pub(super) kept: Arc<AtomicUsize>,
+}
+
+/// The server's names end after this many bytes (`NAMEDATALEN` − 1): what is longer is cut, and two names
+/// that begin alike are one.
+const NAME_LENGTH: usize = 63;
+
+/// A name as the server knows it.
+pub(super) fn cut(name: &[u8]) -> &[u8] {
+    name.get(..NAME_LENGTH).unwrap_or(name)
+}
+
+impl Names {
+    /// How many names there are.
+    pub(super) fn len(&self) -> usize {
+        self.named.len()
+    }
+
+    /// What `name` stands for, seen from `segment`.
+    pub(super) fn lookup(&self, name: &[u8], segment: u64) -> Lookup<'_> {
+        let name = cut(name);
+        let slot = if name.is_empty() {
+            Some(&self.unnamed)
+        } else {
+            self.named.get(name)
+        };
+        match slot {
+            Some(Slot {
+                pending: Some((of, prepared)),
+                ..
+            }) => {
+                if *of == segment {
+                    Lookup::Known(prepared)
+                } else {
+                    Lookup::Unanswered
+                }
+            }
+            Some(Slot {
+                committed: Some(prepared),
+                ..
+            }) => Lookup::Known(prepared),
+            Some(_) | None => Lookup::Missing,
+        }
+    }
+
+    /// A Parse, or a PREPARE's completion, is awaited.
+    pub(super) fn announce(&mut self, name: &[u8], segment: u64, prepared: Prepared) {
+        let slot = self.slot(name);
+        slot.pending = Some((segment, prepared));
+        slot.unanswered += 1;
+    }
+
+    /// Announces what the statements of a text will do to names.
+    pub(super) fn announce_all(&mut self, judged: &Judged, segment: u64) {
+        for statement in &judged.statements {
+            if let Some(NameOp::Prepare { name, prepared }) = &statement.name_op {
+                self.announce(name.as_bytes(), segment, Prepared::Sql(Arc::clone(prepared)));
+                self.announced_sql = true;
+            }
+        }
+    }
+
+    /// A simple query, or a probe, drops the unnamed statement.
+    pub(super) fn forget_unnamed(&mut self) {
+        self.unnamed.committed = None;
+    }
+
+    /// The server has told the types of a statement's parameters: they serve the reading of binary values.
+    pub(super) fn described(&mut self, name: &[u8], described: &[u32]) {
+        if let Some(Prepared::Protocol {
+            source: Some(source), ..
+        }) = &mut self.slot(name).committed
+        {
+            source.types = described.into();
+        }
+    }
+
+    /// ParseComplete.
+    pub(super) fn parsed(&mut self, name: Option<&[u8]>, prepared: Prepared) {
+        let slot = self.slot(name.unwrap_or_default());
+        slot.committed = Some(prepared);
+        slot.answered();
+    }
+
+    /// A Parse that failed or was skipped. A failed Parse of the unnamed statement may have dropped
+    /// the old one; a skipped one has not: the old one stays known, which is never milder.
+    pub(super) fn parse_failed(&mut self, name: Option<&[u8]>) {
+        let name = cut(name.unwrap_or_default());
+        self.slot(name).answered();
+        self.forget_blank(name);
+    }
+
+    /// CloseComplete for a prepared statement.
+    pub(super) fn closed(&mut self, name: &[u8]) {
+        let name = cut(name);
+        self.slot(name).committed = None;
+        self.forget_blank(name);
+    }
+
+    /// A SQL statement that changes names has completed.
+    pub(super) fn completed(&mut self, op: &NameOp) {
+        match op {
+            NameOp::Prepare { name, prepared } => {
+                let slot = self.slot(name.as_bytes());
+                slot.committed = Some(Prepared::Sql(Arc::clone(prepared)));
+                slot.answered();
+            }
+            NameOp::Deallocate { name } => self.closed(name.as_bytes()),
+            NameOp::DeallocateAll | NameOp::DiscardAll => {
+                // The unnamed statement stays: `DropAllPreparedStatements` in `prepare.c`.
+                self.named.retain(|_, slot| {
+                    slot.committed = None;
+                    !slot.is_blank()
+                });
+            }
+            NameOp::Execute { .. } | NameOp::Declare { .. } | NameOp::Fetch { .. } => {}
+        }
+    }
+
+    /// Everything forwarded is answered: what was announced and did not complete has failed.
+    pub(super) fn settle(&mut self) {
+        if std::mem::take(&mut self.announced_sql) {
+            self.named.retain(|_, slot| {
+                slot.pending = None;
+                slot.unanswered = 0;
+                !slot.is_blank()
+            });
+        }
+    }
+
+    fn slot(&mut self, name: &[u8]) -> &mut Slot {
+        let name = cut(name);
+        if name.is_empty() {
+            return &mut self.unnamed;
+        }
+        if !self.named.contains_key(name) {
+            self.named.insert(name.into(), Slot::default());
+        }
+        // Just made sure of.
+        self.named.entry(name.into()).or_default()
+    }
+
+    fn forget_blank(&mut self, name: &[u8]) {
+        if self.named.get(name).is_some_and(Slot::is_blank) {
+            self.named.remove(name);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What the requester reads about a statement that does not simply pass.
+
+use jiff::Timestamp;
+
+use crate::model::{RequestId, Review, Settlement};
+use crate::wire::{Report, sqlstate};
+
+/// A held request as its requester is told of it.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) id: RequestId,
+    pub(super) groups: Vec<String>,
+    pub(super) url: String,
+    pub(super) expires_at: Timestamp,
+    pub(super) command: String,
+}
+
+pub(super) fn held(held: &Held, now: Timestamp) -> Report {
+    Report::notice(format!(
+        "held: {} waits for approval by {} (request {})",
+        held.command,
+        who(&held.groups),
+        held.id
+    ))
+    .detail(format!(
+        "Review it at {} until {}.",
+        held.url,
+        until(held.expires_at, now)
+    ))
+    .hint("The statement runs once it is approved. Ctrl-C withdraws the request.")
+}
+
+pub(super) fn still_held(held: &Held, now: Timestamp) -> Report {
+    Report::notice(format!(
+        "still held: request {} waits for approval by {} until {}",
+        held.id,
+        who(&held.groups),
+        until(held.expires_at, now)
+    ))
+}
+
+pub(super) fn approved(held: &Held, reviews: &[Review]) -> Report {
+    let notice = Report::notice(format!("request {} approved by {}", held.id, names(reviews)));
+    let comments: Vec<String> = reviews
+        .iter()
+        .filter(|r| !r.comment.is_empty())
+        .map(|r| format!("{}: {}", r.reviewer, r.comment))
+        .collect();
+    if comments.is_empty() {
+        notice
+    } else {
+        notice.detail(comments.join("\n"))
+    }
+}
+
+/// The request was settled otherwise than by an approval or by the requester.
+pub(super) fn settled(settlement: &Settlement, held: &Held) -> Report {
+    match settlement {
+        Settlement::Rejected(review) => Report::error(
+            sqlstate::INSUFFICIENT_PRIVILEGE,
+            format!("rejected by {}: {}", review.reviewer, review.comment),
+        )
+        .detail(format!("Request {}, {}", held.id, held.url))
+        .hint("Change the statement as the reason says, or talk to the reviewer, and send it again."),
+        Settlement::Expired => Report::error(
+            sqlstate::QUERY_CANCELED,
+            format!(
+                "approval expired: it was not approved by {} in time",
+                who(&held.groups)
+            ),
+        )
+        .detail(format!("Request {}, {}", held.id, held.url))
+        .hint("The statement did not run. Send it again to ask again."),
+        Settlement::Closed(_) | Settlement::Approved(_) => not_approved(held),
+    }
+}
+
+pub(super) fn withdrawn(held: &Held) -> Report {
+    Report::error(
+        sqlstate::QUERY_CANCELED,
+        "canceling statement due to user request",
+    )
+    .detail(format!(
+        "Request {} was withdrawn. The statement did not run.",
+        held.id
+    ))
+}
+
+pub(super) fn not_approved(held: &Held) -> Report {
+    Report::error(
+        sqlstate::QUERY_CANCELED,
+        "the request was closed without an approval",
+    )
+    .detail(format!("Request {}, {}", held.id, held.url))
+    .hint("The statement did not run. Send it again to ask again.")
+}
+
+pub(super) fn denied(reason: &str, rule: &str, id: RequestId, url: &str) -> Report {
+    Report::error(
+        sqlstate::INSUFFICIENT_PRIVILEGE,
+        format!("denied by policy: {reason}"),
+    )
+    .detail(format!("Rule \"{rule}\"; recorded as request {id}, {url}"))
+    .hint("The statement did not run, and nobody can approve it. Change it as the reason says.")
+}
+
+pub(super) fn cannot_record() -> Report {
+    Report::error(
+        sqlstate::IO_ERROR,
+        "the statement cannot be recorded, and nothing runs unrecorded: holdpoint's store does not work",
+    )
+    .hint("The statement did not run. Tell the operator of holdpoint; its log says more.")
+}
+
+fn who(groups: &[String]) -> String {
+    match groups {
+        [one] => format!("a member of {one}"),
+        several => format!("one member each of {}", several.join(" and ")),
+    }
+}
+
+fn names(reviews: &[Review]) -> String {
+    reviews
+        .iter()
+        .map(|r| r.reviewer.as_str())
+        .collect::<Vec<_>>()
+        .join(" and ")
+}
+
+/// "18:45:10 UTC (in 30 min)", with the date where it is not today's.
+fn until(expires_at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_until(expires_at).as_secs().max(0);
+    let left = match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", (seconds + 30) / 60),
+        _ => format!("{} h", (seconds + 1800) / 3600),
+    };
+    let form = if seconds < 43_200 {
+        "%H:%M:%S UTC"
+    } else {
+        "%Y-%m-%d %H:%M:%S UTC"
+    };
+    format!("{} (in {left})", expires_at.strftime(form))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_said_in_units_for_people() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        for (expires, said) in [
+            ("2026-11-22T10:00:45Z", "10:00:45 UTC (in 45 s)"),
+            ("2026-11-22T10:30:00Z", "10:30:00 UTC (in 30 min)"),
+            ("2026-11-22T14:00:00Z", "14:00:00 UTC (in 4 h)"),
+            ("2026-11-23T14:00:00Z", "2026-11-23 14:00:00 UTC (in 28 h)"),
+            ("2026-11-22T09:00:00Z", "09:00:00 UTC (in 0 s)"),
+        ] {
+            assert_eq!(until(expires.parse().unwrap(), now), said);
+        }
+    }
+}

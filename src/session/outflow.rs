@@ -1,0 +1,225 @@
+//! Server → client: the raw relay, which scans headers and looks into few messages.
+//!
+//! Bodies of DataRow, CopyData and everything else that is not looked at are streamed, never gathered.
+//! Invariant: the client receives whole frames in the server's order; [`Outflow::at_boundary`] says when
+//! a message of our own may go between.
+
+use std::task::Context;
+
+use bytes::BytesMut;
+
+use super::Fault;
+use super::inflight::Relay;
+use super::relay::Session;
+use crate::wire::backend::ServerError;
+use crate::wire::frame::HEADER;
+use crate::wire::{Header, backend};
+
+/// Messages that are looked at are gathered up to this size; larger ones are streamed unseen.
+const LOOK_LIMIT: usize = 64 * 1024;
+
+/// Where the relay stands in the server's stream.
+#[derive(Debug, Default)]
+pub(super) struct Outflow {
+    /// Bytes of a streamed body still to pass.
+    streaming: usize,
+    /// The start of a frame that is not complete: part of a header, or of a message to be looked at.
+    partial: BytesMut,
+}
+
+impl Outflow {
+    /// Whether the client stands between two frames.
+    pub(super) fn at_boundary(&self) -> bool {
+        self.streaming == 0
+    }
+}
+
+/// Whether the relay needs the body (or at least the completion) of a message of this type.
+const fn is_looked_at(tag: u8) -> bool {
+    matches!(
+        tag,
+        b'Z' | b'C' | b'E' | b'S' | b'1' | b'2' | b'3' | b'n' | b's' | b'I' | b'G' | b't'
+    )
+}
+
+impl Session {
+    /// Takes what was read from the server and writes to the client what is the client's.
+    pub(super) fn take_from_server(&mut self, cx: &mut Context<'_>, mut chunk: &[u8]) -> Result<(), Fault> {
+        if !self.outflow.partial.is_empty() {
+            chunk = self.complete_partial(cx, chunk)?;
+        }
+        // `chunk[start..at]` is the client's and not written yet.
+        let mut start = 0;
+        let mut at = 0;
+        while at < chunk.len() {
+            if self.outflow.streaming > 0 {
+                let n = self.outflow.streaming.min(chunk.len() - at);
+                self.outflow.streaming -= n;
+                at += n;
+                continue;
+            }
+            let rest = &chunk[at..];
+            let Some(header) = Header::peek(rest).map_err(Fault::server_framing)? else {
+                break;
+            };
+            if !is_looked_at(header.tag) || header.total() > LOOK_LIMIT {
+                self.pass_unseen(header)?;
+                self.outflow.streaming = header.total();
+                continue;
+            }
+            let Some(frame) = rest.get(..header.total()) else {
+                break;
+            };
+            match self.look_at(header.tag, &frame[HEADER..])? {
+                Relay::Pass => at += frame.len(),
+                swallowed => {
+                    self.client
+                        .write(cx, &chunk[start..at])
+                        .map_err(Fault::client_io)?;
+                    if let Relay::Replace(report) = swallowed {
+                        report.encode(self.client.out());
+                    }
+                    at += frame.len();
+                    start = at;
+                }
+            }
+        }
+        self.client
+            .write(cx, &chunk[start..at])
+            .map_err(Fault::client_io)?;
+        self.outflow.partial.extend_from_slice(&chunk[at..]);
+        Ok(())
+    }
+
+    /// Completes the frame whose start was kept. Gives what is left of `chunk`.
+    fn complete_partial<'c>(&mut self, cx: &mut Context<'_>, mut chunk: &'c [u8]) -> Result<&'c [u8], Fault> {
+        let mut partial = std::mem::take(&mut self.outflow.partial);
+        let mut gather = |want: usize, partial: &mut BytesMut| {
+            let n = want.saturating_sub(partial.len()).min(chunk.len());
+            partial.extend_from_slice(&chunk[..n]);
+            chunk = &chunk[n..];
+            partial.len() >= want
+        };
+        let mut complete = gather(HEADER, &mut partial);
+        if complete && let Some(header) = Header::peek(&partial).map_err(Fault::server_framing)? {
+            let gathered = is_looked_at(header.tag) && header.total() <= LOOK_LIMIT;
+            if gathered {
+                complete = gather(header.total(), &mut partial);
+            }
+            if complete && gathered {
+                match self.look_at(header.tag, &partial[HEADER..])? {
+                    Relay::Pass => self.client.write(cx, &partial).map_err(Fault::client_io)?,
+                    Relay::Swallow => {}
+                    Relay::Replace(report) => report.encode(self.client.out()),
+                }
+                return Ok(chunk);
+            }
+            if complete {
+                self.pass_unseen(header)?;
+                self.client.write(cx, &partial).map_err(Fault::client_io)?;
+                self.outflow.streaming = header.total() - partial.len();
+                return Ok(chunk);
+            }
+        }
+        self.outflow.partial = partial;
+        Ok(chunk)
+    }
+
+    /// A message that is streamed counts for what it is, by its type alone.
+    fn pass_unseen(&mut self, header: Header) -> Result<(), Fault> {
+        match header.tag {
+            b'T' => self.inflight.described().map_err(Fault::desync),
+            b'E' => {
+                self.erred(&ServerError::default());
+                Ok(())
+            }
+            tag if is_looked_at(tag) => Err(Fault::ServerProtocol(
+                "a message larger than its type can be".to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks at a whole message.
+    fn look_at(&mut self, tag: u8, body: &[u8]) -> Result<Relay, Fault> {
+        let pass = |(): ()| Relay::Pass;
+        let relay = match tag {
+            b'Z' => return self.ready(body),
+            b'E' => return Ok(self.erred(&backend::error_response(body))),
+            b'S' => {
+                self.note_parameter(body);
+                Ok(Relay::Pass)
+            }
+            b't' => {
+                self.note_parameter_types(body);
+                Ok(Relay::Pass)
+            }
+            b'C' => self.inflight.command_complete(&mut self.names).map(|seen| {
+                if seen.run.is_some() {
+                    self.runs
+                        .completed(seen.run, backend::command_tag(body).unwrap_or_default());
+                }
+                Relay::Pass
+            }),
+            b's' => self.inflight.execute_ended().map(|seen| {
+                self.runs.suspended(seen.run, seen.rows);
+                Relay::Pass
+            }),
+            b'I' => self.inflight.execute_ended().map(|seen| {
+                self.runs.completed(seen.run, "");
+                Relay::Pass
+            }),
+            b'1' => self.inflight.parse_complete(&mut self.names),
+            b'2' => self.inflight.bind_complete().map(pass),
+            b'3' => self.inflight.close_complete(&mut self.names),
+            b'n' => self.inflight.described_no_data().map(pass),
+            b'G' => self.inflight.copy_in().map(pass),
+            _ => Ok(Relay::Pass),
+        };
+        relay.map_err(Fault::desync)
+    }
+
+    fn ready(&mut self, body: &[u8]) -> Result<Relay, Fault> {
+        self.status = backend::ready_for_query(body).map_err(Fault::server_message)?;
+        let (relay, segment) = self.inflight.ready(&mut self.names).map_err(Fault::desync)?;
+        if let Some(segment) = segment {
+            self.runs.ready(segment, self.status);
+        }
+        if relay == Relay::Swallow {
+            self.intake.probe_accepted();
+        }
+        self.became_ready();
+        Ok(relay)
+    }
+
+    fn note_parameter_types(&mut self, body: &[u8]) {
+        if let Some(statement) = self.inflight.described_statement()
+            && let Ok(types) = backend::parameter_description(body)
+        {
+            self.names.described(statement, &types);
+        }
+    }
+
+    fn erred(&mut self, error: &ServerError) -> Relay {
+        let erred = self.inflight.error(error, &mut self.names);
+        if erred.skipping {
+            self.intake.skip_to_sync();
+        }
+        if error.ends_session() {
+            self.server_said_goodbye = true;
+            self.runs.all_failed(error);
+        } else if let Relay::Replace(report) = &erred.relay {
+            self.runs.failed(
+                None,
+                &ServerError {
+                    sqlstate: report.sqlstate.to_owned(),
+                    message: report.message.clone(),
+                    ..ServerError::default()
+                },
+            );
+        } else {
+            self.runs.failed(erred.seen.run, error);
+        }
+        erred.relay
+    }
+}

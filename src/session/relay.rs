@@ -1,0 +1,256 @@
+//! The session's loop: both directions of the relay, driven by one task.
+//!
+//! One poll serves both sockets: a statement that passes costs two reads, two writes and two waits, no
+//! allocation and no lock. A side is read only while the other takes what was read, so memory stays
+//! bounded by one read for each direction.
+//!
+//! Everything here is cancel-safe: all state is in [`Session`].
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::cursors::Cursors;
+use super::gate::PortalExecute;
+use super::handle::SessionHandle;
+use super::inflight::Inflight;
+use super::intake::{INFLIGHT_LIMIT, Intake, Stop};
+use super::leg::{Leg, Scratch};
+use super::names::Names;
+use super::outflow::Outflow;
+use super::runs::Runs;
+use super::{Fault, Limits, Shared, Who};
+use crate::model::Judged;
+use crate::policy::Policy;
+use crate::sql::{Meaning, settings};
+use crate::wire::backend::{self, TransactionStatus};
+
+/// While the client has not taken this many bytes, nothing more of it is read.
+pub(super) const SPILL_LIMIT: usize = 256 * 1024;
+
+/// A client's session with its server.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) shared: Arc<Shared>,
+    /// The policy in force when the session began.
+    pub(super) policy: Arc<Policy>,
+    pub(super) limits: Limits,
+    pub(super) who: Who,
+    pub(super) handle: Arc<SessionHandle>,
+    pub(super) client: Leg,
+    pub(super) server: Leg,
+    pub(super) intake: Intake,
+    pub(super) outflow: Outflow,
+    pub(super) inflight: Inflight,
+    pub(super) names: Names,
+    /// Texts with an SQL `EXECUTE` that may be bound to the unnamed portal.
+    pub(super) portal_executes: Vec<PortalExecute>,
+    /// The statement that was bound to the unnamed portal last, where it changes names.
+    pub(super) portal_names: Option<Arc<Judged>>,
+    /// Cursors and named portals whose statement does more than read.
+    pub(super) cursors: Cursors,
+    pub(super) runs: Runs,
+    pub(super) status: TransactionStatus,
+    /// The settings that change what a text means, as the server reports them.
+    pub(super) meaning: Meaning,
+    /// The server has sent a FATAL error: its end is explained.
+    pub(super) server_said_goodbye: bool,
+    /// Something was forwarded since the server was last ready: a cancel request has a target, and the
+    /// server's status may be another than the last one reported.
+    pub(super) busy: bool,
+    /// The client sends nothing more.
+    pub(super) client_ended: bool,
+}
+
+/// What the relay cannot do by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    /// The intake has stopped at a frame that needs more than polling.
+    Stopped,
+    /// The requester asked to cancel while nothing runs for them.
+    CancelRequested,
+    /// The proxy stops, and this session is at rest.
+    Shutdown,
+}
+
+impl Session {
+    /// Runs the session to its end.
+    pub(super) async fn run(&mut self) -> Result<(), Fault> {
+        loop {
+            match poll_fn(|cx| self.poll_relay(cx)).await? {
+                Event::Shutdown => return Err(Fault::ShuttingDown),
+                Event::CancelRequested => {}
+                Event::Stopped => self.attend().await?,
+            }
+            poll_fn(|cx| Poll::Ready(self.resume(cx))).await?;
+        }
+    }
+
+    /// Attends to what stopped the intake.
+    async fn attend(&mut self) -> Result<(), Fault> {
+        match self.intake.stop.take() {
+            Some(Stop::Judge(judgement)) => self.judge(judgement).await,
+            Some(Stop::Held(gated)) => {
+                if gated.may_be_probed() {
+                    self.probe(gated);
+                    Ok(())
+                } else {
+                    self.settle(*gated).await
+                }
+            }
+            Some(Stop::Terminate) => {
+                self.server.out().extend_from_slice(b"X\0\0\0\x04");
+                self.intake.stop = Some(Stop::Closing);
+                Ok(())
+            }
+            other => {
+                self.intake.stop = other;
+                Ok(())
+            }
+        }
+    }
+
+    /// Moves bytes both ways until something else is to be done.
+    pub(super) fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Fault>> {
+        // A cancel request that what waits had to wait for may have arrived.
+        self.resume(cx)?;
+        loop {
+            if let Some(event) = self.pending_event() {
+                return Poll::Ready(Ok(event));
+            }
+            if self.client_ended && (self.inflight.is_empty() || self.intake.is_undecided()) {
+                return Poll::Ready(Err(Fault::ClientGone));
+            }
+            let down = self.poll_down(cx)?;
+            let up = self.poll_up(cx)?;
+            if !down && !up {
+                // What the last messages brought may be an event too.
+                return self
+                    .pending_event()
+                    .map_or(Poll::Pending, |event| Poll::Ready(Ok(event)));
+            }
+        }
+    }
+
+    fn pending_event(&mut self) -> Option<Event> {
+        if matches!(
+            self.intake.stop,
+            Some(Stop::Held(_) | Stop::Judge(_) | Stop::Terminate)
+        ) {
+            return Some(Event::Stopped);
+        }
+        if !self.handle.is_signalled() {
+            return None;
+        }
+        if self.handle.is_stopping() && self.is_at_rest() {
+            return Some(Event::Shutdown);
+        }
+        self.handle.take_withdrawal().then_some(Event::CancelRequested)
+    }
+
+    /// Whether the session can be ended without cutting anything off.
+    fn is_at_rest(&self) -> bool {
+        self.inflight.is_empty() && self.outflow.at_boundary() && self.server.spill() == 0
+    }
+
+    /// Server → client, one read. `true`: something moved.
+    fn poll_down(&mut self, cx: &mut Context<'_>) -> Result<bool, Fault> {
+        if self.client.poll_drain(cx).map_err(Fault::client_io)?.is_pending() {
+            return Ok(false);
+        }
+        let mut scratch = Scratch::take();
+        let Poll::Ready(read) = self.server.poll_read(cx, &mut scratch.bytes) else {
+            return Ok(false);
+        };
+        match read.map_err(Fault::server_io)? {
+            0 => Err(Fault::ServerGone),
+            n => {
+                self.take_from_server(cx, &scratch.bytes[..n])?;
+                // The buffer may be needed again below.
+                drop(scratch);
+                self.lift_drain();
+                self.resume(cx)?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Client → server, one read. `true`: something moved.
+    fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<bool, Fault> {
+        if self.server.poll_drain(cx).map_err(Fault::server_io)?.is_pending() {
+            return Ok(false);
+        }
+        let crowded = self.inflight.len() >= INFLIGHT_LIMIT || self.client.spill() > SPILL_LIMIT;
+        if crowded || self.client_ended || self.must_wait_for_cancel() {
+            return Ok(false);
+        }
+        if self.intake.is_congested() {
+            self.resume(cx)?;
+            return Ok(true);
+        }
+        if self.intake.is_stopped() && self.intake.buffer.len() >= self.limits.hold_buffer {
+            return Ok(false);
+        }
+        let mut scratch = Scratch::take();
+        let Poll::Ready(read) = self.client.poll_read(cx, &mut scratch.bytes) else {
+            return Ok(false);
+        };
+        match read.map_err(Fault::client_io)? {
+            // What it has sent before still runs, and may still be read; what is held does not.
+            0 if self.inflight.is_empty() || self.intake.is_undecided() => Err(Fault::ClientGone),
+            0 => {
+                self.client_ended = true;
+                Ok(true)
+            }
+            n => {
+                self.take_from_client(cx, &scratch.bytes[..n])?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Something goes upstream: from now on a cancel request has a target.
+    pub(super) fn begin_work(&mut self) {
+        if !self.busy {
+            self.busy = true;
+            self.handle.set_busy(true);
+        }
+    }
+
+    /// A cancel request for what ran before is still on its way: nothing must be forwarded that it
+    /// could hit. The session is woken when it has arrived.
+    pub(super) fn must_wait_for_cancel(&self) -> bool {
+        !self.busy && self.handle.is_cancelling()
+    }
+
+    /// ReadyForQuery was relayed.
+    pub(super) fn became_ready(&mut self) {
+        if !self.inflight.is_empty() {
+            return;
+        }
+        if self.busy {
+            self.busy = false;
+            self.handle.set_busy(false);
+        }
+        if self.status == TransactionStatus::Idle && self.intake.clearance.is_empty() {
+            // Nothing of what is noted here outlives its transaction.
+            self.portal_executes.clear();
+        }
+    }
+
+    /// ParameterStatus: some settings change what a text means.
+    pub(super) fn note_parameter(&mut self, body: &[u8]) {
+        let Ok((name, value)) = backend::parameter_status(body) else {
+            return;
+        };
+        match name {
+            b"standard_conforming_strings" => self.meaning.standard_conforming_strings = value == b"on",
+            b"client_encoding" => {
+                let value = std::str::from_utf8(value).unwrap_or_default();
+                self.meaning.encoding_is_safe = settings::encoding_is_safe(value);
+            }
+            b"application_name" => self.who.application_name = String::from_utf8_lossy(value).into_owned(),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Approved statements between their approval and their outcome.
+//!
+//! A statement's outcome is known at the ReadyForQuery that ends its segment: until then an error behind it
+//! in its pipeline may undo it.
+
+use std::time::Instant;
+
+use super::inflight::RunId;
+use crate::approval::Running;
+use crate::model::Outcome;
+use crate::wire::backend::{ServerError, TransactionStatus, rows_of};
+
+/// One approved statement.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts about its way"
+)]
+struct Run {
+    id: RunId,
+    running: Running,
+    /// The portal it was bound to; `None` for a simple query.
+    portal: Option<Box<[u8]>>,
+    /// The segment it stands in: that of its Bind, then that of its Execute.
+    segment: u64,
+    /// That segment is answered.
+    answered: bool,
+    since: Instant,
+    /// Its frames have gone to the server.
+    forwarded: bool,
+    /// It has run, in part at least.
+    begun: bool,
+    /// It has run to its end.
+    ended: bool,
+    tag: String,
+    rows: Option<u64>,
+    error: Option<ServerError>,
+}
+
+/// The approved statements of a session that have no outcome yet; seldom more than one.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    list: Vec<Run>,
+    next: u32,
+    /// The error in the unit (up to ReadyForQuery) at hand.
+    unit_error: Option<ServerError>,
+}
+
+impl Runs {
+    /// A statement is cleared.
+    pub(super) fn start(&mut self, running: Running, portal: Option<&[u8]>, segment: u64) -> RunId {
+        let id = RunId(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.list.push(Run {
+            id,
+            running,
+            portal: portal.map(Into::into),
+            segment,
+            answered: false,
+            since: Instant::now(),
+            forwarded: false,
+            begun: false,
+            ended: false,
+            tag: String::new(),
+            rows: None,
+            error: None,
+        });
+        id
+    }
+
+    /// Everything that is cleared goes to the server.
+    pub(super) fn forwarded(&mut self) {
+        for run in &mut self.list {
+            if !run.forwarded {
+                run.forwarded = true;
+                run.since = Instant::now();
+            }
+        }
+    }
+
+    /// The approved statement that is bound to this portal, to be executed in this segment.
+    pub(super) fn executed(&mut self, portal: &[u8], segment: u64) -> Option<RunId> {
+        let run = self
+            .list
+            .iter_mut()
+            .rfind(|r| !r.ended && r.portal.as_deref() == Some(portal))?;
+        run.segment = segment;
+        run.answered = false;
+        Some(run.id)
+    }
+
+    /// Whether an approved statement is bound to this portal and may be executed on.
+    pub(super) fn is_bound(&self, portal: &[u8]) -> bool {
+        self.list
+            .iter()
+            .any(|r| !r.ended && r.portal.as_deref() == Some(portal))
+    }
+
+    /// Whether an approved statement of an earlier segment is not answered. What it changes may change
+    /// what the next one means, so that waits.
+    pub(super) fn any_before(&self, segment: u64) -> bool {
+        self.list.iter().any(|run| !run.answered && run.segment < segment)
+    }
+
+    /// A command of the statement has completed.
+    pub(super) fn completed(&mut self, id: Option<RunId>, tag: &str) {
+        if let Some(run) = self.find(id) {
+            run.begun = true;
+            run.ended = true;
+            tag.clone_into(&mut run.tag);
+            if let Some(rows) = rows_of(tag) {
+                run.rows = Some(run.rows.unwrap_or(0).saturating_add(rows));
+            }
+        }
+    }
+
+    /// The statement's portal is suspended after this many rows: more of it may be asked for.
+    pub(super) fn suspended(&mut self, id: Option<RunId>, rows: u32) {
+        if let Some(run) = self.find(id) {
+            run.begun = true;
+            run.rows = Some(run.rows.unwrap_or(0).saturating_add(rows.into()));
+        }
+    }
+
+    /// The unit has failed, at this statement if it is one of these.
+    pub(super) fn failed(&mut self, id: Option<RunId>, error: &ServerError) {
+        if self.list.is_empty() {
+            return;
+        }
+        self.unit_error = Some(error.clone());
+        if let Some(run) = self.find(id) {
+            run.begun = true;
+            run.ended = true;
+            run.error = Some(error.clone());
+        }
+    }
+
+    /// The session has failed.
+    pub(super) fn all_failed(&mut self, error: &ServerError) {
+        for run in std::mem::take(&mut self.list) {
+            run.finish(Some(error.clone()));
+        }
+    }
+
+    /// ReadyForQuery: what the segment holds has its outcome now; outside of a transaction nothing else of
+    /// earlier ones can come.
+    pub(super) fn ready(&mut self, segment: u64, status: TransactionStatus) {
+        if self.list.is_empty() {
+            return;
+        }
+        let unit_error = self.unit_error.take();
+        let idle = status == TransactionStatus::Idle;
+        for mut run in std::mem::take(&mut self.list) {
+            // A segment without a Sync is answered with the simple query behind it.
+            let here = !run.answered && run.segment <= segment;
+            run.answered |= here;
+            match &unit_error {
+                Some(error) if here => {
+                    let error = undone(&run, error);
+                    run.finish(Some(error));
+                }
+                _ if run.ended || (idle && run.segment <= segment) => run.finish(None),
+                _ => self.list.push(run),
+            }
+        }
+    }
+
+    fn find(&mut self, id: Option<RunId>) -> Option<&mut Run> {
+        let id = id?;
+        self.list.iter_mut().find(|run| run.id == id)
+    }
+}
+
+impl Drop for Runs {
+    /// The session has ended: what was not forwarded has certainly not run.
+    fn drop(&mut self) {
+        for run in std::mem::take(&mut self.list) {
+            if run.forwarded {
+                // Its own guard says that the outcome is not known.
+                drop(run.running);
+            } else {
+                run.running
+                    .not_forwarded("the session ended before it was forwarded; it did not run");
+            }
+        }
+    }
+}
+
+impl Run {
+    fn finish(self, error: Option<ServerError>) {
+        let duration_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (sqlstate, error) = match self.error.or(error) {
+            Some(error) => (Some(error.sqlstate), Some(error.message)),
+            None if self.begun => (None, None),
+            None => (None, Some("it was bound, and never executed".to_owned())),
+        };
+        // What was undone has changed nothing, whatever the server said before.
+        let (tag, rows) = if error.is_some() {
+            (String::new(), None)
+        } else {
+            (self.tag, self.rows)
+        };
+        self.running.finish(Outcome {
+            tag,
+            rows,
+            sqlstate,
+            error,
+            duration_ms,
+        });
+    }
+}
+
+/// The error of a pipeline, for a statement in it: its own, or one that undid it.
+fn undone(run: &Run, error: &ServerError) -> ServerError {
+    let message = match (&run.error, run.ended) {
+        (Some(own), _) => own.message.clone(),
+        (None, true) => format!("rolled back with its pipeline: {}", error.message),
+        (None, false) => error.message.clone(),
+    };
+    ServerError {
+        message,
+        ..error.clone()
+    }
+}
