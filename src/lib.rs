@@ -10,6 +10,7 @@
 
 pub mod approval;
 pub mod config;
+pub mod console;
 pub mod identity;
 pub mod model;
 pub mod policy;

@@ -1,0 +1,88 @@
+//! A request as the API shows it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::super::ConsoleState;
+use super::super::view::missing_groups;
+use crate::model::{
+    Effect, HeldRequest, Outcome, Parameter, RequestId, RequestState, Review, StateKind, TableAccess,
+};
+
+/// A request; the names of the fields are the API's.
+#[derive(Debug, Serialize)]
+pub(super) struct RequestBody {
+    id: RequestId,
+    state: StateKind,
+    database: String,
+    user: String,
+    groups: Vec<String>,
+    application_name: String,
+    client_addr: String,
+    statement: String,
+    parameters: Vec<Parameter>,
+    command: String,
+    effect: Effect,
+    tables: Vec<TableAccess>,
+    functions: Vec<String>,
+    signals: Vec<String>,
+    unfiltered: bool,
+    in_transaction: bool,
+    rule: String,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    settled_at: Option<Timestamp>,
+    reviews: Vec<Review>,
+    missing_groups: Vec<String>,
+    /// Why it was withdrawn, abandoned or denied.
+    reason: Option<String>,
+    outcome: Option<Outcome>,
+    url: String,
+}
+
+impl RequestBody {
+    /// Shapes a request for whoever may see it.
+    pub(super) fn of(request: HeldRequest, state: &ConsoleState) -> Self {
+        let kind = request.state.kind();
+        let missing_groups = missing_groups(&request);
+        let (reason, outcome) = match request.state {
+            RequestState::Withdrawn(why) | RequestState::Abandoned(why) | RequestState::Denied(why) => {
+                (Some(why), None)
+            }
+            RequestState::Executed(outcome) | RequestState::Failed(outcome) => (None, Some(outcome)),
+            RequestState::Pending
+            | RequestState::Approved
+            | RequestState::Running
+            | RequestState::Rejected
+            | RequestState::Expired => (None, None),
+        };
+        let asked = request.asked;
+        Self {
+            id: asked.id,
+            state: kind,
+            database: asked.origin.database,
+            user: asked.origin.user,
+            groups: asked.groups,
+            application_name: asked.origin.application_name,
+            client_addr: asked.origin.client_addr,
+            statement: asked.statement,
+            parameters: asked.parameters,
+            command: asked.command,
+            effect: asked.effect,
+            tables: asked.tables,
+            functions: asked.functions,
+            signals: asked.signals,
+            unfiltered: asked.unfiltered,
+            in_transaction: asked.origin.in_transaction,
+            rule: asked.rule,
+            created_at: asked.created_at,
+            expires_at: asked.expires_at,
+            settled_at: request.settled_at,
+            reviews: request.reviews,
+            missing_groups,
+            reason,
+            outcome,
+            url: state.url(&format!("/requests/{}", asked.id)),
+        }
+    }
+}

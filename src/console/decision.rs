@@ -1,0 +1,110 @@
+//! Approving and rejecting, for the pages and the API alike: what is checked and what is answered.
+
+use super::ConsoleState;
+use super::fault::Fault;
+use super::view::settled_sentence;
+use crate::approval::DecideError;
+use crate::model::{HeldRequest, Principal, RequestId, Verdict};
+
+/// The longest comment or reason, in characters.
+pub(super) const COMMENT_LIMIT: usize = 4000;
+
+/// Records a verdict. Cancel-safe: dropped half way, it was recorded whole or not at all.
+pub(super) async fn decide(
+    state: &ConsoleState,
+    id: &str,
+    by: &Principal,
+    verdict: Verdict,
+    comment: &str,
+) -> Result<HeldRequest, Fault> {
+    let id: RequestId = id.parse().map_err(|_| Fault::no_such_request())?;
+    check_comment(verdict, comment)?;
+    match state.broker.decide(id, by, verdict, comment).await {
+        Ok(request) => {
+            tracing::info!(
+                request.id = %id,
+                request.state = request.state.kind().as_str(),
+                user.name = by.name,
+                verdict = ?verdict,
+                "a verdict was recorded"
+            );
+            Ok(request)
+        }
+        Err(error) => Err(refusal(state, id, by, verdict, error).await),
+    }
+}
+
+/// The request, if it exists and this person may see it; a fault otherwise.
+pub(super) async fn visible(state: &ConsoleState, id: &str, by: &Principal) -> Result<HeldRequest, Fault> {
+    let id: RequestId = id.parse().map_err(|_| Fault::no_such_request())?;
+    state
+        .broker
+        .request(id, by)
+        .await?
+        .ok_or_else(Fault::no_such_request)
+}
+
+fn check_comment(verdict: Verdict, comment: &str) -> Result<(), Fault> {
+    let field = match verdict {
+        Verdict::Approve => "comment",
+        Verdict::Reject => "reason",
+    };
+    let length = comment.chars().count();
+    if length > COMMENT_LIMIT {
+        return Err(Fault::invalid(format!(
+            "\"{field}\" has {length} characters; {COMMENT_LIMIT} is the most."
+        )));
+    }
+    // The text goes out again in protocol messages that end at a zero byte, and to terminals.
+    if let Some(c) = comment
+        .chars()
+        .find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    {
+        return Err(Fault::invalid(format!(
+            "\"{field}\" contains the control character U+{:04X}; leave it out.",
+            u32::from(c)
+        )));
+    }
+    Ok(())
+}
+
+async fn refusal(
+    state: &ConsoleState,
+    id: RequestId,
+    by: &Principal,
+    verdict: Verdict,
+    error: DecideError,
+) -> Fault {
+    match error {
+        DecideError::NotFound => Fault::no_such_request(),
+        DecideError::NotEntitled { groups } if groups.is_empty() => {
+            Fault::settled("Policy denied this statement; nobody decides on it.")
+        }
+        DecideError::NotEntitled { groups } => Fault::forbidden(format!(
+            "Only a member of {} can decide on this request. Nothing was changed.",
+            groups.join(" or ")
+        )),
+        DecideError::OwnRequest => Fault::forbidden(
+            "Nobody decides on their own request; somebody else of its groups has to. Nothing was changed.",
+        ),
+        DecideError::ReasonRequired => {
+            Fault::invalid("A reason is required to reject: the requester reads it.")
+        }
+        DecideError::AlreadySettled(kind) => match state.broker.request(id, by).await {
+            Ok(Some(request)) => Fault::settled(format!(
+                "{} Your {} changed nothing.",
+                settled_sentence(&request, by),
+                match verdict {
+                    Verdict::Approve => "approval",
+                    Verdict::Reject => "rejection",
+                }
+            )),
+            Ok(None) => Fault::settled(format!("The request is {} already.", kind.as_str())),
+            Err(error) => error.into(),
+        },
+        DecideError::AlreadyReviewed => Fault::reviewed(
+            "You have approved this request before; it waits for others. Nothing was changed.",
+        ),
+        DecideError::Store(error) => error.into(),
+    }
+}

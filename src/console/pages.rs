@@ -1,0 +1,56 @@
+//! The pages: server-rendered, whole without a script; the script only keeps them fresh.
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use super::ConsoleState;
+use super::fault::Fault;
+
+mod cookie;
+mod decisions;
+mod events;
+mod form;
+mod frame;
+mod history;
+mod local_path;
+mod queue;
+mod request;
+mod sign_in;
+mod visitor;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
+
+/// The routes of the pages.
+pub(super) fn router() -> Router<ConsoleState> {
+    Router::new()
+        .route("/", get(queue::page))
+        .route("/queue", get(queue::fragment))
+        .route("/events", get(events::stream))
+        .route("/history", get(history::page))
+        .route("/requests/{id}", get(request::page))
+        .route("/requests/{id}/live", get(request::fragment))
+        .route("/requests/{id}/statement.sql", get(request::statement))
+        .route("/requests/{id}/approve", post(decisions::approve))
+        .route("/requests/{id}/reject", post(decisions::reject))
+        .route("/sign-in", get(sign_in::page).post(sign_in::submit))
+        .route("/sign-out", post(sign_in::leave))
+}
+
+/// A fault as a person reads it.
+#[derive(Debug)]
+pub(super) struct FaultPage(pub(super) Fault);
+
+impl<E: Into<Fault>> From<E> for FaultPage {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for FaultPage {
+    fn into_response(self) -> Response {
+        self.0.respond(frame::FaultTemplate::of(&self.0, None))
+    }
+}

@@ -1,0 +1,71 @@
+//! The forms on a request's page.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::super::ConsoleState;
+use super::super::decision::{self, decide};
+use super::FaultPage;
+use super::form::SignedForm;
+use super::frame::FaultTemplate;
+use super::request::{Draft, render};
+use super::visitor::Visitor;
+use crate::model::Verdict;
+
+/// The fields of an approval.
+#[derive(Debug, Deserialize)]
+pub(super) struct Approval {
+    #[serde(default)]
+    comment: String,
+}
+
+/// The fields of a rejection.
+#[derive(Debug, Deserialize)]
+pub(super) struct Rejection {
+    #[serde(default)]
+    reason: String,
+}
+
+/// Approves in the visitor's name.
+pub(super) async fn approve(
+    State(state): State<ConsoleState>,
+    Path(id): Path<String>,
+    SignedForm { visitor, fields }: SignedForm<Approval>,
+) -> Result<Response, FaultPage> {
+    submit(&state, &visitor, &id, Verdict::Approve, fields.comment).await
+}
+
+/// Rejects in the visitor's name.
+pub(super) async fn reject(
+    State(state): State<ConsoleState>,
+    Path(id): Path<String>,
+    SignedForm { visitor, fields }: SignedForm<Rejection>,
+) -> Result<Response, FaultPage> {
+    submit(&state, &visitor, &id, Verdict::Reject, fields.reason).await
+}
+
+/// Back to the page; on a mistake in the form with the form as it was filled in.
+async fn submit(
+    state: &ConsoleState,
+    visitor: &Visitor,
+    id: &str,
+    verdict: Verdict,
+    text: String,
+) -> Result<Response, FaultPage> {
+    match decide(state, id, &visitor.principal, verdict, &text).await {
+        Ok(request) => Ok(Redirect::to(&format!("/requests/{}", request.asked.id)).into_response()),
+        Err(fault) if fault.is_invalid() => {
+            let request = decision::visible(state, id, &visitor.principal).await?;
+            let draft = Draft::refused(verdict, text, &fault);
+            Ok(fault.respond(render(state, visitor, &request, draft)))
+        }
+        Err(fault) => {
+            // Where the visitor can see the request, its page says how it stands.
+            let request = decision::visible(state, id, &visitor.principal).await.ok();
+            let way_on =
+                request.map(|request| (format!("/requests/{}", request.asked.id), "See the request"));
+            Ok(fault.respond(FaultTemplate::of(&fault, way_on)))
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `/`: what waits for people, and its list alone for the script that keeps it fresh.
+
+use askama::Template;
+use askama_web::WebTemplate;
+use axum::extract::State;
+use axum::response::IntoResponse;
+
+use super::super::ConsoleState;
+use super::super::view::Card;
+use super::FaultPage;
+use super::frame::{Frame, Place};
+use super::visitor::Visitor;
+use crate::model::StateKind;
+use crate::store::{RequestFilter, StoreError};
+
+/// Rows shown; the oldest of more are left out, and the page says so.
+const SHOWN: u32 = 200;
+
+#[derive(Template, WebTemplate)]
+#[template(path = "queue.html")]
+struct QueuePage {
+    frame: Frame,
+    queue: Queue,
+}
+
+#[derive(Template, WebTemplate)]
+#[template(path = "queue_list.html")]
+struct QueueFragment {
+    queue: Queue,
+}
+
+/// What waits, sorted by whom it waits for.
+struct Queue {
+    /// The viewer can decide on these; longest waiting first.
+    yours: Vec<Card>,
+    /// The viewer sees these, but others decide.
+    others: Vec<Card>,
+    /// Approved, and not finished.
+    running: Vec<Card>,
+    is_cut: bool,
+}
+
+impl Queue {
+    async fn load(state: &ConsoleState, visitor: &Visitor) -> Result<Self, StoreError> {
+        let filter = RequestFilter {
+            states: vec![StateKind::Pending, StateKind::Approved, StateKind::Running],
+            visible_to: Some(visitor.principal.clone()),
+            before: None,
+            limit: SHOWN + 1,
+        };
+        let mut requests = state.broker.requests(filter).await?;
+        let is_cut = requests.len() > SHOWN as usize;
+        requests.truncate(SHOWN as usize);
+        let mut queue = Self {
+            yours: Vec::new(),
+            others: Vec::new(),
+            running: Vec::new(),
+            is_cut,
+        };
+        // The store gives the newest first; who waits longest comes first here.
+        for request in requests.iter().rev() {
+            let card = Card::of(request, &visitor.principal);
+            if request.state.kind() != StateKind::Pending {
+                queue.running.push(card);
+            } else if state.broker.may_decide(request, &visitor.principal) {
+                queue.yours.push(card);
+            } else {
+                queue.others.push(card);
+            }
+        }
+        Ok(queue)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.yours.is_empty() && self.others.is_empty() && self.running.is_empty()
+    }
+}
+
+/// The page.
+pub(super) async fn page(
+    State(state): State<ConsoleState>,
+    visitor: Visitor,
+) -> Result<impl IntoResponse, FaultPage> {
+    Ok(QueuePage {
+        queue: Queue::load(&state, &visitor).await?,
+        frame: Frame::of(&visitor, Place::Queue, &state),
+    })
+}
+
+/// The list alone.
+pub(super) async fn fragment(
+    State(state): State<ConsoleState>,
+    visitor: Visitor,
+) -> Result<impl IntoResponse, FaultPage> {
+    Ok(QueueFragment {
+        queue: Queue::load(&state, &visitor).await?,
+    })
+}

@@ -1,0 +1,127 @@
+//! `/requests/{id}`: one request with everything that helps to decide.
+
+use askama::Template;
+use askama_web::WebTemplate;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::super::ConsoleState;
+use super::super::decision::{self, COMMENT_LIMIT};
+use super::super::fault::Fault;
+use super::super::view::Detail;
+use super::FaultPage;
+use super::frame::{Frame, Place};
+use super::visitor::Visitor;
+use crate::model::{HeldRequest, Verdict};
+
+/// What was typed into the forms and is shown again, with what is wrong about it.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) comment: String,
+    pub(super) reason: String,
+    pub(super) comment_fault: Option<String>,
+    pub(super) reason_fault: Option<String>,
+}
+
+impl Draft {
+    /// A text that was not taken.
+    pub(super) fn refused(verdict: Verdict, text: String, why: &Fault) -> Self {
+        let why = Some(why.detail().to_owned());
+        match verdict {
+            Verdict::Approve => Self {
+                comment: text,
+                comment_fault: why,
+                ..Self::default()
+            },
+            Verdict::Reject => Self {
+                reason: text,
+                reason_fault: why,
+                ..Self::default()
+            },
+        }
+    }
+}
+
+#[derive(Template, WebTemplate)]
+#[template(path = "request.html")]
+struct RequestPage {
+    frame: Frame,
+    request: Detail,
+    csrf: String,
+    draft: Draft,
+    comment_limit: usize,
+}
+
+/// The parts of the page that change while somebody looks at it.
+#[derive(Template, WebTemplate)]
+#[template(path = "request_live.html")]
+struct RequestFragment {
+    request: Detail,
+    csrf: String,
+    draft: Draft,
+    comment_limit: usize,
+}
+
+/// The page.
+pub(super) async fn page(
+    State(state): State<ConsoleState>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+) -> Result<Response, FaultPage> {
+    let request = decision::visible(&state, &id, &visitor.principal).await?;
+    Ok(render(&state, &visitor, &request, Draft::default()).into_response())
+}
+
+/// The page of a request, with a draft in its forms.
+pub(super) fn render(
+    state: &ConsoleState,
+    visitor: &Visitor,
+    request: &HeldRequest,
+    draft: Draft,
+) -> impl IntoResponse + use<> {
+    RequestPage {
+        frame: Frame::of(visitor, Place::Elsewhere, state),
+        request: detail(state, visitor, request),
+        csrf: visitor.session.csrf.clone(),
+        draft,
+        comment_limit: COMMENT_LIMIT,
+    }
+}
+
+/// What changes, alone.
+pub(super) async fn fragment(
+    State(state): State<ConsoleState>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+) -> Result<impl IntoResponse, FaultPage> {
+    let request = decision::visible(&state, &id, &visitor.principal).await?;
+    Ok(RequestFragment {
+        request: detail(&state, &visitor, &request),
+        csrf: visitor.session.csrf.clone(),
+        draft: Draft::default(),
+        comment_limit: COMMENT_LIMIT,
+    })
+}
+
+/// The exact text, to keep or to look at in other tools.
+pub(super) async fn statement(
+    State(state): State<ConsoleState>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+) -> Result<impl IntoResponse, FaultPage> {
+    let request = decision::visible(&state, &id, &visitor.principal).await?;
+    let name = format!("attachment; filename=\"{}.sql\"", request.asked.id);
+    Ok((
+        [
+            (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
+            (header::CONTENT_DISPOSITION, name),
+        ],
+        request.asked.statement,
+    ))
+}
+
+fn detail(state: &ConsoleState, visitor: &Visitor, request: &HeldRequest) -> Detail {
+    let may_decide = state.broker.may_decide(request, &visitor.principal);
+    Detail::of(request, &visitor.principal, may_decide)
+}

@@ -1,0 +1,18 @@
+//! Requests as the pages show them: words, times and colours, ready for the templates.
+//!
+//! Pure. Every text from outside leaves here as [`Markup`](super::sql_text::Markup), or goes
+//! through a template's escaping.
+
+mod card;
+mod detail;
+mod effect;
+mod quorum;
+mod settled;
+mod timeline;
+mod when;
+
+pub(super) use card::Card;
+pub(super) use detail::Detail;
+pub(super) use quorum::missing_groups;
+pub(super) use settled::settled_sentence;
+pub(super) use timeline::StateView;

@@ -1,0 +1,170 @@
+//! A request as its own page shows it.
+
+use super::super::sql_text::{Markup, Oddities, listing, shown, shown_name};
+use super::effect::EffectView;
+use super::quorum::{missing_after, missing_groups};
+use super::timeline::{Moment, StateView, timeline};
+use super::when::When;
+use crate::model::{HeldRequest, Principal, RequestId, StateKind, TableAccess};
+
+/// The most of a statement that a page lists, in bytes; the whole can be downloaded.
+const LISTED: usize = 512 * 1024;
+
+/// A bound value.
+#[derive(Debug)]
+pub(in crate::console) struct ParameterView {
+    pub(in crate::console) number: usize,
+    /// `None` is NULL.
+    pub(in crate::console) value: Option<Markup>,
+    pub(in crate::console) type_name: Option<Markup>,
+}
+
+/// A group that must approve.
+#[derive(Debug)]
+pub(in crate::console) struct GroupView {
+    pub(in crate::console) name: String,
+    pub(in crate::console) is_missing: bool,
+}
+
+/// What the page shows.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a line of the page that is there or not"
+)]
+pub(in crate::console) struct Detail {
+    pub(in crate::console) id: RequestId,
+    pub(in crate::console) effect: EffectView,
+    pub(in crate::console) state: StateView,
+    pub(in crate::console) command: Markup,
+    pub(in crate::console) commands: Vec<Markup>,
+    pub(in crate::console) statement: Markup,
+    pub(in crate::console) lines: usize,
+    pub(in crate::console) bytes: usize,
+    /// Whether the listing stops before the text does.
+    pub(in crate::console) is_cut: bool,
+    pub(in crate::console) oddities: Oddities,
+    pub(in crate::console) parameters: Vec<ParameterView>,
+    pub(in crate::console) written: Vec<Markup>,
+    pub(in crate::console) read: Vec<Markup>,
+    pub(in crate::console) functions: Vec<Markup>,
+    pub(in crate::console) signals: Vec<Markup>,
+    pub(in crate::console) unfiltered: bool,
+    pub(in crate::console) in_transaction: bool,
+    pub(in crate::console) rule: Markup,
+    pub(in crate::console) groups: Vec<GroupView>,
+    pub(in crate::console) user: Markup,
+    pub(in crate::console) database: Markup,
+    pub(in crate::console) application: Option<Markup>,
+    pub(in crate::console) client_addr: Markup,
+    pub(in crate::console) since: When,
+    pub(in crate::console) created: When,
+    pub(in crate::console) expires: When,
+    pub(in crate::console) is_pending: bool,
+    pub(in crate::console) is_final: bool,
+    pub(in crate::console) timeline: Vec<Moment>,
+    /// Groups that would still be missing after the viewer approved.
+    pub(in crate::console) missing_after: Vec<String>,
+    /// Why the viewer cannot decide on it, where they cannot and it is pending.
+    pub(in crate::console) why_not: Option<String>,
+}
+
+impl Detail {
+    /// The page of a request, for `viewer`, who may decide on it or not.
+    pub(in crate::console) fn of(request: &HeldRequest, viewer: &Principal, may_decide: bool) -> Self {
+        let asked = &request.asked;
+        let origin = &asked.origin;
+        let kind = request.state.kind();
+        let application = origin.application_name.trim();
+        let listed = &asked.statement[..asked.statement.floor_char_boundary(LISTED)];
+        Self {
+            id: asked.id,
+            effect: EffectView::of(asked.effect),
+            state: StateView::of(kind),
+            command: shown(&asked.command),
+            commands: asked.command.split(", ").map(shown).collect(),
+            statement: listing(listed),
+            lines: asked.statement.lines().count(),
+            bytes: asked.statement.len(),
+            is_cut: listed.len() < asked.statement.len(),
+            oddities: Oddities::of(&asked.statement),
+            parameters: parameters(request),
+            written: tables(request, true),
+            read: tables(request, false),
+            functions: asked.functions.iter().map(|f| shown_name(f)).collect(),
+            signals: asked.signals.iter().map(|s| shown(s)).collect(),
+            unfiltered: asked.unfiltered,
+            in_transaction: origin.in_transaction,
+            rule: shown(&asked.rule),
+            groups: groups(request),
+            user: shown(&origin.user),
+            database: shown(&origin.database),
+            application: (!application.is_empty()).then(|| shown(application)),
+            client_addr: shown(&origin.client_addr),
+            since: When::ago(asked.created_at),
+            created: When::at(asked.created_at),
+            expires: When::until(asked.expires_at),
+            is_pending: kind == StateKind::Pending,
+            is_final: kind.is_final(),
+            timeline: timeline(request),
+            missing_after: missing_after(request, viewer),
+            why_not: (kind == StateKind::Pending && !may_decide).then(|| why_not(request, viewer)),
+        }
+    }
+
+    /// Whether the forms are shown.
+    pub(in crate::console) fn can_decide(&self) -> bool {
+        self.is_pending && self.why_not.is_none()
+    }
+}
+
+fn parameters(request: &HeldRequest) -> Vec<ParameterView> {
+    let numbered = request.asked.parameters.iter().zip(1..);
+    numbered
+        .map(|(parameter, number)| ParameterView {
+            number,
+            value: parameter.value.as_deref().map(shown),
+            type_name: parameter.r#type.as_deref().map(shown),
+        })
+        .collect()
+}
+
+fn tables(request: &HeldRequest, written: bool) -> Vec<Markup> {
+    let tables = request.asked.tables.iter();
+    tables
+        .filter(|table| table.written == written)
+        .map(TableAccess::qualified)
+        .map(|name| shown_name(&name))
+        .collect()
+}
+
+fn groups(request: &HeldRequest) -> Vec<GroupView> {
+    let missing = missing_groups(request);
+    let groups = request.asked.groups.iter();
+    groups
+        .map(|name| GroupView {
+            name: name.clone(),
+            is_missing: missing.contains(name),
+        })
+        .collect()
+}
+
+fn why_not(request: &HeldRequest, viewer: &Principal) -> String {
+    if request.asked.origin.user == viewer.name {
+        "This is your own request. Nobody decides on their own.".to_owned()
+    } else if request
+        .reviews
+        .iter()
+        .any(|review| review.reviewer == viewer.name)
+    {
+        format!(
+            "You have approved it. It still waits for {}.",
+            missing_groups(request).join(" and ")
+        )
+    } else {
+        format!(
+            "Only a member of {} can decide on it.",
+            request.asked.groups.join(" or ")
+        )
+    }
+}
