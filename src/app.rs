@@ -1,0 +1,276 @@
+//! The composition root: makes everything from the configuration, runs it, and stops it.
+//!
+//! Imports everything but `cli`. Two kinds of threads: a control runtime (console, store, clocks) and the
+//! data threads, each with a runtime of its own, on which sessions live.
+//!
+//! Invariants: the ports are bound before the store is touched, so that a second holdpoint by mistake
+//! changes nothing; what an earlier run left open is settled before the first session; a stop ends
+//! sessions, then waits until everything that must be recorded is.
+
+mod logging;
+mod shared;
+mod signals;
+mod workers;
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+use crate::approval::{Broker, sweep_expired};
+use crate::config::{Config, StoreUrl};
+use crate::console::{self, ConsoleState};
+use crate::identity::{Directory, SignInThrottle};
+use crate::model::{Clock, SystemClock};
+use crate::policy::{Policy, PolicyError};
+use crate::session::Sessions;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError, UserStore as _};
+use workers::Workers;
+
+/// How long running statements are given at a stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long the console's requests and the store's last writes are given after that.
+const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// Why the proxy does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} for {what}: {source}{}", hint_of(.source))]
+    Listen {
+        /// `[proxy] listen` or `[console] listen`.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another holdpoint serves with the same store.
+    #[error("the store {} is in use by another holdpoint: one store serves one proxy", store.display())]
+    StoreInUse {
+        /// The database's file.
+        store: PathBuf,
+    },
+    /// The file that guards the store cannot be locked.
+    #[error("cannot lock {}: {source}", path.display())]
+    Lock {
+        /// The lock's file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A thread or a runtime cannot be made.
+    #[error("cannot start: {0}")]
+    Start(#[source] io::Error),
+    /// The policy is not fit.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The store does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn hint_of(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => " (another program listens there: stop it, or configure another port)",
+        io::ErrorKind::PermissionDenied => " (ports below 1024 need a privilege)",
+        _ => "",
+    }
+}
+
+/// Runs the proxy and the console until SIGINT or SIGTERM. Blocks; not to be called inside a runtime.
+pub fn serve(config: &Config) -> Result<(), ServeError> {
+    logging::start(&config.log);
+    let policy = Policy::load(&config.policy.dir)?.with_default_timeout(config.hold.timeout);
+    let proxy = config
+        .proxy
+        .listen
+        .iter()
+        .map(|&address| listen("[proxy] listen", address))
+        .collect::<Result<Vec<_>, _>>()?;
+    let console = listen("[console] listen", config.console.listen)?;
+    let control = Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("holdpoint-control")
+        .enable_all()
+        .build()
+        .map_err(ServeError::Start)?;
+    let served = control.block_on(run(config, policy, Listeners { proxy, console }, &control));
+    control.shutdown_timeout(Duration::from_secs(1));
+    served
+}
+
+fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let failed = |source| ServeError::Listen {
+        what,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Where `serve` listens.
+struct Listeners {
+    proxy: Vec<TcpListener>,
+    console: TcpListener,
+}
+
+async fn run(
+    config: &Config,
+    policy: Policy,
+    listeners: Listeners,
+    control: &Runtime,
+) -> Result<(), ServeError> {
+    let mut signals = signals::Stop::listen().map_err(ServeError::Start)?;
+    let StoreUrl::Sqlite(path) = &config.store.url;
+    let _lock = lock(path)?;
+    let store = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
+    let parts = Parts::new(&store, control).await?;
+    let left_over = parts.broker.abandon_left_over().await?;
+    if left_over > 0 {
+        tracing::warn!(
+            requests = left_over,
+            "settled as abandoned what an earlier run left open"
+        );
+    }
+
+    let console_address = listeners.console.local_addr().map_err(ServeError::Start)?;
+    let public_url = config.console.public_url(console_address);
+    let stopping = CancellationToken::new();
+    let console = parts.console(&public_url, &stopping);
+    let serving = serve_console(listeners.console, console, stopping.clone())?;
+    let sweeper = tokio::spawn(sweep_expired(parts.broker.clone()));
+
+    let sessions = Arc::new(Sessions::default());
+    for listener in &listeners.proxy {
+        let address = listener.local_addr().map_err(ServeError::Start)?;
+        tracing::info!(%address, "proxy listens");
+    }
+    tracing::info!(address = %console_address, url = %public_url, "console listens");
+    let shared = Arc::new(shared::shared(
+        config,
+        policy,
+        &parts,
+        Arc::clone(&sessions),
+        public_url,
+    ));
+    let threads = config.proxy.workers.count().get();
+    let workers = Workers::start(&shared, listeners.proxy, threads).map_err(ServeError::Start)?;
+
+    signals.wait().await;
+    end_sessions(workers, &sessions, &mut signals).await;
+    stopping.cancel();
+    sweeper.abort();
+    let last = async {
+        // A console that has failed is logged where it fails.
+        let _ = serving.await;
+        parts.broker.drain().await;
+        store.close().await;
+    };
+    if tokio::time::timeout(LAST_WRITES, last).await.is_err() {
+        tracing::error!("the store did not take the last records in time");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What the proxy and the console have in common.
+struct Parts {
+    broker: Broker,
+    directory: Arc<Directory>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Parts {
+    async fn new(store: &Arc<SqliteStore>, control: &Runtime) -> Result<Self, StoreError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let secret = store.secret().await?;
+        let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
+        let broker = Broker::new(Arc::clone(&store), Arc::clone(&clock), control.handle().clone());
+        let directory = Arc::new(Directory::new(store, Arc::clone(&clock), secret));
+        Ok(Self {
+            broker,
+            directory,
+            clock,
+        })
+    }
+
+    fn console(&self, public_url: &str, stopping: &CancellationToken) -> ConsoleState {
+        ConsoleState {
+            broker: Arc::new(self.broker.clone()),
+            directory: Arc::clone(&self.directory),
+            throttle: Arc::new(SignInThrottle::new(Arc::clone(&self.clock))),
+            clock: Arc::clone(&self.clock),
+            secure_cookies: public_url.starts_with("https://"),
+            public_url: public_url.to_owned(),
+            shutdown: stopping.clone(),
+        }
+    }
+}
+
+/// Lets what runs finish, within bounds, and ends the data threads.
+async fn end_sessions(workers: Workers, sessions: &Sessions, signals: &mut signals::Stop) {
+    tracing::info!("stopping: no new sessions; running statements may finish");
+    workers.stop_accepting();
+    sessions.stop_all();
+    tokio::select! {
+        () = drained(sessions) => {}
+        () = tokio::time::sleep(GRACE) => tracing::warn!(sessions = sessions.len(), "sessions are cut off"),
+        () = signals.wait() => tracing::warn!(sessions = sessions.len(), "asked again: sessions are cut off"),
+    }
+    workers.stop().await;
+}
+
+/// Takes the store for this process alone: a second holdpoint on it would settle what this one holds.
+/// The lock ends with the process; its file stays, and means nothing.
+fn lock(store: &Path) -> Result<File, ServeError> {
+    let mut path = store.as_os_str().to_owned();
+    path.push(".lock");
+    let failed = |source| ServeError::Lock {
+        path: path.clone().into(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServeError::StoreInUse {
+            store: store.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn serve_console(
+    listener: TcpListener,
+    state: ConsoleState,
+    stopping: CancellationToken,
+) -> Result<tokio::task::JoinHandle<()>, ServeError> {
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Start)?;
+    let service = console::router(state).into_make_service_with_connect_info::<SocketAddr>();
+    Ok(tokio::spawn(async move {
+        let serving = axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned());
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the console failed");
+        }
+    }))
+}
+
+/// Waits until there is no session. Sessions leave by themselves; nobody waits for them but a stop.
+async fn drained(sessions: &Sessions) {
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    while !sessions.is_empty() {
+        looks.tick().await;
+    }
+}
