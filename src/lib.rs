@@ -10,6 +10,7 @@
 
 pub mod app;
 pub mod approval;
+pub mod cli;
 pub mod config;
 pub mod console;
 pub mod identity;

@@ -1,0 +1,329 @@
+//! Requests as a person reads them on a terminal.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::super::output::{shortened, table, visible, visible_lines};
+use super::view::{Outcome, Parameter, Request, Review, Table};
+
+/// The columns of a list before the statement take about this much.
+const STATEMENT_INDENT: usize = 66;
+/// A statement is shown at least this wide, on however narrow a terminal.
+const STATEMENT_MINIMUM: usize = 24;
+
+/// A list of requests, one line each.
+pub(super) fn list(requests: &[Request], now: Timestamp, width: usize) -> String {
+    if requests.is_empty() {
+        return "No requests.\n".to_owned();
+    }
+    let room = width.saturating_sub(STATEMENT_INDENT).max(STATEMENT_MINIMUM);
+    let rows: Vec<Vec<String>> = requests
+        .iter()
+        .map(|r| {
+            vec![
+                visible(&r.id),
+                visible(&r.state),
+                visible(&r.user),
+                visible(&r.database),
+                visible(&r.effect),
+                waits_for(r, now),
+                shortened(&one_line(&r.statement), room),
+            ]
+        })
+        .collect();
+    table(
+        &[
+            "ID",
+            "STATE",
+            "USER",
+            "DATABASE",
+            "EFFECT",
+            "EXPIRES",
+            "STATEMENT",
+        ],
+        &rows,
+    )
+}
+
+/// Everything about one request.
+pub(super) fn whole(request: &Request, now: Timestamp) -> String {
+    let mut out = format!(
+        "{} · {}\n\n{}",
+        visible(&request.id),
+        visible(&request.state),
+        visible_lines(request.statement.trim_matches('\n'))
+    );
+    for (i, parameter) in request.parameters.iter().enumerate() {
+        let _ = writeln!(out, "    ${} = {}", i + 1, bound(parameter));
+    }
+    out.push('\n');
+    for (label, value) in facts(request, now) {
+        if !value.is_empty() {
+            let _ = writeln!(out, "{label:<12} {value}");
+        }
+    }
+    for review in &request.reviews {
+        let _ = writeln!(out, "{:<12} {}", "review", reviewed(review));
+    }
+    if let Some(outcome) = &request.outcome {
+        let _ = writeln!(out, "{:<12} {}", "outcome", came_of_it(outcome));
+    }
+    out
+}
+
+/// One line on what a verdict has brought about.
+pub(super) fn decided(request: &Request, verdict: &str) -> String {
+    let id = visible(&request.id);
+    if request.state == "pending" {
+        let approvals = request.reviews.iter().filter(|r| r.verdict == "approve").count();
+        return format!(
+            "{verdict} {id}; it still waits ({approvals} of {} approvals: {})\n",
+            request.groups.len(),
+            visible(&request.groups.join(", "))
+        );
+    }
+    format!("{verdict} {id}; it is {} now\n", visible(&request.state))
+}
+
+fn facts(request: &Request, now: Timestamp) -> Vec<(&'static str, String)> {
+    let tables: Vec<String> = request.tables.iter().map(named).collect();
+    vec![
+        (
+            "asked by",
+            format!("{} on {}", visible(&request.user), visible(&request.database)),
+        ),
+        ("from", from(request)),
+        ("effect", effect(request)),
+        ("tables", tables.join(", ")),
+        ("functions", visible(&request.functions.join(", "))),
+        ("signals", visible(&request.signals.join("; "))),
+        ("rule", visible(&request.rule)),
+        ("needs", needs(request)),
+        ("asked at", local(request.created_at)),
+        ("expires", expires(request, now)),
+        ("reason", visible(request.reason.as_deref().unwrap_or_default())),
+    ]
+}
+
+fn from(request: &Request) -> String {
+    match (visible(&request.application_name), visible(&request.client_addr)) {
+        (application, addr) if application.is_empty() => addr,
+        (application, addr) => format!("{application}, {addr}"),
+    }
+}
+
+fn effect(request: &Request) -> String {
+    let mut text = visible(&request.effect);
+    if !request.command.is_empty() {
+        let _ = write!(text, " ({})", visible(&request.command));
+    }
+    if request.unfiltered {
+        text.push_str(", WITHOUT A WHERE");
+    }
+    if request.in_transaction {
+        text.push_str(", inside an open transaction: it may hold locks while it waits");
+    }
+    text
+}
+
+fn named(table: &Table) -> String {
+    let name = match &table.schema {
+        Some(schema) => format!("{schema}.{}", table.name),
+        None => table.name.clone(),
+    };
+    visible(&name) + if table.written { " (changed)" } else { "" }
+}
+
+fn needs(request: &Request) -> String {
+    match request.groups.as_slice() {
+        [] => String::new(),
+        groups => format!("approval by one member each of: {}", visible(&groups.join(", "))),
+    }
+}
+
+fn bound(parameter: &Parameter) -> String {
+    let value = match &parameter.value {
+        Some(value) => format!("'{}'", visible(value)),
+        None => "NULL".to_owned(),
+    };
+    match &parameter.r#type {
+        Some(name) => format!("{value} ({})", visible(name)),
+        None => value,
+    }
+}
+
+fn reviewed(review: &Review) -> String {
+    let verdict = match review.verdict.as_str() {
+        "approve" => "approved",
+        "reject" => "rejected",
+        other => other,
+    };
+    let mut text = format!("{} {}", visible(&review.reviewer), visible(verdict));
+    if !review.groups.is_empty() {
+        let _ = write!(text, " for {}", visible(&review.groups.join(", ")));
+    }
+    let _ = write!(text, " at {}", local(review.at));
+    if !review.comment.is_empty() {
+        let _ = write!(text, ": {}", visible(&review.comment));
+    }
+    text
+}
+
+fn came_of_it(outcome: &Outcome) -> String {
+    let mut parts = Vec::new();
+    if !outcome.tag.is_empty() {
+        parts.push(visible(&outcome.tag));
+    }
+    if let Some(rows) = outcome.rows {
+        parts.push(format!("{rows} {}", if rows == 1 { "row" } else { "rows" }));
+    }
+    if let Some(error) = &outcome.error {
+        parts.push(visible(error));
+    }
+    if let Some(sqlstate) = &outcome.sqlstate {
+        parts.push(format!("SQLSTATE {}", visible(sqlstate)));
+    }
+    parts.push(format!("{} ms", outcome.duration_ms));
+    parts.join(", ")
+}
+
+fn expires(request: &Request, now: Timestamp) -> String {
+    // A denied statement never waited.
+    if request.expires_at == request.created_at {
+        return String::new();
+    }
+    match waits_for(request, now) {
+        left if left.is_empty() => local(request.expires_at),
+        left => format!("{} ({left})", local(request.expires_at)),
+    }
+}
+
+/// How long a pending request still waits, as in `in 14 min`; nothing for the others.
+fn waits_for(request: &Request, now: Timestamp) -> String {
+    if request.state != "pending" {
+        return String::new();
+    }
+    match request.expires_at.as_second() - now.as_second() {
+        ..=0 => "due".to_owned(),
+        s @ 1..120 => format!("in {s} s"),
+        s @ 120..7200 => format!("in {} min", s / 60),
+        s @ 7200..172_800 => format!("in {} h", s / 3600),
+        s => format!("in {} days", s / 86_400),
+    }
+}
+
+fn local(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M:%S %:z")
+        .to_string()
+}
+
+/// White space between words as one blank, for a list; the whole text is shown by `show`.
+fn one_line(statement: &str) -> String {
+    visible(&statement.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn request() -> Request {
+        serde_json::from_value(json!({
+            "id": "k7f3m9q2x0ab", "state": "pending", "database": "shop", "user": "alice",
+            "groups": ["dba", "security"], "application_name": "psql\u{1b}]0;x", "client_addr": "127.0.0.1:50000",
+            "statement": "DELETE\n  FROM payments\u{202e} WHERE id = $1", "parameters": [{"value": "4711", "type": "int4"}, {"value": null, "type": null}],
+            "command": "DELETE", "effect": "write",
+            "tables": [{"schema": null, "name": "payments", "written": true}], "functions": [], "signals": [],
+            "unfiltered": false, "in_transaction": true, "rule": "writes need a DBA",
+            "created_at": "2026-03-01T12:00:00Z", "expires_at": "2026-03-01T12:30:00Z",
+            "reviews": [{"reviewer": "bob", "groups": ["dba"], "verdict": "approve", "comment": "ok", "at": "2026-03-01T12:01:00Z"}],
+            "reason": null, "outcome": null
+        }))
+        .unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_list_shows_one_harmless_line_per_request() {
+        let text = list(&[request()], at("2026-03-01T12:15:30Z"), 200);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(
+            lines[1],
+            "k7f3m9q2x0ab  pending  alice  shop      write   in 14 min  DELETE FROM payments\\u{202e} WHERE id = $1"
+        );
+        assert_eq!(list(&[], at("2026-03-01T12:00:00Z"), 80), "No requests.\n");
+    }
+
+    #[test]
+    fn the_whole_of_a_request_has_what_one_needs_to_decide() {
+        let text = whole(&request(), at("2026-03-01T12:15:30Z"));
+        for part in [
+            "    DELETE\n      FROM payments\\u{202e} WHERE id = $1\n    $1 = '4711' (int4)\n    $2 = NULL\n",
+            "asked by     alice on shop\n",
+            "from         psql\\u{1b}]0;x, 127.0.0.1:50000\n",
+            "effect       write (DELETE), inside an open transaction",
+            "tables       payments (changed)\n",
+            "needs        approval by one member each of: dba, security\n",
+            "(in 14 min)\n",
+            "review       bob approved for dba at ",
+            ": ok\n",
+        ] {
+            assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+        }
+        assert!(!text.contains("functions"), "empty facts are left out");
+    }
+
+    #[test]
+    fn an_outcome_says_how_it_ended() {
+        let mut done = request();
+        done.state = "failed".into();
+        done.outcome = Some(Outcome {
+            tag: String::new(),
+            rows: None,
+            sqlstate: Some("23503".into()),
+            error: Some("violates a foreign key".into()),
+            duration_ms: 12,
+        });
+        let text = whole(&done, at("2026-03-01T13:00:00Z"));
+        assert!(text.contains("outcome      violates a foreign key, SQLSTATE 23503, 12 ms\n"));
+        assert!(!text.contains("(due)"), "only a pending request is due");
+    }
+
+    #[test]
+    fn a_verdict_says_whether_more_are_needed() {
+        let mut r = request();
+        assert_eq!(
+            decided(&r, "approved"),
+            "approved k7f3m9q2x0ab; it still waits (1 of 2 approvals: dba, security)\n"
+        );
+        r.state = "approved".into();
+        assert_eq!(
+            decided(&r, "approved"),
+            "approved k7f3m9q2x0ab; it is approved now\n"
+        );
+    }
+
+    #[test]
+    fn waiting_is_told_in_the_unit_that_fits() {
+        let r = request();
+        for (now, expected) in [
+            ("2026-03-01T12:30:00Z", "due"),
+            ("2026-03-01T12:29:00Z", "in 60 s"),
+            ("2026-03-01T12:28:00Z", "in 2 min"),
+            ("2026-03-01T10:00:00Z", "in 2 h"),
+            ("2026-02-20T12:00:00Z", "in 9 days"),
+        ] {
+            assert_eq!(waits_for(&r, at(now)), expected, "{now}");
+        }
+    }
+}

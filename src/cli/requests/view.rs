@@ -1,0 +1,99 @@
+//! The API's answers, as far as the command line shows them. What is not needed to decide may be absent,
+//! so that a command and a server of neighbouring versions understand each other.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// `GET /api/v1/requests`.
+#[derive(Debug, Deserialize)]
+pub(super) struct List {
+    pub(super) requests: Vec<Request>,
+}
+
+/// One request.
+#[derive(Debug, Deserialize)]
+pub(super) struct Request {
+    pub(super) id: String,
+    pub(super) state: String,
+    pub(super) database: String,
+    pub(super) user: String,
+    pub(super) statement: String,
+    pub(super) effect: String,
+    pub(super) created_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    /// Groups of which one member each must approve.
+    #[serde(default)]
+    pub(super) groups: Vec<String>,
+    #[serde(default)]
+    pub(super) application_name: String,
+    #[serde(default)]
+    pub(super) client_addr: String,
+    #[serde(default)]
+    pub(super) parameters: Vec<Parameter>,
+    #[serde(default)]
+    pub(super) command: String,
+    #[serde(default)]
+    pub(super) tables: Vec<Table>,
+    #[serde(default)]
+    pub(super) functions: Vec<String>,
+    #[serde(default)]
+    pub(super) signals: Vec<String>,
+    #[serde(default)]
+    pub(super) unfiltered: bool,
+    #[serde(default)]
+    pub(super) in_transaction: bool,
+    #[serde(default)]
+    pub(super) rule: String,
+    #[serde(default)]
+    pub(super) reviews: Vec<Review>,
+    /// Why it was denied, withdrawn or abandoned.
+    #[serde(default)]
+    pub(super) reason: Option<String>,
+    #[serde(default)]
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// A bound value; no `value` is SQL NULL.
+#[derive(Debug, Deserialize)]
+pub(super) struct Parameter {
+    pub(super) value: Option<String>,
+    #[serde(default)]
+    pub(super) r#type: Option<String>,
+}
+
+/// A table named in the statement.
+#[derive(Debug, Deserialize)]
+pub(super) struct Table {
+    #[serde(default)]
+    pub(super) schema: Option<String>,
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) written: bool,
+}
+
+/// What one person said.
+#[derive(Debug, Deserialize)]
+pub(super) struct Review {
+    pub(super) reviewer: String,
+    pub(super) verdict: String,
+    #[serde(default)]
+    pub(super) groups: Vec<String>,
+    #[serde(default)]
+    pub(super) comment: String,
+    pub(super) at: Timestamp,
+}
+
+/// What came of it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Outcome {
+    #[serde(default)]
+    pub(super) tag: String,
+    #[serde(default)]
+    pub(super) rows: Option<u64>,
+    #[serde(default)]
+    pub(super) sqlstate: Option<String>,
+    #[serde(default)]
+    pub(super) error: Option<String>,
+    #[serde(default)]
+    pub(super) duration_ms: u64,
+}

@@ -1,0 +1,210 @@
+//! `holdpoint user`: who may connect and decide. Works on the store itself, so that the first
+//! user can be added before anything runs; a holdpoint that runs sees the change at the next sign-in.
+
+use std::sync::Arc;
+
+use clap::Subcommand;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::config::Config;
+use crate::identity::Directory;
+use crate::model::{Clock, SystemClock};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, UserRecord};
+
+use super::output::{print, table, visible};
+use super::{Failure, Global, block_on, password};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add a user
+    Add {
+        /// Name to sign in with, at the proxy and in the console
+        name: String,
+        /// Group the user is a member of; repeat it for several
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+        /// May see every request
+        #[arg(long)]
+        admin: bool,
+        /// Read the password from standard input instead of asking for it
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Set another password; ends the user's sessions in the console
+    Passwd {
+        /// Name of the user
+        name: String,
+        /// Read the password from standard input instead of asking for it
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List users
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep a user from signing in anywhere; ends their sessions in the console and revokes their tokens
+    Disable {
+        /// Name of the user
+        name: String,
+    },
+    /// Let a disabled user sign in again
+    Enable {
+        /// Name of the user
+        name: String,
+    },
+    /// Make a token for the API, and print it alone; it cannot be shown again
+    Token {
+        /// Name of the user
+        name: String,
+    },
+}
+
+/// Does what the subcommand says.
+pub(super) fn run(command: Command, global: &Global) -> Result<(), Failure> {
+    match command {
+        Command::Add {
+            name,
+            groups,
+            admin,
+            password_stdin,
+        } => add(global, &name, &groups, admin, password_stdin),
+        Command::Passwd { name, password_stdin } => {
+            let password = password::obtain(&name, password_stdin)?;
+            with_directory(global, async |directory| {
+                Ok(directory.set_password(&name, password.expose_secret()).await?)
+            })?;
+            print(&format!("changed the password of {}\n", visible(&name)))
+        }
+        Command::List { json } => {
+            let users = with_directory(global, async |directory| Ok(directory.users().await?))?;
+            print(&if json { as_json(&users) } else { as_table(&users) })
+        }
+        Command::Disable { name } => set_disabled(global, &name, true),
+        Command::Enable { name } => set_disabled(global, &name, false),
+        Command::Token { name } => {
+            let token = with_directory(global, async |directory| Ok(directory.issue_token(&name).await?))?;
+            print(&format!("{token}\n"))
+        }
+    }
+}
+
+fn add(
+    global: &Global,
+    name: &str,
+    groups: &[String],
+    admin: bool,
+    password_stdin: bool,
+) -> Result<(), Failure> {
+    let password = password::obtain(name, password_stdin)?;
+    with_directory(global, async |directory| {
+        Ok(directory
+            .add_user(name, groups, admin, password.expose_secret())
+            .await?)
+    })?;
+    let groups = match groups {
+        [] => "no group".to_owned(),
+        groups => groups.join(", "),
+    };
+    let admin = if admin { ", administrator" } else { "" };
+    print(&format!(
+        "added {} ({}{admin})\n",
+        visible(name),
+        visible(&groups)
+    ))
+}
+
+fn set_disabled(global: &Global, name: &str, disabled: bool) -> Result<(), Failure> {
+    with_directory(global, async |directory| {
+        Ok(directory.set_disabled(name, disabled).await?)
+    })?;
+    let verb = if disabled { "disabled" } else { "enabled" };
+    print(&format!("{verb} {}\n", visible(name)))
+}
+
+/// Opens the configured store and runs `action` on the users in it.
+fn with_directory<T>(
+    global: &Global,
+    action: impl AsyncFnOnce(Directory) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let config = Config::load(&global.config_path())?;
+    block_on(async {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
+        let secret = store.secret().await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        action(Directory::new(store, clock, secret)).await
+    })
+}
+
+fn as_table(users: &[UserRecord]) -> String {
+    if users.is_empty() {
+        return "No users yet: holdpoint user add NAME --group GROUP\n".to_owned();
+    }
+    let rows: Vec<Vec<String>> = users
+        .iter()
+        .map(|user| {
+            vec![
+                visible(&user.principal.name),
+                visible(&user.principal.groups.join(", ")),
+                if user.principal.admin { "yes" } else { "" }.to_owned(),
+                if user.disabled { "disabled" } else { "enabled" }.to_owned(),
+                user.created_at.strftime("%Y-%m-%d").to_string(),
+            ]
+        })
+        .collect();
+    table(&["NAME", "GROUPS", "ADMIN", "STATE", "ADDED"], &rows)
+}
+
+/// Without the verifiers: nobody needs them outside the store.
+fn as_json(users: &[UserRecord]) -> String {
+    let users: Vec<_> = users
+        .iter()
+        .map(|user| {
+            json!({
+                "name": user.principal.name,
+                "groups": user.principal.groups,
+                "admin": user.principal.admin,
+                "disabled": user.disabled,
+                "created_at": user.created_at,
+            })
+        })
+        .collect();
+    format!("{:#}\n", json!(users))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::Principal;
+
+    fn bob() -> UserRecord {
+        UserRecord {
+            principal: Principal {
+                name: "bob".into(),
+                groups: vec!["dba".into(), "oncall".into()],
+                admin: true,
+            },
+            scram_verifier: "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy".into(),
+            disabled: false,
+            created_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_list_shows_who_and_never_a_verifier() {
+        let table = as_table(&[bob()]);
+        assert_eq!(
+            table,
+            "NAME  GROUPS       ADMIN  STATE    ADDED\nbob   dba, oncall  yes    enabled  1970-01-01\n"
+        );
+        let json = as_json(&[bob()]);
+        assert!(json.contains("\"groups\": [\n"), "{json}");
+        assert!(!json.contains("SCRAM"), "{json}");
+        assert!(as_table(&[]).contains("user add"));
+    }
+}
