@@ -1,0 +1,12 @@
+//! Every promise about a held statement, with real psql and with tokio-postgres.
+
+mod announced;
+mod approved;
+mod decisions;
+mod gone;
+mod recorded;
+mod refused;
+mod stopping;
+mod store_down;
+mod transactions;
+mod withdrawn;

@@ -1,0 +1,104 @@
+//! The store cannot be written: nothing that needs a decision passes; everything else does.
+
+use futures_util::future::join;
+use tokio_postgres::error::SqlState;
+
+use crate::support::Proxy;
+use crate::support::driver::refusal;
+
+#[tokio::test]
+async fn nothing_that_needs_a_record_passes() {
+    let proxy = Proxy::start().await;
+    let mut alice = proxy.alice.psql().await;
+    alice.runs("\\set VERBOSITY verbose").await;
+    let driver = proxy.alice.driver().await;
+    let delete = driver.prepare("DELETE FROM items WHERE id = $1").await.unwrap();
+
+    let lock = proxy.store.lock().await;
+    alice.types("DELETE FROM items WHERE id = 3;");
+    let refused = driver.execute(&delete, &[&4]).await;
+    let error = refusal(refused, &SqlState::IO_ERROR);
+    assert!(
+        error.message().starts_with("the statement cannot be recorded"),
+        "{error:?}"
+    );
+    let shown = alice.prompt().await;
+    assert!(
+        shown.contains("ERROR:  58030: the statement cannot be recorded"),
+        "{shown}"
+    );
+    // What policy denies is recorded too.
+    assert!(alice.runs("DELETE FROM items;").await.contains("58030"));
+    assert_eq!(
+        alice.runs("SELECT count(*) FROM items;").await,
+        "10\n",
+        "reads pass"
+    );
+    assert_eq!(driver.value("SELECT 1").await.unwrap(), "1");
+
+    assert_eq!(proxy.health("/readyz").await, 503);
+    assert_eq!(
+        proxy.health("/healthz").await,
+        200,
+        "a restart would mend nothing"
+    );
+
+    lock.release().await;
+    assert_eq!(proxy.health("/readyz").await, 200);
+    alice.types("DELETE FROM items WHERE id = 3;");
+    proxy.bob.approves_next().await;
+    assert!(
+        alice.prompt().await.ends_with("DELETE 1\n"),
+        "it works again by itself"
+    );
+}
+
+#[tokio::test]
+async fn a_decision_that_cannot_be_recorded_is_not_taken() {
+    let proxy = Proxy::start().await;
+    let mut alice = proxy.alice.psql().await;
+    alice.types("DELETE FROM items WHERE id = 3;");
+    let request = proxy.bob.pending_one().await;
+
+    let lock = proxy.store.lock().await;
+    let answer = proxy.bob.approve(&request).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.content_type, "application/problem+json");
+    assert_eq!(proxy.database.items().await, 10);
+    assert_eq!(proxy.bob.request(request.id()).await.state(), "pending");
+
+    lock.release().await;
+    assert!(proxy.bob.approve(&request).await.is_taken());
+    assert!(alice.prompt().await.ends_with("DELETE 1\n"));
+}
+
+#[tokio::test]
+async fn what_was_approved_does_not_run_unless_its_intent_is_recorded() {
+    let proxy = Proxy::start().await;
+    proxy.store.refuse("running").await;
+    let alice = proxy.alice.driver().await;
+    let delete = alice.prepare("DELETE FROM items WHERE id = $1").await.unwrap();
+    let (done, request) = join(alice.execute(&delete, &[&3]), proxy.bob.approves_next()).await;
+    let error = refusal(done, &SqlState::IO_ERROR);
+    assert!(
+        error.message().starts_with("the statement cannot be recorded"),
+        "{error:?}"
+    );
+    assert_eq!(alice.value("SELECT count(*) FROM items").await.unwrap(), "10");
+    proxy.bob.sees(&request, "withdrawn").await;
+}
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_recorded_is_settled_by_a_restart() {
+    let mut proxy = Proxy::start().await;
+    proxy.store.refuse("executed").await;
+    let mut alice = proxy.alice.psql().await;
+    alice.types("DELETE FROM items WHERE id = 3;");
+    let request = proxy.bob.approves_next().await;
+    assert!(alice.prompt().await.ends_with("DELETE 1\n"), "it has run");
+    proxy.terminate();
+    assert!(proxy.stopped().await.success());
+    assert_eq!(proxy.store.state(request.id()).await, "running");
+    proxy.restart().await;
+    assert_eq!(proxy.bob.request(request.id()).await.state(), "abandoned");
+}

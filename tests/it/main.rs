@@ -1,0 +1,16 @@
+//! The end-to-end tests: the real holdpoint between real clients and a real PostgreSQL.
+//!
+//! One binary, so that it links once and its tests share one PostgreSQL, which they start themselves.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+mod architecture;
+mod console;
+mod hold;
+mod relay;

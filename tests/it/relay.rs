@@ -1,0 +1,23 @@
+//! The relay: where nothing is held, holdpoint is not there; and no other way leads past the gate.
+
+mod cancel;
+mod copy;
+mod golden;
+mod large;
+mod login;
+mod malformed;
+mod names;
+mod notify;
+mod pipelines;
+mod settings;
+mod startup;
+mod texts;
+
+/// A policy under which everything passes.
+const EVERYTHING_PASSES: &str = r#"
+    default_groups = ["dba"]
+    [[rule]]
+    name = "everything passes"
+    when = { effects = ["session", "read", "write", "schema", "privilege", "server", "unknown"] }
+    then = "allow"
+"#;

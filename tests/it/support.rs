@@ -1,0 +1,19 @@
+//! What the tests are written with: a PostgreSQL, a holdpoint in front of it, people, and clients.
+
+pub(crate) mod browser;
+pub(crate) mod cluster;
+pub(crate) mod database;
+pub(crate) mod driver;
+mod home;
+mod log;
+pub(crate) mod people;
+pub(crate) mod poll;
+pub(crate) mod proxy;
+pub(crate) mod psql;
+pub(crate) mod raw;
+pub(crate) mod request;
+pub(crate) mod store;
+
+pub(crate) use cluster::Role;
+pub(crate) use poll::eventually;
+pub(crate) use proxy::Proxy;
