@@ -11,6 +11,7 @@
 mod support;
 
 mod architecture;
+mod attack;
 mod console;
 mod hold;
 mod relay;

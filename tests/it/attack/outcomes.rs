@@ -1,0 +1,143 @@
+//! What came of a statement: its client and its record are told the same.
+
+use super::play::{DENIED, Part, Player, query, rows, send, stage, untouched};
+use crate::support::raw::Frames;
+
+/// A pipeline whose second part uses a statement of its first is answered as the server does it.
+#[tokio::test]
+async fn a_pipeline_that_uses_what_it_prepares_is_answered() {
+    let proxy = stage().await;
+    let pipeline = || {
+        let frames = Frames::new().parse("s", "select 1").sync();
+        let frames = frames.parse("x", "select 2").bind("", "x", &[]).execute("", 0);
+        send(frames.bind("", "s", &[]).execute("", 0).sync()).times(2)
+    };
+    let mut alice = Player::alice(&proxy).await;
+    let told = alice.plays([pipeline()]).await;
+    let directly = Player::behind(&proxy).await.plays([pipeline()]).await;
+    assert_eq!(told, directly);
+    untouched(&proxy, alice).await;
+}
+
+/// An approved Bind that fails in a transaction, and the ROLLBACK behind it.
+async fn an_approved_bind_fails(rollback: Part, rolled_back: &str) {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let delete = Frames::new().parse("", "DELETE FROM t WHERE id = $1");
+    let delete = delete.bind("", "", &["abc"]).execute("", 0).sync();
+    let told = alice
+        .plays([
+            query("BEGIN"),
+            send(delete).approved(),
+            rollback,
+            query("select 1"),
+        ])
+        .await;
+    assert_eq!(
+        told,
+        [
+            "C(BEGIN) Z(T)",
+            "1 E(22P02) Z(E)",
+            rolled_back,
+            "T D(1) C(SELECT 1) Z(I)",
+        ]
+    );
+    let request = proxy.bob.sees(&alice.approved[0], "failed").await;
+    assert_eq!(request.outcome()["sqlstate"], "22P02");
+    untouched(&proxy, alice).await;
+}
+
+#[tokio::test]
+async fn a_rollback_after_an_approved_bind_that_failed_is_answered() {
+    an_approved_bind_fails(query("ROLLBACK"), "C(ROLLBACK) Z(I)").await;
+}
+
+#[tokio::test]
+async fn a_prepared_rollback_after_an_approved_bind_that_failed_is_answered() {
+    let rollback = Frames::new().statement("ROLLBACK").sync();
+    an_approved_bind_fails(send(rollback), "1 2 C(ROLLBACK) Z(I)").await;
+}
+
+/// It is settled by its own answer, not by that of a slow query before it.
+#[tokio::test]
+async fn a_statement_behind_a_slow_query_has_its_own_outcome() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let slow = "select count(*) from generate_series(1, 2000000)";
+    let both = Frames::new().query(slow).query("DELETE FROM t WHERE id <= 10");
+    let told = alice.plays([send(both).times(2).approved()]).await;
+    assert_eq!(told, ["T D(2000000) C(SELECT 1) Z(I) C(DELETE 10) Z(I)"]);
+    let request = proxy.bob.sees(&alice.approved[0], "executed").await;
+    assert_eq!(request.outcome()["rows"], 10);
+    assert_eq!(request.outcome()["tag"], "DELETE 10");
+    assert_eq!(rows(&proxy).await, "990");
+}
+
+/// Deletes rows in a transaction and fetches them in parts.
+fn fetches_in_parts() -> [Part; 4] {
+    let delete = Frames::new().parse("", "DELETE FROM t WHERE id <= 5 RETURNING id");
+    let delete = delete.bind("p", "", &[]).execute("p", 3).sync();
+    [
+        query("BEGIN"),
+        send(delete),
+        send(Frames::new().execute("p", 0).sync()),
+        query("ROLLBACK"),
+    ]
+}
+
+/// The server's tag counts the rows of the last part; the client gets it as it is.
+#[tokio::test]
+async fn a_statement_that_is_fetched_in_parts_is_answered() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let [begin, delete, rest, rollback] = fetches_in_parts();
+    let told = alice.plays([begin, delete.approved(), rest, rollback]).await;
+    let directly = Player::behind(&proxy).await.plays(fetches_in_parts()).await;
+    assert_eq!(told, directly);
+    assert_eq!(
+        told[1..3],
+        ["1 2 D(1) D(2) D(3) s Z(T)", "D(4) D(5) C(DELETE 2) Z(T)"]
+    );
+    proxy.bob.sees(&alice.approved[0], "executed").await;
+    untouched(&proxy, alice).await;
+}
+
+/// The record counts every row that was changed, in whatever parts they were fetched.
+#[tokio::test]
+async fn a_statement_that_is_fetched_in_parts_has_all_its_rows_on_record() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let [begin, delete, rest, _] = fetches_in_parts();
+    alice
+        .plays([begin, delete.approved(), rest, query("COMMIT")])
+        .await;
+    assert_eq!(rows(&proxy).await, "995");
+    let request = proxy.bob.sees(&alice.approved[0], "executed").await;
+    assert_eq!(request.outcome()["rows"], 5, "{request}");
+}
+
+/// A refusal is an error: it takes what was done before it, since the last Sync, back.
+#[tokio::test]
+async fn a_refusal_rolls_back_what_no_sync_has_committed() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let insert = Frames::new()
+        .statement("INSERT INTO t VALUES (5000, 'x')")
+        .flush();
+    let told = alice
+        .plays([
+            send(insert).until(b'C').approved(),
+            query(DENIED),
+            query("select 1"),
+        ])
+        .await;
+    assert_eq!(
+        told,
+        ["1 2 C(INSERT 0 1)", "E(42501) Z(I)", "T D(1) C(SELECT 1) Z(I)",]
+    );
+    let request = proxy.bob.sees(&alice.approved[0], "failed").await;
+    assert_eq!(request.outcome()["sqlstate"], "42501");
+    let error = request.outcome()["error"].as_str().unwrap();
+    assert!(error.starts_with("rolled back"), "{error}");
+    untouched(&proxy, alice).await;
+}

@@ -1,0 +1,89 @@
+//! Clients that want more than their share, or that get more than they asked for.
+
+use super::play::{DENIED, Player, query, send, set, stage, untouched};
+use crate::support::Proxy;
+use crate::support::raw::Frames;
+
+/// Notifications come at any time; a refusal comes between them, never into one.
+#[tokio::test]
+async fn a_refusal_is_not_written_into_a_notification() {
+    const NOTIFICATIONS: usize = 60;
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    assert_eq!(alice.plays([query("LISTEN ch")]).await, ["C(LISTEN) Z(I)"]);
+    let payload = |i: usize| format!("{i}_{}", "x".repeat(7_900));
+    let notify = |i| format!("NOTIFY ch, '{}';", payload(i));
+    let script: String = (0..NOTIFICATIONS).map(notify).collect();
+    let script = format!("BEGIN;{script}COMMIT");
+    for _ in 0..5 {
+        let attacks = async {
+            let (mut refusals, mut refused, mut notified) = (0, 0, 0);
+            while notified < NOTIFICATIONS || refused < refusals {
+                if refusals < NOTIFICATIONS + 20 {
+                    alice.raw.send(Frames::new().query(DENIED)).await;
+                    refusals += 1;
+                }
+                let message = alice.raw.message().await;
+                match message.tag {
+                    b'A' => {
+                        let body = String::from_utf8(message.body[4..].to_vec()).unwrap();
+                        assert_eq!(body, format!("ch\0{}\0", payload(notified)));
+                        notified += 1;
+                    }
+                    b'E' => assert_eq!(message.code(), "42501"),
+                    b'Z' => refused += 1,
+                    tag => assert_eq!(tag, b'N', "{message:?}"),
+                }
+            }
+        };
+        tokio::join!(attacks, proxy.database.run(&script));
+    }
+    untouched(&proxy, alice).await;
+}
+
+/// Who does not read refusals does not make holdpoint keep them.
+#[tokio::test]
+async fn refusals_that_nobody_reads_are_not_kept() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let before = proxy.peak_memory();
+    let flood = b"F\0\0\0\x04".repeat(800_000);
+    alice.raw.send_until_stalled(&flood).await;
+    // Holdpoint still serves others.
+    let mut other = Player::alice(&proxy).await;
+    for _ in 0..20 {
+        let told = other.plays([query("select 1")]).await;
+        assert_eq!(told, ["T D(1) C(SELECT 1) Z(I)"]);
+    }
+    let grown = proxy.peak_memory() - before;
+    assert!(grown < 40 * 1024, "{grown} KiB more");
+    untouched(&proxy, alice).await;
+}
+
+/// The texts of prepared statements are kept up to the size of one message, and no more.
+#[tokio::test]
+async fn texts_of_prepared_statements_are_kept_up_to_a_limit() {
+    const TEXT: usize = 1 << 20;
+    let setup = Proxy::with().proxy("max_message = \"4MiB\"");
+    let proxy = set(setup.start().await).await;
+    let mut alice = Player::alice(&proxy).await;
+    let before = proxy.peak_memory();
+    let text = format!("DELETE FROM t WHERE v = '{}'", "x".repeat(TEXT));
+    let mut refused = false;
+    let mut kept = 0;
+    for i in 0..10 {
+        let told = alice
+            .plays([send(Frames::new().parse(&format!("m{i}"), &text).sync())])
+            .await;
+        match &*told[0] {
+            "1 Z(I)" if !refused => kept += 1,
+            "E(53400) Z(I)" => refused = true,
+            other => panic!("{other} after {kept}"),
+        }
+    }
+    assert!(refused, "{kept} kept");
+    assert!(kept <= 5, "{kept} kept");
+    let grown = proxy.peak_memory() - before;
+    assert!(grown < 40 * 1024, "{grown} KiB more");
+    untouched(&proxy, alice).await;
+}
