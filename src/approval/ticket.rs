@@ -76,7 +76,18 @@ impl Ticket {
 
     /// Records the intent to run. Consumes the ticket: an approval is used once.
     pub async fn start(mut self) -> Result<Started, StoreError> {
-        if self.broker.start(self.id).await? {
+        let started = match self.broker.start(self.id).await {
+            Ok(started) => started,
+            Err(error) => {
+                self.settled = true;
+                self.broker.withdraw_later(
+                    self.id,
+                    "the intent to run it could not be recorded; it did not run",
+                );
+                return Err(error);
+            }
+        };
+        if started {
             self.settled = true;
             Ok(Started::Running(Running {
                 id: self.id,
