@@ -1,0 +1,171 @@
+//! What StartupMessage may ask for, and what of it goes to the server.
+
+use super::super::Fault;
+use super::refused;
+use crate::model::Effect;
+use crate::sql::settings;
+use crate::wire::startup::Startup;
+use crate::wire::{Report, sqlstate};
+
+/// The parameters that go upstream, in their order.
+pub(super) fn passed_on(startup: &Startup) -> Vec<(&str, &str)> {
+    startup
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, _)| {
+            !matches!(*name, "user" | "database" | "replication") && !name.starts_with("_pq_.")
+        })
+        .collect()
+}
+
+/// Checks what the client asks for, and gives the name of its database.
+pub(super) fn check(startup: &Startup) -> Result<&str, Fault> {
+    let Some(user) = startup.parameter("user").filter(|u| !u.is_empty()) else {
+        return Err(refused(Report::fatal(
+            sqlstate::INVALID_AUTHORIZATION,
+            "no PostgreSQL user name specified in startup packet",
+        )));
+    };
+    for (name, value) in &startup.parameters {
+        check_parameter(name, value)?;
+    }
+    // As PostgreSQL: the user's name where no database is named.
+    Ok(startup
+        .parameter("database")
+        .filter(|d| !d.is_empty())
+        .unwrap_or(user))
+}
+
+fn check_parameter(name: &str, value: &str) -> Result<(), Fault> {
+    match name {
+        "user" | "database" => Ok(()),
+        "replication" if matches!(value, "false" | "off" | "no" | "0") => Ok(()),
+        "replication" => Err(refused(
+            Report::fatal(
+                sqlstate::FEATURE_NOT_SUPPORTED,
+                "replication connections are not allowed",
+            )
+            .detail("A replication stream cannot be reviewed.")
+            .hint("Connect replicas and backup tools to the database server directly."),
+        )),
+        "options" => check_options(value),
+        name if name.starts_with("_pq_.") => Ok(()),
+        name => check_setting(name, value),
+    }
+}
+
+/// A setting at startup is what `SET` would be: only what touches this session alone passes.
+fn check_setting(name: &str, value: &str) -> Result<(), Fault> {
+    let lower = name.to_ascii_lowercase();
+    if lower != "client_encoding" && settings::effect_of_assignment(&lower, value) != Effect::Session {
+        return Err(refused(
+            Report::fatal(
+                sqlstate::INSUFFICIENT_PRIVILEGE,
+                format!("parameter \"{name}\" cannot be set at connection start"),
+            )
+            .hint("Connect without it, and SET it in the session, where it can be reviewed."),
+        ));
+    }
+    if lower == "client_encoding" && !settings::encoding_is_safe(value) {
+        return Err(refused(
+            Report::fatal(
+                sqlstate::FEATURE_NOT_SUPPORTED,
+                format!(
+                    "client_encoding \"{value}\" is not supported: statements in it cannot be judged safely"
+                ),
+            )
+            .hint("Use UTF8."),
+        ));
+    }
+    Ok(())
+}
+
+/// `options`: switches as for the server's command line; `-c name=value` and `--name=value` alone are taken.
+/// Source: PostgreSQL manual, "Connection Control Functions", `options`; `pg_split_opts` in
+/// `src/backend/utils/init/postinit.c`.
+fn check_options(options: &str) -> Result<(), Fault> {
+    let mut words = split_options(options).into_iter();
+    while let Some(word) = words.next() {
+        let setting = match word.as_str() {
+            "-c" | "--" => words.next(),
+            _ => word
+                .strip_prefix("--")
+                .or_else(|| word.strip_prefix("-c"))
+                .map(str::to_owned),
+        };
+        let pair = setting.as_deref().and_then(|s| s.split_once('='));
+        let Some((name, value)) = pair else {
+            return Err(refused(
+                Report::fatal(
+                    sqlstate::INSUFFICIENT_PRIVILEGE,
+                    format!("option \"{word}\" cannot be given at connection start"),
+                )
+                .hint("Only -c name=value and --name=value are taken."),
+            ));
+        };
+        check_setting(&name.replace('-', "_"), value)?;
+    }
+    Ok(())
+}
+
+/// Splits at white space; a backslash takes the next character as it is.
+fn split_options(options: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut inside = false;
+    let mut characters = options.chars();
+    while let Some(c) = characters.next() {
+        if c.is_ascii_whitespace() || c == '\u{b}' {
+            if std::mem::take(&mut inside) {
+                words.push(std::mem::take(&mut word));
+            }
+            continue;
+        }
+        inside = true;
+        match c {
+            '\\' => word.extend(characters.next()),
+            c => word.push(c),
+        }
+    }
+    if inside {
+        words.push(word);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_split_as_postgresql_splits_them() {
+        assert_eq!(split_options("  -c a=b\t--c=d\\ e  "), ["-c", "a=b", "--c=d e"]);
+        assert_eq!(split_options(""), [""; 0]);
+    }
+
+    #[test]
+    fn options_take_settings_of_the_session_alone() {
+        for good in [
+            "",
+            "-c statement_timeout=5s",
+            "-cstatement_timeout=5s",
+            "--statement-timeout=5s",
+        ] {
+            assert!(check_options(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "-d 5",
+            "-c session_preload_libraries=x",
+            "--session-preload-libraries=x",
+            "-c role=postgres",
+            "-c",
+            "-c statement_timeout",
+            "-csession_preload_libraries=x",
+            "-c client_encoding=SJIS",
+            "-S 5",
+        ] {
+            assert!(check_options(bad).is_err(), "{bad}");
+        }
+    }
+}
