@@ -43,7 +43,7 @@ impl Leg {
 
     /// Bytes that wait to be written.
     pub(super) fn spill(&self) -> usize {
-        self.out.len()
+        self.out.len() + usize::from(self.stream.wants_flush())
     }
 
     /// Writes `bytes` at once as far as the connection takes them; the rest waits.
@@ -73,6 +73,9 @@ impl Leg {
         }
         if self.out.capacity() > KEEP_SPILL {
             self.out = BytesMut::new();
+        }
+        if self.stream.wants_flush() {
+            return Pin::new(&mut self.stream).poll_flush(cx);
         }
         Poll::Ready(Ok(()))
     }

@@ -38,7 +38,7 @@ impl Address {
     pub(super) async fn open(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(host, port) => TcpStream::connect((host.as_str(), *port)).await.map(Stream::tcp),
-            Self::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+            Self::Unix(path) => UnixStream::connect(path).await.map(Stream::unix),
         }
     }
 }

@@ -1,89 +1,67 @@
-//! A connection's bytes, whatever carries them.
+//! A connection's bytes, whatever carries them: a socket, or TLS over one.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsStream;
 
-/// A TCP or Unix-domain connection. All methods are as cancel-safe as tokio's.
+use super::socket::Socket;
+
+/// A connection. All methods are as cancel-safe as tokio's.
 #[derive(Debug)]
 pub enum Stream {
-    /// TCP.
-    Tcp(TcpStream),
-    /// A Unix-domain socket (to the server only).
-    Unix(UnixStream),
+    /// As the bytes are.
+    Plain(Socket),
+    /// TLS, after its handshake.
+    Tls(Box<TlsStream<Socket>>),
 }
-
-/// A peer is looked for after this much silence, and given up after [`GIVE_UP`].
-const SILENCE: Duration = Duration::from_secs(30);
-/// The time between two looks.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
-/// Looks without an answer until the peer is given up.
-const LOOKS: u32 = 3;
-/// How long bytes may stay unacknowledged (`TCP_USER_TIMEOUT`).
-const GIVE_UP: Duration = Duration::from_mins(1);
 
 impl Stream {
-    /// A TCP connection, set up so that small messages are not delayed and a peer whose machine has
-    /// gone is noticed within a minute, whether or not anything is being sent.
+    /// A TCP connection; see [`Socket::tcp`].
     #[must_use]
     pub fn tcp(stream: TcpStream) -> Self {
-        if let Err(error) = configure(&SockRef::from(&stream)) {
-            // It works without, only slower or blinder.
-            tracing::debug!(%error, "a socket option cannot be set");
-        }
-        Self::Tcp(stream)
+        Self::Plain(Socket::tcp(stream))
     }
 
-    /// Whether the peer has closed its side, also where unread bytes stand before the end.
-    /// Needs a readiness event that the runtime has seen: true within one turn of the event loop.
+    /// A Unix-domain connection.
+    #[must_use]
+    pub fn unix(stream: UnixStream) -> Self {
+        Self::Plain(Socket::Unix(stream))
+    }
+
+    /// The socket beneath.
+    #[must_use]
+    pub fn socket(&self) -> &Socket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Whether the peer has closed its side of the socket; see [`Socket::is_read_closed`].
     pub async fn is_read_closed(&self) -> bool {
-        // With unread bytes `ready` returns at once; without, the caller's read sees the end itself.
-        let interest = Interest::READABLE;
-        let ready = async {
-            match self {
-                Self::Tcp(s) => s.ready(interest).await,
-                Self::Unix(s) => s.ready(interest).await,
-            }
-        };
-        tokio::select! {
-            biased;
-            ready = ready => ready.is_ok_and(tokio::io::Ready::is_read_closed),
-            () = std::future::ready(()) => false,
+        self.socket().is_read_closed().await
+    }
+
+    /// Whether bytes that were taken have not reached the socket yet, so that it must be flushed: TLS
+    /// takes bytes while the socket is full.
+    #[must_use]
+    pub fn wants_flush(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.get_ref().1.wants_write(),
         }
     }
-}
-
-fn configure(socket: &SockRef<'_>) -> io::Result<()> {
-    let keepalive = TcpKeepalive::new()
-        .with_time(SILENCE)
-        .with_interval(LOOK_INTERVAL)
-        .with_retries(LOOKS);
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&keepalive)?;
-    user_timeout(socket)
-}
-
-#[cfg(target_os = "linux")]
-fn user_timeout(socket: &SockRef<'_>) -> io::Result<()> {
-    socket.set_tcp_user_timeout(Some(GIVE_UP))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn user_timeout(_: &SockRef<'_>) -> io::Result<()> {
-    let _ = GIVE_UP;
-    Ok(())
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(s) => Pin::new(s).poll_read(cx, buf),
-            Self::Unix(s) => Pin::new(s).poll_read(cx, buf),
+            Self::Plain(s) => Pin::new(s).poll_read(cx, buf),
+            Self::Tls(s) => Pin::new(s).poll_read(cx, buf),
         }
     }
 }
@@ -91,22 +69,22 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(s) => Pin::new(s).poll_write(cx, buf),
-            Self::Unix(s) => Pin::new(s).poll_write(cx, buf),
+            Self::Plain(s) => Pin::new(s).poll_write(cx, buf),
+            Self::Tls(s) => Pin::new(s).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(s) => Pin::new(s).poll_flush(cx),
-            Self::Unix(s) => Pin::new(s).poll_flush(cx),
+            Self::Plain(s) => Pin::new(s).poll_flush(cx),
+            Self::Tls(s) => Pin::new(s).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(s) => Pin::new(s).poll_shutdown(cx),
-            Self::Unix(s) => Pin::new(s).poll_shutdown(cx),
+            Self::Plain(s) => Pin::new(s).poll_shutdown(cx),
+            Self::Tls(s) => Pin::new(s).poll_shutdown(cx),
         }
     }
 }

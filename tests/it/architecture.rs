@@ -7,24 +7,25 @@ use std::path::{Path, PathBuf};
 const IMPORTS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("wire", &[]),
+    ("tls", &[]),
     ("config", &["model"]),
     ("sql", &["model"]),
     ("policy", &["model"]),
     ("store", &["model"]),
     ("identity", &["model", "store"]),
     ("approval", &["model", "policy", "store"]),
-    ("upstream", &["model", "wire", "approval"]),
+    ("upstream", &["model", "wire", "tls", "approval"]),
     (
         "session",
         &[
-            "model", "wire", "sql", "policy", "store", "identity", "approval", "upstream",
+            "model", "wire", "tls", "sql", "policy", "store", "identity", "approval", "upstream",
         ],
     ),
     ("console", &["model", "store", "identity", "approval"]),
     (
         "app",
         &[
-            "model", "wire", "config", "sql", "policy", "store", "identity", "approval", "upstream",
+            "model", "wire", "tls", "config", "sql", "policy", "store", "identity", "approval", "upstream",
             "session", "console",
         ],
     ),
@@ -47,6 +48,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["console", "app"]),
     ("askama", &["console"]),
     ("socket2", &["wire", "app"]),
+    ("rustls", &["tls", "cli"]),
+    ("tokio_rustls", &["tls", "wire"]),
 ];
 
 const LONGEST_FILE: usize = 600;
