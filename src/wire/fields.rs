@@ -43,9 +43,10 @@ impl<'b> Fields<'b> {
         Ok(i32::from_be_bytes([b[0], b[1], b[2], b[3]]))
     }
 
-    /// A 16-bit count, which must not be negative.
+    /// A 16-bit count, up to 65 535: PostgreSQL reads it without a sign (`pq_getmsgint`), and takes as many
+    /// parameters (`PQ_QUERY_PARAM_MAX_LIMIT` in `libpq-fe.h`).
     pub fn count(&mut self) -> Result<usize, Malformed> {
-        usize::try_from(self.i16()?).map_err(|_| Malformed("a negative count"))
+        Ok(self.i16()?.cast_unsigned().into())
     }
 
     /// Exactly `n` bytes.

@@ -174,6 +174,22 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_may_have_65535_parameters() {
+        let mut body = b"\0\0\xff\xff".to_vec();
+        body.extend([0, 1].repeat(65_535));
+        body.extend([0xff; 2]);
+        body.extend([0xff; 4].repeat(65_535));
+        body.extend([0, 0]);
+        let bind = Bind::read(&body).unwrap();
+        assert_eq!(
+            bind.values().filter(|value| *value == (true, None)).count(),
+            65_535
+        );
+        let parse = [b"\0\0\xff\xff".to_vec(), [0, 0, 0, 23].repeat(65_535)].concat();
+        assert_eq!(Parse::read(&parse).unwrap().types().count(), 65_535);
+    }
+
+    #[test]
     fn no_cut_or_longer_body_is_taken() {
         let body = bind_body();
         for end in 0..body.len() {
