@@ -8,9 +8,10 @@ use super::{Effect, RequestId, TableAccess};
 /// A bound value, decoded for reading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parameter {
-    /// `None` is SQL NULL. Binary values of types that are not decoded read `\x…` (hexadecimal).
+    /// `None` is SQL NULL. Binary values that are not decoded read `\x…` (hexadecimal), and their type says so.
     pub value: Option<String>,
-    /// The type's name where it is known, as in `int4`.
+    /// The type, as far as it is known, and what must be said about how the value is shown: `int4`, `OID 16400`,
+    /// `int4, shown as bytes: …`. `None` for a text whose type is not known.
     pub r#type: Option<String>,
 }
 

@@ -9,4 +9,5 @@ mod refused;
 mod stopping;
 mod store_down;
 mod transactions;
+mod values;
 mod withdrawn;

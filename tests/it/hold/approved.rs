@@ -112,7 +112,7 @@ async fn bound_values_of_many_types_are_shown_and_then_stored() {
     .await;
     assert_eq!(inserted.unwrap(), 1);
     let tag = tag.to_string();
-    let expected = ["11", "élève", "12345.678", "2026-02-03T04:05:06.5Z", &tag];
+    let expected = ["11", "élève", "12345.678", "2026-02-03 04:05:06.5+00", &tag];
     assert_eq!(request.parameters(), expected.map(Some));
     let types: Vec<&str> = request
         .field("parameters")
