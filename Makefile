@@ -5,7 +5,7 @@ ARGS ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint doc bench
+.PHONY: help setup demo test lint doc fuzz bench
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -26,6 +26,10 @@ lint: ## formatting and lints, as in CI
 
 doc: ## the code's documentation, private items too
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+
+fuzz: ## the parsers of what comes from outside, with arbitrary bytes (ARGS="--seconds 600 framer")
+	@scripts/setup --with-fuzz
+	@scripts/fuzz $(ARGS)
 
 bench: ## transactions per second direct, through pgbouncer and through holdpoint (ARGS="--quick")
 	@scripts/setup --with-bench

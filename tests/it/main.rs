@@ -13,5 +13,6 @@ mod support;
 mod architecture;
 mod attack;
 mod console;
+mod corpus;
 mod hold;
 mod relay;

@@ -109,10 +109,10 @@ pub(super) fn array(
     for at in 0..shape.elements {
         let begin = shape.begin_at(at);
         if at > 0 {
-            (0..begin).for_each(|_| out.push('}'));
+            out.push_str(&"}".repeat(begin));
             out.push(delimiter);
         }
-        (0..begin).for_each(|_| out.push('{'));
+        out.push_str(&"{".repeat(begin));
         match counted(fields)? {
             None => out.push_str("NULL"),
             Some(bytes) => {
@@ -126,7 +126,7 @@ pub(super) fn array(
             return Ok(());
         }
     }
-    lengths.iter().for_each(|_| out.push('}'));
+    out.push_str(&"}".repeat(lengths.len()));
     Ok(())
 }
 

@@ -102,16 +102,17 @@ fn write(
 }
 
 impl Binary {
-    fn of(fraction: u64, exponent: i32, bits: u32, bias: i32) -> Self {
-        let is_subnormal = exponent == 0;
+    /// From the two parts of an IEEE 754 number whose fraction has so many bits.
+    fn of(fraction: u64, biased: i32, width: u32, bias: i32) -> Self {
+        let is_subnormal = biased == 0;
         Self {
             mantissa: if is_subnormal {
                 fraction
             } else {
-                fraction | 1 << bits
+                fraction | 1 << width
             },
-            exponent: exponent.max(1) - bias - bits.cast_signed(),
-            is_lowest: fraction == 0 && exponent > 1,
+            exponent: biased.max(1) - bias - width.cast_signed(),
+            is_lowest: fraction == 0 && biased > 1,
         }
     }
 

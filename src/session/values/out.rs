@@ -86,9 +86,7 @@ impl Out {
 
     /// `part`, with `escape` before those of its characters that need it, in quotation marks if `quoted`.
     pub(super) fn push_part(&mut self, part: &Self, quoted: bool, escape: impl Fn(char) -> Option<char>) {
-        if !quoted {
-            self.push_str(&part.text);
-        } else {
+        if quoted {
             self.push('"');
             for c in part.text.chars() {
                 if let Some(before) = escape(c) {
@@ -99,6 +97,8 @@ impl Out {
             if !part.cut {
                 self.push('"');
             }
+        } else {
+            self.push_str(&part.text);
         }
         self.cut |= part.cut;
         self.has_money |= part.has_money;

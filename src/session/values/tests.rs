@@ -212,7 +212,7 @@ fn rows_in_rows_end_somewhere() {
         let length = i32::try_from(row.len()).unwrap();
         row = [words(&[1, 2249, length]), row].concat();
         if depth < 2 {
-            assert!(read(2249, &row).starts_with("("));
+            assert!(read(2249, &row).starts_with('('));
         }
     }
     assert!(is_refused(2249, &row));
@@ -323,4 +323,18 @@ proptest! {
         bytes.splice(0..0, head);
         holds(of.array, &bytes);
     }
+}
+
+/// The inputs of the fuzz target `values`: two bytes of OID, and a value.
+#[test]
+fn the_values_that_fuzzing_begins_with_are_shown_in_bounds() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/values");
+    let mut inputs = 0;
+    for input in folder.read_dir().unwrap() {
+        let bytes = std::fs::read(input.unwrap().path()).unwrap();
+        let (oid, value) = bytes.split_first_chunk().unwrap();
+        holds(u16::from_be_bytes(*oid).into(), value);
+        inputs += 1;
+    }
+    assert!(inputs > 50, "{inputs} inputs in {}", folder.display());
 }
