@@ -1,10 +1,11 @@
 //! The gate: what a frame would run, and what policy says to it.
 //!
-//! Whatever can start work on the server passes here: simple queries, and Bind (the server plans and
-//! may evaluate functions then, before any Execute). An Execute only goes on with a portal that was
+//! Whatever can start work on the server passes here: simple queries, function calls, and Bind (the server
+//! plans and may evaluate functions then, before any Execute). An Execute only goes on with a portal that was
 //! judged at its Bind; where the portal's text is an SQL `EXECUTE`, what it stands for is looked at
 //! again, since the name may mean something else by now.
 
+mod call;
 mod refusals;
 mod resolve;
 
@@ -36,7 +37,7 @@ const NAMES_LIMIT: usize = 20_000;
 /// A statement that does not simply pass.
 #[derive(Debug)]
 pub(super) struct Gated {
-    /// `Q` or `B`.
+    /// `Q`, `F` or `B`.
     pub(super) tag: u8,
     /// The length of its frame.
     pub(super) frame: usize,
@@ -62,7 +63,7 @@ pub(super) enum Ruling {
 #[derive(Debug)]
 pub(super) struct Pass {
     judged: Arc<Judged>,
-    /// `None` for a simple query.
+    /// `None` for a simple query or a function call.
     pub(super) portal: Option<Box<[u8]>>,
     /// What the names in it stood for when it was judged.
     resolved: Vec<Prepared>,
@@ -294,10 +295,10 @@ impl Session {
         let run = self
             .runs
             .start(running, pass.portal.as_deref(), self.intake.segment);
-        if tag == b'Q' {
-            self.note_query(pass, Some(run))
-        } else {
-            self.note_bind(pass, true)
+        match tag {
+            b'Q' => self.note_query(pass, Some(run)),
+            b'F' => self.note_call(Some(run)),
+            _ => self.note_bind(pass, true),
         }
     }
 

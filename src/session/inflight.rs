@@ -32,6 +32,12 @@ pub(super) enum Expect {
         /// The segment it is.
         segment: u64,
     },
+    /// A FunctionCall, until its ReadyForQuery.
+    Call {
+        run: Option<RunId>,
+        /// The segment it is.
+        segment: u64,
+    },
     Parse {
         /// `None`: the unnamed statement.
         name: Option<Box<[u8]>>,
@@ -316,6 +322,14 @@ impl Inflight {
         }
     }
 
+    /// FunctionCallResponse.
+    pub(super) fn call_returned(&mut self) -> Result<Seen, Desync> {
+        match self.front() {
+            Some(Expect::Call { run, .. }) => Ok(Seen { run: *run, rows: 0 }),
+            _ => Err(UNASKED),
+        }
+    }
+
     /// CopyInResponse: what the client sends now is data; Syncs before it are ignored.
     pub(super) fn copy_in(&mut self) -> Result<(), Desync> {
         match self.front() {
@@ -381,7 +395,7 @@ impl Inflight {
             return pass(Seen::default());
         }
         match self.front() {
-            Some(Expect::Query { run, .. }) => pass(Seen { run: *run, rows: 0 }),
+            Some(Expect::Query { run, .. } | Expect::Call { run, .. }) => pass(Seen { run: *run, rows: 0 }),
             Some(Expect::Probe {
                 accepted,
                 in_transaction: false,
@@ -441,6 +455,7 @@ impl Inflight {
             Some(
                 Expect::Sync(segment)
                 | Expect::Query { segment, .. }
+                | Expect::Call { segment, .. }
                 | Expect::Poison {
                     simple: true,
                     segment,

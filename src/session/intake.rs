@@ -275,7 +275,8 @@ impl Session {
             Step::Stop(stop) => {
                 // What is held or denied is judged in its place: whether in a transaction, and that the
                 // server listens, is known once what is before it is answered.
-                let early = tag == b'Q' && matches!(stop, Stop::Held(_)) && !self.inflight.is_empty();
+                let early =
+                    matches!(tag, b'Q' | b'F') && matches!(stop, Stop::Held(_)) && !self.inflight.is_empty();
                 self.intake.stop = Some(if early { Stop::Drain } else { stop });
                 return Ok(());
             }
@@ -287,10 +288,10 @@ impl Session {
             }
         }
         span.at += frame.len();
-        if matches!(tag, b'S' | b'H' | b'Q' | b'c' | b'f') {
+        if matches!(tag, b'S' | b'H' | b'Q' | b'F' | b'c' | b'f') {
             span.release = span.at;
             self.intake.discarding = false;
-            self.intake.segment += u64::from(matches!(tag, b'S' | b'Q'));
+            self.intake.segment += u64::from(matches!(tag, b'S' | b'Q' | b'F'));
         }
         Ok(())
     }
@@ -316,7 +317,7 @@ impl Session {
         }
         // What an approved statement changes may change what the next one means.
         let waits = !self.inflight.is_empty() && self.runs.any_before(self.intake.segment);
-        if waits && matches!(tag, b'Q' | b'P' | b'B') {
+        if waits && matches!(tag, b'Q' | b'F' | b'P' | b'B') {
             return Ok(Step::Stop(Stop::Drain));
         }
         match tag {
@@ -325,7 +326,7 @@ impl Session {
             b'B' => return self.step_bind(body, frame.len()),
             b'E' => return self.step_execute(body),
             b'X' => return Ok(Step::Stop(Stop::Terminate)),
-            b'F' => return Ok(Step::Refuse(no_fast_path())),
+            b'F' => return self.step_call(body, frame.len()),
             b'D' => {
                 let statement = statement_of(frontend::target(body)?)?;
                 self.inflight.push(Expect::Describe { statement })?;
@@ -425,15 +426,6 @@ pub(super) fn plain_name(name: &[u8]) -> Result<&[u8], Malformed> {
             "names of prepared statements and portals must be ASCII here",
         ))
     }
-}
-
-fn no_fast_path() -> Report {
-    Report::error(
-        sqlstate::INSUFFICIENT_PRIVILEGE,
-        "function calls by the fast-path protocol are not allowed",
-    )
-    .detail("A FunctionCall message names its function by number and cannot be reviewed.")
-    .hint("Call the function in a SELECT.")
 }
 
 /// Asks the server to send what it has answered so far; has no answer of its own.

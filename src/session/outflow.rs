@@ -129,6 +129,11 @@ impl Session {
     fn pass_unseen(&mut self, header: Header) -> Result<(), Fault> {
         match header.tag {
             b'T' => self.inflight.described().map_err(Fault::desync),
+            b'V' => {
+                let seen = self.inflight.call_returned().map_err(Fault::desync)?;
+                self.runs.completed(seen.run, "");
+                Ok(())
+            }
             b'E' => {
                 self.erred(&ServerError::default());
                 Ok(())

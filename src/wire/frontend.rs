@@ -62,12 +62,7 @@ impl<'b> Bind<'b> {
         let statement = fields.cstr()?;
         let format_count = fields.count()?;
         let formats = fields.bytes(format_count * 2)?;
-        let values = fields.count()?;
-        let start = fields.rest();
-        for _ in 0..values {
-            read_value(&mut fields)?;
-        }
-        let value_bytes = &start[..start.len() - fields.rest().len()];
+        let (values, value_bytes) = read_values(&mut fields)?;
         let results = fields.count()?;
         fields.bytes(results * 2)?;
         fields.end()?;
@@ -104,6 +99,52 @@ impl<'b> Bind<'b> {
             (binary, read_value(&mut fields).unwrap_or_default())
         })
     }
+}
+
+/// FunctionCall, the fast path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionCall<'b> {
+    /// The function, by the OID that it has in `pg_proc`.
+    pub function: u32,
+    /// Its arguments, laid out as a Bind's values are. The names are empty.
+    pub arguments: Bind<'b>,
+}
+
+impl<'b> FunctionCall<'b> {
+    /// Reads a FunctionCall message's body.
+    pub fn read(body: &'b [u8]) -> Result<Self, Malformed> {
+        let mut fields = Fields::of(body);
+        let function = fields.i32()?.cast_unsigned();
+        let format_count = fields.count()?;
+        let formats = fields.bytes(format_count * 2)?;
+        let (values, value_bytes) = read_values(&mut fields)?;
+        // The result's format.
+        fields.i16()?;
+        fields.end()?;
+        if format_count > 1 && format_count != values {
+            return Err(Malformed(
+                "function call message has a wrong number of argument formats",
+            ));
+        }
+        let arguments = Bind {
+            portal: b"",
+            statement: b"",
+            formats,
+            values,
+            value_bytes,
+        };
+        Ok(Self { function, arguments })
+    }
+}
+
+/// A count, and so many values: how many, and their bytes.
+fn read_values<'b>(fields: &mut Fields<'b>) -> Result<(usize, &'b [u8]), Malformed> {
+    let values = fields.count()?;
+    let start = fields.rest();
+    for _ in 0..values {
+        read_value(fields)?;
+    }
+    Ok((values, &start[..start.len() - fields.rest().len()]))
 }
 
 fn read_value<'b>(fields: &mut Fields<'b>) -> Result<Option<&'b [u8]>, Malformed> {
@@ -198,6 +239,21 @@ mod tests {
         let mut longer = body;
         longer.push(0);
         assert!(Bind::read(&longer).is_err());
+    }
+
+    #[test]
+    fn a_function_call_gives_its_arguments() {
+        let mut body = 964_u32.to_be_bytes().to_vec();
+        body.extend(b"\0\x01\0\x01\0\x02\0\0\0\x04\0\0\0\x2a\xff\xff\xff\xff\0\x01");
+        let call = FunctionCall::read(&body).unwrap();
+        assert_eq!(call.function, 964);
+        let arguments: Vec<_> = call.arguments.values().collect();
+        assert_eq!(arguments, [(true, Some(&b"\0\0\0*"[..])), (true, None)]);
+        for end in 0..body.len() {
+            assert!(FunctionCall::read(&body[..end]).is_err(), "cut at {end}");
+        }
+        body.push(0);
+        assert!(FunctionCall::read(&body).is_err());
     }
 
     #[test]

@@ -27,6 +27,15 @@ pub(super) fn not_ascii() -> Report {
     .detail("The server may know the same name by other bytes, so that what it stands for cannot be told.")
 }
 
+pub(super) fn not_reviewable() -> Report {
+    Report::error(
+        sqlstate::INSUFFICIENT_PRIVILEGE,
+        "this function call by the fast-path protocol is not allowed",
+    )
+    .detail("A FunctionCall message names its function by number and cannot be reviewed, unless the function is one of large objects.")
+    .hint("Call the function in a SELECT.")
+}
+
 pub(super) fn only_unnamed() -> Report {
     Report::error(
         sqlstate::FEATURE_NOT_SUPPORTED,
