@@ -16,17 +16,18 @@ use bytes::Bytes;
 
 use super::inflight::{Desync, Expect, RunId};
 use super::intake::{Misstep, Step, Stop, plain_name};
-use super::names::{Lookup, Prepared, Source};
+use super::names::{Lookup, Prepared, Source, cut};
 use super::relay::Session;
 use super::values;
 use crate::approval::{Allowed, Running, Standing, stand};
 use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, NameOp, Parameter};
 use crate::policy::Subject;
 use crate::wire::backend::TransactionStatus;
-use crate::wire::{Report, frontend, sqlstate};
+use crate::wire::{Malformed, Report, frontend, sqlstate};
 use refusals::{changed, fetch_instead, missing, not_ascii, only_unnamed};
 use resolve::{
-    Resolved, changes_names, executes, fetches, is_ambiguous, judged_alone, resolve, with_prepared,
+    Doubt, Resolved, UNSEEN, changes_names, executes, fetches, is_ambiguous, judged_alone, resolve,
+    with_prepared,
 };
 
 /// More texts with EXECUTE bound to the unnamed portal than this, in one transaction, are refused.
@@ -158,7 +159,7 @@ impl Session {
                 text: Bytes::copy_from_slice(parse.text),
             })));
         };
-        let name = plain_name(parse.name)?;
+        let name = self.name_of(parse.name)?;
         let kept = self.names.kept.load(Ordering::Relaxed);
         if self.names.len() >= NAMES_LIMIT || kept > self.limits.max_message {
             return Ok(Step::Refuse(
@@ -192,15 +193,17 @@ impl Session {
         if let Some(approved) = self.intake.approved.take() {
             return Ok(Step::Approved(Box::new(approved)));
         }
-        let portal = plain_name(bind.portal)?;
-        let prepared = match self
-            .names
-            .lookup(plain_name(bind.statement)?, self.intake.segment)
-        {
+        let portal = self.name_of(bind.portal)?;
+        let statement = self.name_of(bind.statement)?;
+        let found = if cut(statement).is_ascii() {
+            self.names.lookup(statement, self.intake.segment)
+        } else {
+            // The server may know it by other bytes.
+            Lookup::Missing
+        };
+        let prepared = match found {
             Lookup::Known(prepared) => prepared.clone(),
-            Lookup::Missing => {
-                return Ok(Step::Refuse(missing(&String::from_utf8_lossy(bind.statement))));
-            }
+            Lookup::Missing => return self.step_bind_unseen(bind.statement, portal),
             Lookup::Unanswered => return Ok(Step::Stop(Stop::Drain)),
         };
         let (judged, source) = match prepared {
@@ -212,7 +215,8 @@ impl Session {
             }
         };
         let named = !portal.is_empty() && changes_names(&judged);
-        if named || executes(&judged) && self.portal_executes.len() >= EXECUTES_LIMIT {
+        let crowded = executes(&judged) && self.portal_executes.len() >= EXECUTES_LIMIT;
+        if (named || crowded) && !self.passes_unknown() {
             return Ok(Step::Refuse(only_unnamed()));
         }
         Ok(match self.rule(&judged) {
@@ -257,11 +261,27 @@ impl Session {
         })
     }
 
+    /// Bind to a statement that this session has not seen being prepared: mostly there is none. Where policy lets
+    /// pass what is unknown, the server itself says so.
+    fn step_bind_unseen(&mut self, statement: &[u8], portal: &[u8]) -> Result<Step, Misstep> {
+        let judged = judged_alone(Facts::unknown(UNSEEN));
+        let Standing::Passes(proof) = stand(self.decide(&judged)) else {
+            return Ok(Step::Refuse(missing(&String::from_utf8_lossy(statement))));
+        };
+        let pass = Pass {
+            judged,
+            portal: Some(portal.into()),
+            resolved: Vec::new(),
+        };
+        self.note_bind(pass, false)?;
+        Ok(Step::Allowed(proof))
+    }
+
     /// Execute: its portal was judged at its Bind (or DECLARE). Where that was a text with `EXECUTE name`,
     /// the name may stand for something else by now.
     pub(super) fn step_execute(&mut self, body: &[u8]) -> Result<Step, Misstep> {
         let (portal, rows) = frontend::execute(body)?;
-        let portal = plain_name(portal)?;
+        let portal = self.name_of(portal)?;
         let mut names = None;
         if portal.is_empty() {
             for bound in &self.portal_executes {
@@ -325,13 +345,15 @@ impl Session {
         self.note_cursors(&pass);
         self.inflight.push(Expect::Bind)?;
         if pass.portal.as_deref().is_none_or(|portal| !portal.is_empty()) {
-            // A text that does something to names is not bound to a named portal: see `step_bind`.
+            // A text that does something to names is not bound to a named portal (see `step_bind`), unless
+            // policy lets pass what is unknown, as what its names then stand for is.
             return Ok(());
         }
         let executes = executes(&pass.judged);
         self.portal_names = changes_names(&pass.judged).then(|| Arc::clone(&pass.judged));
         let known = |bound: &PortalExecute| !approved && Arc::ptr_eq(&bound.judged, &pass.judged);
-        if executes && !self.portal_executes.iter().any(known) {
+        let room = self.portal_executes.len() < EXECUTES_LIMIT;
+        if executes && room && !self.portal_executes.iter().any(known) {
             let approved = approved.then_some(pass.resolved);
             self.portal_executes.push(PortalExecute {
                 judged: pass.judged,
@@ -358,6 +380,22 @@ impl Session {
         self.policy.decide(&self.subject(), judged)
     }
 
+    /// Whether policy lets pass what cannot be judged. Then nothing is refused for that it cannot be.
+    fn passes_unknown(&self) -> bool {
+        self.decide(&judged_alone(Facts::unknown(UNSEEN))) == Decision::Allow
+    }
+
+    /// A name of the protocol's, if it is what it seems (see [`plain_name`]) or need not be.
+    pub(super) fn name_of<'n>(&self, name: &'n [u8]) -> Result<&'n [u8], Malformed> {
+        plain_name(name).or_else(|malformed| {
+            if self.passes_unknown() {
+                Ok(name)
+            } else {
+                Err(malformed)
+            }
+        })
+    }
+
     fn subject(&self) -> Subject<'_> {
         Subject {
             database: &self.who.database,
@@ -378,21 +416,24 @@ impl Session {
             // The server itself answers 25P02, as it would directly; nothing can run.
             return ruled(Decision::Allow, judged, Vec::new());
         }
-        if judged
+        let ambiguous = judged
             .statements
             .iter()
-            .any(|s| s.name_op.as_ref().is_some_and(is_ambiguous))
-        {
-            return Ruled::Refused(not_ascii());
-        }
+            .any(|s| s.name_op.as_ref().is_some_and(is_ambiguous));
         let fetches = !self.cursors.is_empty() && judged.statements.iter().any(fetches);
-        if !fetches && !executes(judged) {
+        if !ambiguous && !fetches && !executes(judged) {
             return ruled(self.decide(judged), judged, Vec::new());
         }
-        match resolve(judged, &self.names, &self.cursors, self.intake.segment) {
-            Resolved::As(judged, prepared) => ruled(self.decide(&judged), &judged, prepared),
-            Resolved::Missing(name) => Ruled::Missing(name),
-            Resolved::Unanswered => Ruled::Unanswered,
+        let Resolved::As { judged, used, doubt } =
+            resolve(judged, &self.names, &self.cursors, self.intake.segment)
+        else {
+            return Ruled::Unanswered;
+        };
+        // People are not asked about what nobody can tell them; where policy lets it pass, the server answers.
+        match (ruled(self.decide(&judged), &judged, used), doubt) {
+            (Ruled::Stops(..), Some(Doubt::Missing(name))) => Ruled::Missing(name),
+            (Ruled::Stops(..), Some(Doubt::NotAscii)) => Ruled::Refused(not_ascii()),
+            (ruled, _) => ruled,
         }
     }
 

@@ -328,11 +328,11 @@ impl Session {
             b'X' => return Ok(Step::Stop(Stop::Terminate)),
             b'F' => return self.step_call(body, frame.len()),
             b'D' => {
-                let statement = statement_of(frontend::target(body)?)?;
+                let statement = self.statement_of(frontend::target(body)?)?;
                 self.inflight.push(Expect::Describe { statement })?;
             }
             b'C' => {
-                let statement = statement_of(frontend::target(body)?)?;
+                let statement = self.statement_of(frontend::target(body)?)?;
                 self.inflight.push(Expect::Close { statement })?;
             }
             b'S' => self.inflight.push_sync(self.intake.segment)?,
@@ -341,6 +341,13 @@ impl Session {
             _ => {}
         }
         Ok(Step::Control)
+    }
+
+    fn statement_of(&self, target: Target<'_>) -> Result<Option<Box<[u8]>>, Malformed> {
+        match target {
+            Target::Statement(name) => Ok(Some(self.name_of(name)?.into())),
+            Target::Portal(name) => self.name_of(name).map(|_| None),
+        }
     }
 }
 
@@ -407,13 +414,6 @@ fn refuse_malformed(misstep: Misstep) -> Result<Step, Fault> {
 
 fn broken(desync: Desync) -> Fault {
     Fault::ClientProtocol(desync.to_string())
-}
-
-fn statement_of(target: Target<'_>) -> Result<Option<Box<[u8]>>, Malformed> {
-    match target {
-        Target::Statement(name) => Ok(Some(plain_name(name)?.into())),
-        Target::Portal(name) => plain_name(name).map(|_| None),
-    }
 }
 
 /// The name of a prepared statement or portal. The server compares names after converting them from the

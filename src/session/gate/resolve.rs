@@ -12,9 +12,22 @@ use crate::session::names::{Lookup, Names, Prepared};
 
 /// What became of resolving a text.
 pub(super) enum Resolved {
-    As(Arc<Judged>, Vec<Prepared>),
-    Missing(String),
+    As {
+        judged: Arc<Judged>,
+        /// What its names stand for.
+        used: Vec<Prepared>,
+        /// Set where a name stands for something that is not known here. Then `judged` is `unknown`.
+        doubt: Option<Doubt>,
+    },
     Unanswered,
+}
+
+/// Why it is not known what a name stands for.
+pub(super) enum Doubt {
+    /// Nothing of this name was prepared before the eyes of the session. A function may have done it.
+    Missing(String),
+    /// The server may know the same name by other bytes.
+    NotAscii,
 }
 
 /// Joins what SQL `EXECUTE` names with what it would execute: a PREPARE before it in the same text, or
@@ -22,10 +35,15 @@ pub(super) enum Resolved {
 pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment: u64) -> Resolved {
     let mut prepared_here: Vec<(&str, Prepared)> = Vec::new();
     let mut used = Vec::new();
+    let mut doubt = None;
     let mut statements = Vec::with_capacity(judged.statements.len());
     for statement in &judged.statements {
         let mut statement = Statement::clone(statement);
         match judged_op(judged, statements.len()) {
+            Some(op) if is_ambiguous(op) => {
+                statement.facts.absorb(&Facts::unknown(NOT_ASCII));
+                doubt.get_or_insert(Doubt::NotAscii);
+            }
             Some(NameOp::Prepare { name, prepared }) => {
                 prepared_here.push((name, Prepared::Sql(Arc::clone(prepared))));
             }
@@ -39,7 +57,12 @@ pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment
                     // The PREPARE in the text fails where the name exists, and then nothing behind it runs.
                     (Some(here), _) => here,
                     (None, Lookup::Known(known)) => known.clone(),
-                    (None, Lookup::Missing) => return Resolved::Missing(name.clone()),
+                    (None, Lookup::Missing) => {
+                        statement.facts.absorb(&Facts::unknown(UNSEEN));
+                        doubt.get_or_insert_with(|| Doubt::Missing(name.clone()));
+                        statements.push(statement);
+                        continue;
+                    }
                 };
                 absorb(&mut statement.facts, &known);
                 used.push(known);
@@ -53,8 +76,17 @@ pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment
         }
         statements.push(statement);
     }
-    Resolved::As(Arc::new(Judged { statements }), used)
+    Resolved::As {
+        judged: Arc::new(Judged { statements }),
+        used,
+        doubt,
+    }
 }
+
+pub(super) const UNSEEN: &str =
+    "it executes a prepared statement that this session has not seen being prepared";
+const NOT_ASCII: &str =
+    "it names a prepared statement by a name that is not ASCII, which may stand for another here";
 
 fn judged_op(judged: &Judged, at: usize) -> Option<&NameOp> {
     judged.statements.get(at).and_then(|s| s.name_op.as_ref())

@@ -1,7 +1,8 @@
 //! Names of prepared statements and portals: no way around the gate through the one or the other.
 
-use crate::support::Proxy;
+use super::EVERYTHING_PASSES;
 use crate::support::raw::{Frames, Message, Raw, describe, tags};
+use crate::support::{Proxy, Role};
 
 #[tokio::test]
 async fn a_statement_prepared_by_sql_is_held_when_the_protocol_binds_it() {
@@ -261,4 +262,88 @@ async fn let_through(proxy: &Proxy, alice: &mut Raw) -> Vec<Message> {
         answer = alice.ready() => answer,
         () = approving => unreachable!("it goes on for ever"),
     }
+}
+
+#[tokio::test]
+async fn where_the_unknown_passes_every_name_is_the_servers_to_know() {
+    let proxy = Proxy::with()
+        .policy(EVERYTHING_PASSES)
+        .role(Role::Trust)
+        .start()
+        .await;
+    let e = Frames::new;
+    let hidden = "DO $$ BEGIN EXECUTE 'PREPARE hidden AS SELECT 7'; END $$";
+    let scripts = [
+        (1, e().query(hidden)),
+        (1, e().query("EXECUTE hidden")),
+        (1, e().query("EXECUTE hidden; SELECT 1")),
+        (1, e().bind("", "hidden", &[]).execute("", 0).sync()),
+        (1, e().query("EXECUTE nowhere")),
+        (1, e().bind("", "nowhere", &[]).execute("", 0).sync()),
+        (2, e().query("BEGIN").bind("", "nowhere", &[]).sync()),
+        (1, e().bind("", "nowhere", &[]).sync()),
+        (1, e().query("ROLLBACK")),
+        (2, e().query("PREPARE \"né\" AS SELECT 8").query("EXECUTE \"né\"")),
+        (1, e().bind("", "né", &[]).execute("", 0).sync()),
+        (2, e().query("DEALLOCATE \"né\"").query("EXECUTE \"né\"")),
+        (
+            1,
+            e().parse("ñ", "SELECT 9")
+                .describe_statement("ñ")
+                .bind("ö", "ñ", &[])
+                .describe_portal("ö")
+                .execute("ö", 0)
+                .close_statement("ñ")
+                .sync(),
+        ),
+        (1, e().bind("ö", "ñ", &[]).sync()),
+        (
+            1,
+            e().parse("x", "EXECUTE hidden")
+                .bind("p", "x", &[])
+                .execute("p", 0)
+                .sync(),
+        ),
+        (
+            1,
+            e().parse("y", "DEALLOCATE hidden")
+                .bind("p", "y", &[])
+                .execute("p", 0)
+                .sync(),
+        ),
+        (1, e().bind("", "x", &[]).execute("", 0).sync()),
+    ];
+    let mut direct = Raw::past(&proxy).await;
+    let mut through = proxy.alice.raw().await;
+    for (ready, frames) in scripts {
+        direct.send(&frames).await;
+        let expected = direct.answers(ready).await;
+        through.send(&frames).await;
+        let answer = through.answers(ready).await;
+        assert_eq!(describe(&answer), describe(&expected));
+        assert_eq!(answer, expected, "{}", describe(&expected));
+    }
+}
+
+#[tokio::test]
+async fn what_was_prepared_out_of_sight_does_not_run_where_the_unknown_is_held() {
+    let proxy = Proxy::start().await;
+    let mut alice = proxy.alice.raw().await;
+    let hidden = "DO $$ BEGIN EXECUTE 'PREPARE hidden AS DELETE FROM items WHERE id = 3'; END $$";
+    alice.send(Frames::new().query(hidden)).await;
+    proxy.bob.approves_next().await;
+    assert_eq!(tags(&alice.ready().await), "CZ");
+    for sent in [
+        Frames::new().query("EXECUTE hidden"),
+        Frames::new().query("SELECT 1; EXECUTE hidden"),
+        Frames::new().bind("", "hidden", &[]).execute("", 0).sync(),
+        Frames::new().bind("p", "hidden", &[]).execute("p", 0).sync(),
+        Frames::new().statement("EXECUTE hidden").sync(),
+    ] {
+        alice.send(&sent).await;
+        let answer = alice.ready().await;
+        let error = answer.iter().find(|m| m.tag == b'E').unwrap();
+        assert_eq!(error.code(), "26000", "{}", describe(&answer));
+    }
+    assert_eq!(proxy.database.items().await, 10);
 }
