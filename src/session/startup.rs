@@ -11,6 +11,7 @@ use super::handle::Entered;
 use super::leg::Leg;
 use super::relay::Session;
 use super::{Fault, Shared, Who, login};
+use crate::policy::{Policy, Subject};
 use crate::sql::{Meaning, settings};
 use crate::upstream::{self, Connected};
 use crate::wire::backend::TransactionStatus;
@@ -47,7 +48,8 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
     if shared.sessions.len() >= shared.limits.max_connections {
         return Err(Fault::TooManyConnections);
     }
-    let database = parameters::check(&startup)?;
+    let asked = parameters::check(&startup)?;
+    let database = asked.database;
     negotiation::negotiate(&startup, client);
     let user = startup.parameter("user").unwrap_or_default();
     let principal = login::authenticate(shared, client, user).await?;
@@ -61,6 +63,12 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
             .hint("holdpoint knows databases by the NAME of [databases.NAME] in its configuration."),
         )
     })?;
+    let subject = Subject {
+        database,
+        user: &principal.name,
+        groups: &principal.groups,
+    };
+    asked.decide(&policy_of(shared), &subject)?;
     let connected = upstream::connect(target, parameters::passed_on(&startup))
         .await
         .map_err(Fault::Upstream)?;
@@ -90,12 +98,7 @@ impl LoggedIn {
             connected,
             entered,
         } = self;
-        let policy = Arc::clone(
-            &shared
-                .policy
-                .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
+        let policy = policy_of(shared);
         client.out().extend_from_slice(&connected.greeting);
         reply::backend_key_data(entered.handle.pid, entered.handle.secret, client.out());
         reply::ready_for_query(connected.status, client.out());
@@ -125,6 +128,12 @@ impl LoggedIn {
         };
         (session, entered)
     }
+}
+
+/// The policy in force now.
+fn policy_of(shared: &Shared) -> Arc<Policy> {
+    let policy = shared.policy.read();
+    Arc::clone(&policy.unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
 /// What texts mean under the settings that the server has reported.

@@ -1,7 +1,8 @@
 //! The first packets: questions about encryption, and what a client may ask for at its start.
 
-use crate::support::Proxy;
+use super::EVERYTHING_PASSES;
 use crate::support::raw::{Frames, Raw, tags};
+use crate::support::{Proxy, Role};
 
 const SSL_REQUEST: &[u8] = &[0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f];
 const GSSENC_REQUEST: &[u8] = &[0, 0, 0, 8, 4, 0xd2, 0x16, 0x30];
@@ -115,6 +116,42 @@ async fn what_cannot_be_reviewed_is_refused_at_the_start() {
         assert_eq!(error.field(b'S').as_deref(), Some("FATAL"));
         assert!(raw.is_closed().await);
     }
+}
+
+#[tokio::test]
+async fn what_policy_lets_pass_can_be_set_at_the_start() {
+    let proxy = Proxy::with()
+        .policy(EVERYTHING_PASSES)
+        .role(Role::Superuser)
+        .start()
+        .await;
+    for (parameter, value, show, expected) in [
+        ("role", "app", "role", "app"),
+        (
+            "session_replication_role",
+            "replica",
+            "session_replication_role",
+            "replica",
+        ),
+        ("app.tenant", "1", "app.tenant", "1"),
+        ("client_encoding", "SJIS", "client_encoding", "SJIS"),
+        (
+            "search_path",
+            "public, pg_catalog",
+            "search_path",
+            "public, pg_catalog",
+        ),
+        ("options", "-c log_statement=all -S 3MB", "work_mem", "3MB"),
+    ] {
+        let (mut raw, answer) = proxy.alice.raw_with(&[(parameter, value)]).await;
+        let last = answer.last().unwrap();
+        assert_eq!(last.tag, b'Z', "{parameter} = {value}: {last:?}");
+        raw.send(Frames::new().query(&format!("SHOW {show}"))).await;
+        assert_eq!(raw.ready().await[1].values(), [expected], "{parameter} = {value}");
+    }
+    // What is wrong is the server's to say.
+    let (_, answer) = proxy.alice.raw_with(&[("client_encoding", "nonsense")]).await;
+    assert_eq!(answer.last().unwrap().code(), "22023");
 }
 
 #[tokio::test]
