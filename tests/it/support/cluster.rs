@@ -206,9 +206,18 @@ fn programs() -> PathBuf {
     }
     folders.extend(versioned("/usr/lib/postgresql", ""));
     folders.extend(versioned("/usr", "pgsql-"));
+    let complete = |folder: &PathBuf| folder.join("initdb").exists() && folder.join("postgres").exists();
+    // Where links lead: beside them stands the real psql, while that on the PATH may be a script that is slow to
+    // start, as Debian's.
+    let real = |folder: PathBuf| {
+        let postgres = fs::canonicalize(folder.join("postgres")).ok();
+        let real = postgres.and_then(|postgres| postgres.parent().map(Path::to_path_buf));
+        real.filter(complete).unwrap_or(folder)
+    };
     folders
         .into_iter()
-        .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
+        .find(complete)
+        .map(real)
         .expect("PostgreSQL's server programs: install them, or say where they are with PGBIN")
 }
 
