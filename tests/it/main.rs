@@ -15,4 +15,5 @@ mod attack;
 mod console;
 mod corpus;
 mod hold;
+mod regress;
 mod relay;

@@ -4,7 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod driver;
-mod home;
+pub(crate) mod home;
 mod log;
 pub(crate) mod people;
 pub(crate) mod poll;

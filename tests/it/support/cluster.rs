@@ -117,8 +117,20 @@ impl Cluster {
     }
 
     fn start() -> Self {
+        let cluster = Self::make("pg", |folder| {
+            fs::write(folder.join("pg_hba.conf"), HBA).expect("a file");
+            fs::write(folder.join("postgresql.conf"), SETTINGS).expect("a file");
+        });
+        cluster.run_script("postgres", ROLES);
+        cluster.run_script("postgres", &format!("CREATE DATABASE {TEMPLATE} OWNER app"));
+        cluster.run_script(TEMPLATE, SHOP);
+        cluster
+    }
+
+    /// Makes and starts one in the folder `name`, once `configure` has written to its data folder.
+    fn make(name: &str, configure: impl FnOnce(&Path)) -> Self {
         let bin = programs();
-        let folder = home::home().join("pg");
+        let folder = home::home().join(name);
         let account = Account::of_the_server();
         fs::create_dir(&folder).expect("a folder");
         account.own(&folder);
@@ -136,20 +148,16 @@ impl Cluster {
             .arg(&folder);
         let made = initdb.status().expect("initdb starts");
         assert!(made.success(), "initdb failed: {}", read(&log));
-        fs::write(folder.join("pg_hba.conf"), HBA).expect("a file");
-        fs::write(folder.join("postgresql.conf"), SETTINGS).expect("a file");
+        configure(&folder);
 
         let port = (0..10)
             .find_map(|_| listen(&bin, &folder, &account, &log))
             .unwrap_or_else(|| panic!("PostgreSQL does not start: {}", read(&log)));
-        let cluster = Self { bin, folder, port };
-        cluster.run_script("postgres", ROLES);
-        cluster.run_script("postgres", &format!("CREATE DATABASE {TEMPLATE} OWNER app"));
-        cluster.run_script(TEMPLATE, SHOP);
-        cluster
+        Self { bin, folder, port }
     }
 
-    fn run_script(&self, database: &str, script: &str) {
+    /// Runs a script as the superuser.
+    pub(crate) fn run_script(&self, database: &str, script: &str) {
         let done = Command::new(self.psql())
             .args([
                 "--no-psqlrc",
@@ -164,6 +172,41 @@ impl Cluster {
             .output()
             .expect("psql starts");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+
+/// A server of a test's own, which takes everybody without a password. Dropped, it is stopped and removed.
+#[derive(Debug)]
+pub(crate) struct OwnCluster(Cluster);
+
+impl OwnCluster {
+    /// Starts one that is as `initdb` makes it, but for these lines of `postgresql.conf`. `name` is its folder's.
+    pub(crate) fn start(name: &str, settings: &str) -> Self {
+        Self(Cluster::make(name, |folder| {
+            let file = folder.join("postgresql.conf");
+            let made = fs::read_to_string(&file).expect("initdb has made it");
+            fs::write(file, format!("{made}\n{settings}")).expect("a file");
+        }))
+    }
+}
+
+impl std::ops::Deref for OwnCluster {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.0
+    }
+}
+
+impl Drop for OwnCluster {
+    fn drop(&mut self) {
+        let folder = &self.0.folder;
+        let _ = Account::of_the_server()
+            .command(self.0.bin.join("pg_ctl"), &folder.with_extension("log"))
+            .args(["stop", "--mode=immediate", "--pgdata"])
+            .arg(folder)
+            .status();
+        let _ = fs::remove_dir_all(folder);
     }
 }
 

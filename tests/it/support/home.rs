@@ -25,15 +25,16 @@ read -r _
 for file in "$1"/running/*; do
     [ -e "$file" ] && kill -9 "$(cat "$file")"
 done
-if [ -s "$1/pg/postmaster.pid" ]; then
-    postmaster=$(head -n 1 "$1/pg/postmaster.pid")
+for file in "$1"/*/postmaster.pid; do
+    [ -s "$file" ] || continue
+    postmaster=$(head -n 1 "$file")
     kill -QUIT "$postmaster"
     looks=0
     while kill -0 "$postmaster" && [ $looks -lt 100 ]; do
         sleep 0.1
         looks=$((looks + 1))
     done
-fi
+done
 rm -rf "$1"
 "#;
 
@@ -44,7 +45,7 @@ pub(super) fn home() -> &'static Path {
 }
 
 /// A new folder below [`home`].
-pub(super) fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let path = home().join(format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     std::fs::create_dir(&path).expect("a folder");
