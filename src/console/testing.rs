@@ -140,6 +140,7 @@ impl TestConsole {
                 application_name: "psql".to_owned(),
                 client_addr: "10.1.2.3:50123".to_owned(),
                 in_transaction: false,
+                transaction_since: None,
             },
             statement: "DELETE FROM payments WHERE id = $1".to_owned(),
             parameters: vec![Parameter {

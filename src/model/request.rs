@@ -28,6 +28,8 @@ pub struct Origin {
     pub client_addr: String,
     /// Whether it would run inside an open transaction block: locks may be held meanwhile.
     pub in_transaction: bool,
+    /// Since when that block has been open, as far as ReadyForQuery told: at least for so long.
+    pub transaction_since: Option<Timestamp>,
 }
 
 /// What is asked for, before it has a state.

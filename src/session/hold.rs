@@ -267,6 +267,9 @@ impl Session {
                 application_name: self.who.application_name.clone(),
                 client_addr: self.who.client_addr.clone(),
                 in_transaction: self.status == TransactionStatus::InTransaction,
+                transaction_since: self
+                    .transaction_since
+                    .filter(|_| self.status == TransactionStatus::InTransaction),
             },
             statement: String::from_utf8_lossy(&gated.text).into_owned(),
             parameters: gated.parameters.clone(),

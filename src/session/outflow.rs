@@ -185,7 +185,7 @@ impl Session {
     }
 
     fn ready(&mut self, body: &[u8]) -> Result<Relay, Fault> {
-        self.status = backend::ready_for_query(body).map_err(Fault::server_message)?;
+        self.note_status(backend::ready_for_query(body).map_err(Fault::server_message)?);
         let (relay, segment) = self.inflight.ready(&mut self.names).map_err(Fault::desync)?;
         if let Some(segment) = segment {
             self.runs.ready(segment, self.status);

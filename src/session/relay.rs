@@ -10,6 +10,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use jiff::Timestamp;
+
 use super::cursors::Cursors;
 use super::gate::PortalExecute;
 use super::handle::SessionHandle;
@@ -53,6 +55,8 @@ pub(super) struct Session {
     pub(super) status: TransactionStatus,
     /// The settings that change what a text means, as the server reports them.
     pub(super) meaning: Meaning,
+    /// Since when `status` says that a transaction block is open.
+    pub(super) transaction_since: Option<Timestamp>,
     /// The server has sent a FATAL error: its end is explained.
     pub(super) server_said_goodbye: bool,
     /// Something was forwarded since the server was last ready: a cancel request has a target, and the
@@ -235,6 +239,16 @@ impl Session {
         if self.status == TransactionStatus::Idle && self.intake.clearance.is_empty() {
             // Nothing of what is noted here outlives its transaction.
             self.portal_executes.clear();
+        }
+    }
+
+    /// ReadyForQuery says whether a transaction block is open.
+    pub(super) fn note_status(&mut self, status: TransactionStatus) {
+        self.status = status;
+        if status == TransactionStatus::Idle {
+            self.transaction_since = None;
+        } else if self.transaction_since.is_none() {
+            self.transaction_since = Some(self.shared.clock.now());
         }
     }
 

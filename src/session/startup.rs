@@ -122,6 +122,7 @@ impl LoggedIn {
             runs: super::runs::Runs::default(),
             status: TransactionStatus::Idle,
             meaning: meaning_of(&connected.parameters),
+            transaction_since: None,
             server_said_goodbye: false,
             busy: false,
             client_ended: false,

@@ -120,6 +120,7 @@ pub(crate) fn request(number: u64) -> NewRequest {
             application_name: "psql".to_owned(),
             client_addr: "192.0.2.7:50123".to_owned(),
             in_transaction: true,
+            transaction_since: Some(start()),
         },
         statement: "DELETE FROM orders WHERE id = $1".to_owned(),
         parameters: vec![

@@ -123,7 +123,11 @@ fn effect(request: &Request) -> String {
         text.push_str(", WITHOUT A WHERE");
     }
     if request.in_transaction {
-        text.push_str(", inside an open transaction: it may hold locks while it waits");
+        text.push_str(", inside an open transaction");
+        if let Some(since) = request.transaction_since {
+            let _ = write!(text, " (since {})", since.strftime("%H:%M:%S UTC"));
+        }
+        text.push_str(": it may hold locks while it waits");
     }
     text
 }
@@ -240,7 +244,7 @@ mod tests {
             "statement": "DELETE\n  FROM payments\u{202e} WHERE id = $1", "parameters": [{"value": "4711", "type": "int4"}, {"value": null, "type": null}],
             "command": "DELETE", "effect": "write",
             "tables": [{"schema": null, "name": "payments", "written": true}], "functions": [], "signals": [],
-            "unfiltered": false, "in_transaction": true, "rule": "writes need a DBA",
+            "unfiltered": false, "in_transaction": true, "transaction_since": "2026-03-01T11:58:00Z", "rule": "writes need a DBA",
             "created_at": "2026-03-01T12:00:00Z", "expires_at": "2026-03-01T12:30:00Z",
             "reviews": [{"reviewer": "bob", "groups": ["dba"], "verdict": "approve", "comment": "ok", "at": "2026-03-01T12:01:00Z"}],
             "reason": null, "outcome": null
@@ -271,7 +275,7 @@ mod tests {
             "    DELETE\n      FROM payments\\u{202e} WHERE id = $1\n    $1 = '4711' (int4)\n    $2 = NULL\n",
             "asked by     alice on shop\n",
             "from         psql\\u{1b}]0;x, 127.0.0.1:50000\n",
-            "effect       write (DELETE), inside an open transaction",
+            "effect       write (DELETE), inside an open transaction (since 11:58:00 UTC)",
             "tables       payments (changed)\n",
             "needs        approval by one member each of: dba, security\n",
             "(in 14 min)\n",

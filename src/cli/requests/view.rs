@@ -43,6 +43,8 @@ pub(super) struct Request {
     #[serde(default)]
     pub(super) in_transaction: bool,
     #[serde(default)]
+    pub(super) transaction_since: Option<Timestamp>,
+    #[serde(default)]
     pub(super) rule: String,
     #[serde(default)]
     pub(super) reviews: Vec<Review>,

@@ -57,6 +57,7 @@ async fn a_request_has_the_shape_that_is_promised() {
             "signals": [],
             "unfiltered": false,
             "in_transaction": false,
+            "transaction_since": null,
             "rule": "writes need a DBA",
             "created_at": "2026-03-01T12:00:00Z",
             "expires_at": "2026-03-01T12:30:00Z",

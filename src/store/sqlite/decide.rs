@@ -147,9 +147,9 @@ async fn insert_request(
     sqlx::query(
         "INSERT INTO requests (id, state, note, settled_at, database_name, user_name, application_name, \
          client_addr, in_transaction, statement, parameters, digest, command, effect, tables, functions, \
-         signals, unfiltered, rule, group_names, created_at, expires_at) \
+         signals, unfiltered, rule, group_names, created_at, expires_at, transaction_since) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-         ?20, ?21, ?22)",
+         ?20, ?21, ?22, ?23)",
     )
     .bind(request.id.as_str())
     .bind(state.as_str())
@@ -173,6 +173,12 @@ async fn insert_request(
     .bind(row::to_json(&request.groups)?)
     .bind(request.created_at.as_microsecond())
     .bind(request.expires_at.as_microsecond())
+    .bind(
+        request
+            .origin
+            .transaction_since
+            .map(jiff::Timestamp::as_microsecond),
+    )
     .execute(connection)
     .await
     .map_err(|error| match error.as_database_error() {

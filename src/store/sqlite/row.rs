@@ -70,6 +70,7 @@ fn asked(row: &SqliteRow) -> Result<NewRequest, StoreError> {
             application_name: column(row, "application_name")?,
             client_addr: column(row, "client_addr")?,
             in_transaction: column(row, "in_transaction")?,
+            transaction_since: optional_time(row, "transaction_since")?,
         },
         statement: column(row, "statement")?,
         parameters: json(row, "parameters")?,
