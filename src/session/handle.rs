@@ -2,7 +2,7 @@
 //!
 //! Flags and a waker: a session that nothing is said to pays one relaxed load for each turn.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
@@ -23,9 +23,13 @@ pub(super) struct SessionHandle {
     /// Something was said; look at the others.
     signalled: AtomicBool,
     stopping: AtomicBool,
-    withdrawal: AtomicBool,
-    /// The session waits for people.
-    holding: AtomicBool,
+    /// The hold that is to be withdrawn, by its number; 0 is none.
+    withdrawal: AtomicU64,
+    /// The hold in which the session waits for people, by its number; 0 is none. Numbers are not used again, so
+    /// that a cancel request which comes too late for one hold is not taken for the next.
+    holding: AtomicU64,
+    /// The number of the latest hold.
+    holds: AtomicU64,
     /// Something was forwarded that is not answered.
     busy: AtomicBool,
     /// A cancel request is on its way to the server.
@@ -43,19 +47,22 @@ impl SessionHandle {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Whether the requester asked to withdraw; asked once.
+    /// Whether the requester asked to withdraw what is held now; asked once.
     pub(super) fn take_withdrawal(&self) -> bool {
         if !self.is_stopping() {
             self.signalled.store(false, Ordering::Release);
         }
-        self.withdrawal.swap(false, Ordering::AcqRel)
+        let asked = self.withdrawal.swap(0, Ordering::AcqRel);
+        asked != 0 && asked == self.holding.load(Ordering::SeqCst)
     }
 
     pub(super) fn set_holding(&self, holding: bool) {
-        if holding {
-            self.withdrawal.store(false, Ordering::Release);
-        }
-        self.holding.store(holding, Ordering::SeqCst);
+        let number = if holding {
+            self.holds.fetch_add(1, Ordering::Relaxed) + 1
+        } else {
+            0
+        };
+        self.holding.store(number, Ordering::SeqCst);
     }
 
     /// With [`Self::is_cancelling`] a Dekker pair: either the canceller sees that nothing runs, or the
@@ -88,8 +95,9 @@ impl SessionHandle {
 
     /// Carries out a cancel request: withdraws what is held, or cancels what runs, or does nothing.
     async fn cancel(&self) {
-        if self.holding.load(Ordering::SeqCst) {
-            self.withdrawal.store(true, Ordering::Release);
+        let hold = self.holding.load(Ordering::SeqCst);
+        if hold != 0 {
+            self.withdrawal.fetch_max(hold, Ordering::AcqRel);
             self.signalled.store(true, Ordering::Release);
             self.wake();
             return;
@@ -159,8 +167,9 @@ impl Sessions {
                     upstream,
                     signalled: AtomicBool::new(false),
                     stopping: AtomicBool::new(false),
-                    withdrawal: AtomicBool::new(false),
-                    holding: AtomicBool::new(false),
+                    withdrawal: AtomicU64::new(0),
+                    holding: AtomicU64::new(0),
+                    holds: AtomicU64::new(0),
                     busy: AtomicBool::new(false),
                     cancelling: AtomicBool::new(false),
                     waker: Mutex::new(None),
