@@ -99,6 +99,7 @@ impl Story {
                 application_name: self.application.to_owned(),
                 client_addr: "10.20.4.17:51822".to_owned(),
                 in_transaction: self.statement.contains("payments"),
+                transaction_since: None,
             },
             statement: self.statement.to_owned(),
             parameters: self

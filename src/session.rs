@@ -164,7 +164,7 @@ async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
     )
     .await;
     match ended {
-        Err(Fault::ServerGone) if session.server_said_goodbye => Ok(()),
+        Err(Fault::ServerGone) if session.goodbye.is_some() => Ok(()),
         ended => ended,
     }
 }

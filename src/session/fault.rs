@@ -25,8 +25,8 @@ pub(crate) enum Fault {
     ClientIo(#[source] io::Error),
     #[error("the client broke the protocol: {0}")]
     ClientProtocol(String),
-    #[error("a message of {size} bytes is larger than the {limit} bytes that can be judged")]
-    MessageTooLarge { size: usize, limit: usize },
+    #[error("the client sent a message of type 0x{0:02X} during COPY from stdin")]
+    ClientInCopy(u8),
     #[error("the server closed the connection")]
     ServerGone,
     #[error("the server's connection failed: {0}")]
@@ -81,7 +81,10 @@ impl Fault {
     }
 
     pub(super) fn desync(desync: Desync) -> Self {
-        Self::ServerProtocol(desync.to_string())
+        match desync {
+            Desync::InCopy(tag) => Self::ClientInCopy(tag),
+            Desync::Unasked => Self::ServerProtocol(desync.to_string()),
+        }
     }
 
     pub(super) fn server_message(error: Malformed) -> Self {
@@ -93,12 +96,10 @@ impl Fault {
         Some(match self {
             Self::ClientGone | Self::ClientIo(_) => return None,
             Self::ClientProtocol(what) => Report::fatal(sqlstate::PROTOCOL_VIOLATION, what.clone()),
-            Self::MessageTooLarge { size, limit } => Report::fatal(
-                sqlstate::PROGRAM_LIMIT_EXCEEDED,
-                format!("a message of {size} bytes is too large to be judged"),
-            )
-            .detail(format!("The limit is {limit} bytes."))
-            .hint("Send large data with COPY, or ask the operator to raise [proxy] max_message."),
+            Self::ClientInCopy(_) => Report::fatal(
+                sqlstate::PROTOCOL_VIOLATION,
+                "terminating connection because protocol synchronization was lost",
+            ),
             Self::ServerGone | Self::ServerIo(_) | Self::ServerProtocol(_) => Report::fatal(
                 sqlstate::CONNECTION_FAILURE,
                 "the database server closed the connection unexpectedly",
@@ -134,6 +135,17 @@ impl Fault {
         })
     }
 
+    /// What the client hears before that: PostgreSQL ends a COPY with an error before it ends the session.
+    fn prelude(&self) -> Option<Report> {
+        match self {
+            Self::ClientInCopy(tag) => Some(Report::error(
+                sqlstate::PROTOCOL_VIOLATION,
+                Desync::InCopy(*tag).to_string(),
+            )),
+            _ => None,
+        }
+    }
+
     pub(super) fn log(&self, peer: SocketAddr) {
         match self {
             Self::ClientGone | Self::ShuttingDown | Self::Abandoned { .. } => {
@@ -156,6 +168,9 @@ impl Fault {
 pub(super) async fn tell(fault: Fault, client: &mut Leg, peer: SocketAddr) {
     fault.log(peer);
     let Some(report) = fault.report() else { return };
+    if let Some(prelude) = fault.prelude() {
+        prelude.encode(client.out());
+    }
     report.encode(client.out());
     let farewell = async {
         std::future::poll_fn(|cx| client.poll_drain(cx)).await?;

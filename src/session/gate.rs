@@ -5,6 +5,7 @@
 //! judged at its Bind; where the portal's text is an SQL `EXECUTE`, what it stands for is looked at
 //! again, since the name may mean something else by now.
 
+mod bind;
 mod call;
 mod refusals;
 mod resolve;
@@ -16,22 +17,20 @@ use bytes::Bytes;
 
 use super::inflight::{Desync, Expect, RunId};
 use super::intake::{Misstep, Step, Stop, plain_name};
-use super::names::{Lookup, Prepared, Source, cut};
+use super::names::{Prepared, Source};
 use super::relay::Session;
-use super::values;
 use crate::approval::{Allowed, Running, Standing, stand};
 use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, NameOp, Parameter};
 use crate::policy::Subject;
 use crate::wire::backend::TransactionStatus;
 use crate::wire::{Malformed, Report, frontend, sqlstate};
-use refusals::{changed, fetch_instead, missing, not_ascii, only_unnamed};
+pub(super) use bind::Large;
+use refusals::{changed, fetch_instead, missing, not_ascii};
 use resolve::{
     Doubt, Resolved, UNSEEN, changes_names, executes, fetches, is_ambiguous, judged_alone, resolve,
     with_prepared,
 };
 
-/// More texts with EXECUTE bound to the unnamed portal than this, in one transaction, are refused.
-const EXECUTES_LIMIT: usize = 64;
 /// More prepared statements than this in one session are refused.
 const NAMES_LIMIT: usize = 20_000;
 
@@ -180,101 +179,12 @@ impl Session {
                 &self.names.kept,
             )
         });
+        self.intake.has_doubt |= !plain;
         let prepared = Prepared::Protocol { judged, source };
         self.names.announce(name, self.intake.segment, prepared.clone());
         let name = (!name.is_empty()).then(|| name.into());
         self.inflight.push(Expect::Parse { name, prepared })?;
         Ok(Step::Control)
-    }
-
-    /// Bind.
-    pub(super) fn step_bind(&mut self, body: &[u8], frame: usize) -> Result<Step, Misstep> {
-        let bind = frontend::Bind::read(body)?;
-        if let Some(approved) = self.intake.approved.take() {
-            return Ok(Step::Approved(Box::new(approved)));
-        }
-        let portal = self.name_of(bind.portal)?;
-        let statement = self.name_of(bind.statement)?;
-        let found = if cut(statement).is_ascii() {
-            self.names.lookup(statement, self.intake.segment)
-        } else {
-            // The server may know it by other bytes.
-            Lookup::Missing
-        };
-        let prepared = match found {
-            Lookup::Known(prepared) => prepared.clone(),
-            Lookup::Missing => return self.step_bind_unseen(bind.statement, portal),
-            Lookup::Unanswered => return Ok(Step::Stop(Stop::Drain)),
-        };
-        let (judged, source) = match prepared {
-            Prepared::Protocol { judged, source } => (judged, source),
-            Prepared::Sql(sql) => {
-                let text = Bytes::copy_from_slice(sql.text.as_bytes());
-                let source = Source::new(text, Arc::new([]), &self.names.kept);
-                (judged_alone(sql.facts.clone()), Some(source))
-            }
-        };
-        let named = !portal.is_empty() && changes_names(&judged);
-        let crowded = executes(&judged) && self.portal_executes.len() >= EXECUTES_LIMIT;
-        if (named || crowded) && !self.passes_unknown() {
-            return Ok(Step::Refuse(only_unnamed()));
-        }
-        Ok(match self.rule(&judged) {
-            Ruled::Passes(proof, resolved) => {
-                self.note_bind(
-                    Pass {
-                        judged,
-                        portal: Some(portal.into()),
-                        resolved,
-                    },
-                    false,
-                )?;
-                Step::Allowed(proof)
-            }
-            Ruled::Stops(ruling, facts, resolved) => match source {
-                Some(source) => Step::Stop(Stop::Held(Box::new(Gated {
-                    tag: b'B',
-                    frame,
-                    ruling,
-                    text: with_prepared(&source.text, &resolved),
-                    parameters: values::parameters(&bind, &source.types),
-                    facts,
-                    probed: false,
-                    pass: Pass {
-                        judged,
-                        portal: Some(portal.into()),
-                        resolved,
-                    },
-                }))),
-                // It passed when it was parsed, and its text was not kept for people to read.
-                None => Step::Refuse(
-                    Report::error(
-                        sqlstate::INVALID_SQL_STATEMENT_NAME,
-                        "the prepared statement is no longer allowed to run without approval",
-                    )
-                    .hint("Prepare it again."),
-                ),
-            },
-            Ruled::Missing(name) => Step::Refuse(missing(&name)),
-            Ruled::Refused(report) => Step::Refuse(report),
-            Ruled::Unanswered => Step::Stop(Stop::Drain),
-        })
-    }
-
-    /// Bind to a statement that this session has not seen being prepared: mostly there is none. Where policy lets
-    /// pass what is unknown, the server itself says so.
-    fn step_bind_unseen(&mut self, statement: &[u8], portal: &[u8]) -> Result<Step, Misstep> {
-        let judged = judged_alone(Facts::unknown(UNSEEN));
-        let Standing::Passes(proof) = stand(self.decide(&judged)) else {
-            return Ok(Step::Refuse(missing(&String::from_utf8_lossy(statement))));
-        };
-        let pass = Pass {
-            judged,
-            portal: Some(portal.into()),
-            resolved: Vec::new(),
-        };
-        self.note_bind(pass, false)?;
-        Ok(Step::Allowed(proof))
     }
 
     /// Execute: its portal was judged at its Bind (or DECLARE). Where that was a text with `EXECUTE name`,
@@ -305,6 +215,7 @@ impl Session {
             self.names.announce_all(judged, self.intake.segment);
         }
         let run = self.runs.executed(portal, self.intake.segment);
+        self.intake.has_bound = true;
         self.inflight.push(Expect::Execute { names, run, rows })?;
         Ok(Step::Control)
     }
@@ -339,28 +250,6 @@ impl Session {
             run,
             segment: self.intake.segment,
         })
-    }
-
-    fn note_bind(&mut self, pass: Pass, approved: bool) -> Result<(), Desync> {
-        self.note_cursors(&pass);
-        self.inflight.push(Expect::Bind)?;
-        if pass.portal.as_deref().is_none_or(|portal| !portal.is_empty()) {
-            // A text that does something to names is not bound to a named portal (see `step_bind`), unless
-            // policy lets pass what is unknown, as what its names then stand for is.
-            return Ok(());
-        }
-        let executes = executes(&pass.judged);
-        self.portal_names = changes_names(&pass.judged).then(|| Arc::clone(&pass.judged));
-        let known = |bound: &PortalExecute| !approved && Arc::ptr_eq(&bound.judged, &pass.judged);
-        let room = self.portal_executes.len() < EXECUTES_LIMIT;
-        if executes && room && !self.portal_executes.iter().any(known) {
-            let approved = approved.then_some(pass.resolved);
-            self.portal_executes.push(PortalExecute {
-                judged: pass.judged,
-                approved,
-            });
-        }
-        Ok(())
     }
 
     /// Notes cursors and named portals that do more than read: what is fetched from them is judged again.
@@ -437,14 +326,12 @@ impl Session {
         }
     }
 
-    /// Whether the transaction has failed for certain: then the server takes only its end
-    /// (`IsAbortedTransactionBlockState` in `exec_simple_query`, `exec_parse_message`,
-    /// `exec_bind_message` and `exec_execute_message`).
+    /// Whether the transaction has failed for certain: the last answer said so, and nothing is on its way that
+    /// could end it. Then the server takes only its end (`IsAbortedTransactionBlockState` in
+    /// `exec_simple_query`, `exec_parse_message`, `exec_bind_message` and `exec_execute_message`); a Parse, a
+    /// Describe and a Close change nothing about that.
     fn server_refuses_all_but_the_end(&self) -> bool {
-        self.status == TransactionStatus::Failed
-            && !self.busy
-            && self.inflight.is_empty()
-            && self.intake.clearance.is_empty()
+        self.status == TransactionStatus::Failed && !self.intake.has_bound && !self.inflight.awaits_ready()
     }
 }
 

@@ -27,6 +27,16 @@ enum Waited {
     Settled(Settlement),
     /// The requester pressed Ctrl-C.
     Cancelled,
+    /// An earlier message of its pipeline failed: the server would skip it.
+    Skipped,
+}
+
+/// What becomes of a frame that was held.
+enum Verdict {
+    Runs(crate::approval::Running),
+    Refused(Report),
+    /// It is dropped without a word: the client has had the error that skips it.
+    Skipped,
 }
 
 impl Session {
@@ -35,7 +45,7 @@ impl Session {
         self.intake.stop = Some(Stop::Deciding);
         let request = self.request(&gated);
         let verdict = match &gated.ruling {
-            Ruling::Deny { rule, reason } => Err(self.deny(request, rule, reason).await),
+            Ruling::Deny { rule, reason } => Verdict::Refused(self.deny(request, rule, reason).await),
             Ruling::Hold(terms) => {
                 let held = Held {
                     id: request.id,
@@ -54,7 +64,7 @@ impl Session {
                     Ok(ticket) => self.wait(ticket, &held).await?,
                     Err(error) => {
                         tracing::error!(%error, "cannot record a held statement");
-                        Err(notices::cannot_record())
+                        Verdict::Refused(notices::cannot_record())
                     }
                 }
             }
@@ -62,7 +72,7 @@ impl Session {
         self.handle.set_holding(false);
         self.intake.stop = None;
         match verdict {
-            Ok(running) => {
+            Verdict::Runs(running) => {
                 // The frame is cleared, and forwarded at the end of its unit, when the intake resumes.
                 self.intake.approved = Some(Approved {
                     running,
@@ -70,7 +80,9 @@ impl Session {
                 });
                 Ok(())
             }
-            Err(report) => self.refuse_held(&gated, report).await,
+            Verdict::Refused(report) => self.refuse_held(&gated, report).await,
+            // The intake drops it when it resumes.
+            Verdict::Skipped => Ok(()),
         }
     }
 
@@ -94,22 +106,20 @@ impl Session {
     }
 
     /// Waits until the request is settled, and gives the right to run it or the reason why not.
-    async fn wait(
-        &mut self,
-        mut ticket: Ticket,
-        held: &Held,
-    ) -> Result<Result<crate::approval::Running, Report>, Fault> {
+    async fn wait(&mut self, mut ticket: Ticket, held: &Held) -> Result<Verdict, Fault> {
         match self.wait_settled(&mut ticket, held).await {
             Ok(Waited::Settled(Settlement::Approved(reviews))) => self.start(ticket, held, &reviews).await,
             Ok(Waited::Settled(settlement)) => {
                 ticket.close();
-                Ok(Err(notices::settled(&settlement, held)))
+                Ok(Verdict::Refused(notices::settled(&settlement, held)))
             }
             Ok(Waited::Cancelled) => {
-                if let Err(error) = ticket.withdraw("withdrawn by the requester").await {
-                    tracing::error!(request.id = %held.id, %error, "cannot record a withdrawal");
-                }
-                Ok(Err(notices::withdrawn(held)))
+                withdraw(ticket, held, "withdrawn by the requester").await;
+                Ok(Verdict::Refused(notices::withdrawn(held)))
+            }
+            Ok(Waited::Skipped) => {
+                withdraw(ticket, held, "an earlier message of its pipeline failed").await;
+                Ok(Verdict::Skipped)
             }
             Err(Fault::ShuttingDown) => {
                 if let Err(error) = ticket.abandon("the proxy was stopped").await {
@@ -120,14 +130,13 @@ impl Session {
             Err(fault) => {
                 let why = match fault {
                     Fault::ServerGone | Fault::ServerIo(_) | Fault::ServerProtocol(_) => {
-                        "the server closed the session"
+                        let state = self.goodbye.as_ref().map(|error| error.sqlstate.as_str());
+                        closed_by_server(state)
                     }
                     Fault::Store(_) => "the store failed while it waited",
                     _ => "the requester went away",
                 };
-                if let Err(error) = ticket.withdraw(why).await {
-                    tracing::error!(request.id = %held.id, %error, "cannot record a withdrawal");
-                }
+                withdraw(ticket, held, why).await;
                 Err(fault)
             }
         }
@@ -145,6 +154,7 @@ impl Session {
                 moved = poll_fn(|cx| self.poll_relay(cx)) => match moved? {
                     Event::Shutdown => return Err(Fault::ShuttingDown),
                     Event::CancelRequested => return Ok(Waited::Cancelled),
+                    Event::Skipped => return Ok(Waited::Skipped),
                     Event::Stopped => {}
                 },
                 settlement = ticket.settled() => {
@@ -163,20 +173,15 @@ impl Session {
     }
 
     /// Approved: makes the intent durable, if the client is still there.
-    async fn start(
-        &mut self,
-        ticket: Ticket,
-        held: &Held,
-        reviews: &[Review],
-    ) -> Result<Result<crate::approval::Running, Report>, Fault> {
+    async fn start(&mut self, ticket: Ticket, held: &Held, reviews: &[Review]) -> Result<Verdict, Fault> {
         // A dropped ticket is withdrawn: a client that has gone runs nothing.
         self.is_client_there().await?;
         let running = match ticket.start().await {
             Ok(Started::Running(running)) => running,
-            Ok(Started::NotApproved) => return Ok(Err(notices::not_approved(held))),
+            Ok(Started::NotApproved) => return Ok(Verdict::Refused(notices::not_approved(held))),
             Err(error) => {
                 tracing::error!(request.id = %held.id, %error, "cannot record that a statement runs");
-                return Ok(Err(notices::cannot_record()));
+                return Ok(Verdict::Refused(notices::cannot_record()));
             }
         };
         if let Err(fault) = self.is_client_there().await {
@@ -185,7 +190,7 @@ impl Session {
         }
         tracing::info!(request.id = %held.id, "approved; forwarding");
         self.say(&notices::approved(held, reviews));
-        Ok(Ok(running))
+        Ok(Verdict::Runs(running))
     }
 
     /// Refuses the frame that was held: drops it, and answers in its place.
@@ -297,8 +302,13 @@ impl Session {
         let judged = loop {
             tokio::select! {
                 judged = &mut judged => break judged,
-                moved = poll_fn(|cx| self.poll_relay(cx)) => if moved? == Event::Shutdown {
-                    return Err(Fault::ShuttingDown);
+                moved = poll_fn(|cx| self.poll_relay(cx)) => match moved? {
+                    Event::Shutdown => return Err(Fault::ShuttingDown),
+                    Event::Skipped => {
+                        self.intake.stop = None;
+                        return Ok(());
+                    }
+                    Event::Stopped | Event::CancelRequested => {}
                 },
             }
         };
@@ -331,6 +341,25 @@ impl Session {
             in_transaction,
         });
         self.intake.stop = Some(Stop::Probing(gated));
+    }
+}
+
+/// Why a request ends with its session, by the SQLSTATE of the server's last word.
+fn closed_by_server(state: Option<&str>) -> &'static str {
+    match state {
+        Some("25P03") => "the server closed the session: its transaction had been idle for too long (25P03)",
+        Some("25P04") => "the server closed the session: its transaction had lasted for too long (25P04)",
+        Some("57P05") => "the server closed the session: it had been idle for too long (57P05)",
+        Some("57P01") => "the server closed the session: an administrator ended it (57P01)",
+        Some("57P02") => "the server closed the session: another of its processes crashed (57P02)",
+        Some(_) => "the server closed the session with an error of its own",
+        None => "the connection to the server was lost",
+    }
+}
+
+async fn withdraw(ticket: Ticket, held: &Held, why: &'static str) {
+    if let Err(error) = ticket.withdraw(why).await {
+        tracing::error!(request.id = %held.id, %error, "cannot record a withdrawal");
     }
 }
 

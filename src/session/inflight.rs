@@ -5,6 +5,9 @@
 //! replies alone. A reply that does not fit the entry at the front, and a frame whose fate cannot be told
 //! from the replies, end the session: what the names stand for rests on this pairing.
 
+//! What a COPY FROM STDIN does to it stands in `copy.rs`.
+
+mod copy;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +18,7 @@ use super::names::{Names, Prepared};
 use crate::model::Judged;
 use crate::wire::Report;
 use crate::wire::backend::ServerError;
+use copy::Copying;
 
 /// Identifies a statement that people approved, among those running in this session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +65,8 @@ pub(super) enum Expect {
     },
     /// With the segment that it ends.
     Sync(u64),
+    /// Our own Sync, which stops the server's clocks while people think: the client's segment goes on.
+    Pause,
     /// COPY data, however much: nothing answers it.
     CopyData,
     /// CopyDone or CopyFail: answered only while its COPY runs.
@@ -102,16 +108,6 @@ pub(super) struct Seen {
     pub(super) rows: u32,
 }
 
-/// A COPY FROM STDIN that the server has begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Copying {
-    No,
-    /// Syncs are ignored.
-    Begun,
-    /// Data was sent.
-    Data,
-}
-
 /// The queue.
 #[derive(Debug)]
 pub(super) struct Inflight {
@@ -131,14 +127,23 @@ impl Default for Inflight {
 
 /// The pairing of messages and replies is lost, or about to be: the session cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Desync(&'static str);
+pub(super) enum Desync {
+    #[error("a reply that nothing asked for")]
+    Unasked,
+    /// The client has sent a message of this type while a COPY takes its data.
+    #[error("unexpected message type 0x{0:02X} during COPY from stdin")]
+    InCopy(u8),
+}
 
 /// The function that refuses a Parse of several statements, after the grammar has taken them.
 const TAKES_ONE_STATEMENT: &str = "exec_parse_message";
 
-const UNASKED: Desync = Desync("a reply that nothing asked for");
-const IN_COPY: Desync = Desync("unexpected message during COPY from stdin");
+/// The function that reads the data of a COPY.
+const READS_COPY_DATA: &str = "CopyGetData";
+/// What it says to a CopyFail (`query_canceled`).
+const COPY_FAILED: &str = "57014";
+
+const UNASKED: Desync = Desync::Unasked;
 
 /// What an ErrorResponse means.
 #[derive(Debug, PartialEq)]
@@ -149,28 +154,65 @@ pub(super) struct Erred {
     pub(super) seen: Seen,
     /// The server now discards everything until a Sync that has not been forwarded yet.
     pub(super) skipping: bool,
+    /// It is the answer to a CopyFail of ours: until then the COPY took data.
+    pub(super) copy_failed: bool,
+}
+
+impl Erred {
+    fn pass(seen: Seen) -> Self {
+        Self {
+            relay: Relay::Pass,
+            seen,
+            skipping: false,
+            copy_failed: false,
+        }
+    }
+}
+
+impl Expect {
+    /// The type of the message, for the error that names it.
+    fn tag(&self) -> u8 {
+        match self {
+            Self::Query { .. } | Self::Poison { simple: true, .. } => b'Q',
+            Self::Parse { .. } | Self::Poison { .. } | Self::Probe { .. } => b'P',
+            Self::Call { .. } => b'F',
+            Self::Bind => b'B',
+            Self::Describe { .. } => b'D',
+            Self::Execute { .. } => b'E',
+            Self::Close { .. } => b'C',
+            Self::Sync(_) | Self::Pause => b'S',
+            Self::CopyData => b'd',
+            Self::CopyEnd => b'c',
+        }
+    }
 }
 
 impl Inflight {
     /// A message was cleared. Fails where a COPY runs: the server then takes data alone.
     pub(super) fn push(&mut self, expect: Expect) -> Result<(), Desync> {
-        self.refuse_in_copy()?;
+        self.refuse_in_copy(&expect)?;
         self.queue.push_back(expect);
         Ok(())
     }
 
-    /// A message of our own, sent only while no COPY runs or to fail it.
+    /// A message of our own, sent only while no COPY runs.
     pub(super) fn push_own(&mut self, expect: Expect) {
         self.queue.push_back(expect);
     }
 
-    /// Whether a COPY FROM STDIN runs: the server takes data and its end alone.
-    pub(super) fn refuse_in_copy(&self) -> Result<(), Desync> {
-        if self.copying == Copying::No {
-            Ok(())
-        } else {
-            Err(IN_COPY)
-        }
+    /// Whether the end of a segment (or a simple query) is not answered yet.
+    pub(super) fn awaits_ready(&self) -> bool {
+        self.queue.iter().any(|expect| {
+            matches!(
+                expect,
+                Expect::Sync(_)
+                    | Expect::Query { .. }
+                    | Expect::Call { .. }
+                    | Expect::Poison { simple: true, .. }
+                    | Expect::Probe { .. }
+                    | Expect::Pause
+            )
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -271,6 +313,9 @@ impl Inflight {
 
     /// CommandComplete.
     pub(super) fn command_complete(&mut self, names: &mut Names) -> Result<Seen, Desync> {
+        if self.copying == Copying::Failing {
+            return Err(UNASKED);
+        }
         self.copying = Copying::No;
         match self.front() {
             Some(Expect::Query {
@@ -330,72 +375,28 @@ impl Inflight {
         }
     }
 
-    /// CopyInResponse: what the client sends now is data; Syncs before it are ignored.
-    pub(super) fn copy_in(&mut self) -> Result<(), Desync> {
-        match self.front() {
-            Some(Expect::Execute { .. } | Expect::Query { .. }) => {}
-            _ => return Err(UNASKED),
-        }
-        self.copying = Copying::Begun;
-        self.follow_copy()
-    }
-
-    /// COPY data was cleared.
-    pub(super) fn push_copy_data(&mut self) -> Result<(), Desync> {
-        self.push_marker(Expect::CopyData)
-    }
-
-    /// A Sync was cleared. Until data comes, a COPY ignores it.
-    pub(super) fn push_sync(&mut self, segment: u64) -> Result<(), Desync> {
-        self.queue.push_back(Expect::Sync(segment));
-        self.follow_copy()
-    }
-
-    /// A CopyDone or CopyFail was cleared.
-    pub(super) fn push_copy_end(&mut self) -> Result<(), Desync> {
-        self.push_marker(Expect::CopyEnd)
-    }
-
-    /// With nothing in flight no COPY can be running, and the server ignores what belongs to one.
-    fn push_marker(&mut self, marker: Expect) -> Result<(), Desync> {
-        let same = |last: &Expect| std::mem::discriminant(last) == std::mem::discriminant(&marker);
-        if self.queue.back().is_some_and(|last| !same(last)) {
-            self.queue.push_back(marker);
-        }
-        self.follow_copy()
-    }
-
-    /// While a COPY runs, takes what it swallows from behind its entry. What comes between its data and
-    /// their end is refused: whether the server ignores it or takes it depends on whether the data before it
-    /// were good, and that cannot be told from the replies.
-    fn follow_copy(&mut self) -> Result<(), Desync> {
-        while self.copying != Copying::No {
-            match (self.queue.get(1), self.copying) {
-                (None, _) => return Ok(()),
-                (Some(Expect::Sync(_)), Copying::Begun) => {}
-                (Some(Expect::CopyData), _) => self.copying = Copying::Data,
-                (Some(Expect::CopyEnd), _) => self.copying = Copying::No,
-                (Some(_), _) => return Err(IN_COPY),
-            }
-            self.queue.remove(1);
-        }
-        Ok(())
-    }
-
     /// ErrorResponse.
     pub(super) fn error(&mut self, error: &ServerError, names: &mut Names) -> Erred {
-        self.copying = Copying::No;
-        let pass = |seen| Erred {
-            relay: Relay::Pass,
-            seen,
-            skipping: false,
-        };
+        let failing = std::mem::replace(&mut self.copying, Copying::No) == Copying::Failing;
+        let pass = Erred::pass;
         if error.ends_session() {
             // Nothing follows it: it belongs to the session, not to the statement at the front.
             return pass(Seen::default());
         }
+        if failing && error.sqlstate == COPY_FAILED && error.routine == READS_COPY_DATA {
+            return Erred {
+                relay: Relay::Swallow,
+                copy_failed: true,
+                ..pass(Seen::default())
+            };
+        }
         match self.front() {
             Some(Expect::Query { run, .. } | Expect::Call { run, .. }) => pass(Seen { run: *run, rows: 0 }),
+            // The client's segment goes on behind the pause: it is skipped as behind any error.
+            Some(Expect::Pause) => Erred {
+                skipping: true,
+                ..pass(Seen::default())
+            },
             Some(Expect::Probe {
                 accepted,
                 in_transaction: false,
@@ -424,15 +425,14 @@ impl Inflight {
 
     /// In the extended protocol an error ends everything up to Sync.
     fn extended_error(&mut self, names: &mut Names) -> Erred {
-        let mut erred = Erred {
-            relay: Relay::Pass,
-            seen: Seen::default(),
-            skipping: false,
-        };
+        let mut erred = Erred::pass(Seen::default());
         let mut first = true;
         while let Some(expect) = self.queue.front() {
-            if matches!(expect, Expect::Sync(_)) {
-                return erred;
+            match expect {
+                Expect::Sync(_) => return erred,
+                // Here the server stops skipping; for the client, the segment goes on to its own Sync.
+                Expect::Pause => break,
+                _ => {}
             }
             // A simple query behind the error is discarded too, with the ReadyForQuery it would have had.
             match self.queue.pop_front() {
@@ -451,7 +451,7 @@ impl Inflight {
     pub(super) fn ready(&mut self, names: &mut Names) -> Result<(Relay, Option<u64>), Desync> {
         self.copying = Copying::No;
         let ended = match self.front() {
-            Some(Expect::Probe { accepted: true, .. }) => (Relay::Swallow, None),
+            Some(Expect::Probe { accepted: true, .. } | Expect::Pause) => (Relay::Swallow, None),
             Some(
                 Expect::Sync(segment)
                 | Expect::Query { segment, .. }

@@ -2,8 +2,13 @@
 //!
 //! Bytes are forwarded as they came, at the end of a unit (Sync, Flush, a simple query): a segment of
 //! extended messages waits until it is whole, so that no clock of the server runs while people think.
+//! What goes upstream before that, and what is done about its clocks, stands in `pause.rs`; messages that
+//! are not gathered in `large.rs`, those that come while a COPY takes data in `copy.rs`.
 //! Invariant: a byte goes upstream only through a [`crate::approval::Permit`].
 
+mod copy;
+mod large;
+mod pause;
 mod refuse;
 
 use std::task::Context;
@@ -18,6 +23,8 @@ use crate::approval::Clearance;
 use crate::wire::frame::HEADER;
 use crate::wire::frontend::{self, Target};
 use crate::wire::{Header, Malformed, Report, sqlstate};
+use large::Rest;
+pub(super) use pause::Pause;
 
 /// A segment larger than this is forwarded before its end, so that a pipeline of any length needs no more
 /// memory than this.
@@ -28,13 +35,23 @@ pub(super) const INFLIGHT_LIMIT: usize = 10_000;
 
 /// Where the intake stands in the client's stream.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "five independent facts about where it stands"
+)]
 pub(super) struct Intake {
     /// What the client sent and was not forwarded; it starts with what is cleared.
     pub(super) buffer: BytesMut,
     /// How much of the head of `buffer` may be forwarded.
     pub(super) clearance: Clearance,
-    /// Bytes of a streamed body still to pass (COPY data).
-    streaming: usize,
+    /// What is still to come of a message that is not gathered.
+    rest: Rest,
+    /// The frame behind what is cleared is large, and is gathered all the same.
+    gathering: bool,
+    /// A Bind or an Execute of the segment at hand was cleared.
+    pub(super) has_bound: bool,
+    /// Among what is cleared is a Parse of a text that policy does not let pass: its Bind will be held.
+    pub(super) has_doubt: bool,
     /// An error was injected: everything up to Sync is dropped, as a server does after an error.
     discarding: bool,
     /// The client has not taken what it was answered: the rest of `buffer` waits for that.
@@ -58,6 +75,11 @@ pub(super) enum Stop {
     Judge(Judgement),
     /// It waits until the server has answered everything before it, which is forwarded for that.
     Drain,
+    /// It waits until earlier segments are answered; its own stays behind.
+    InTurn,
+    /// A message of this type stands where only COPY data may: the server is being asked whether it still
+    /// takes data.
+    InCopy(u8),
     /// The server is being asked whether the text is SQL at all.
     Probing(Box<Gated>),
     /// It is being judged, or decided on.
@@ -91,9 +113,15 @@ impl Intake {
 
     /// The server takes the text that was asked about: it is held after all.
     pub(super) fn probe_accepted(&mut self) {
-        if let Some(Stop::Probing(gated)) = self.stop.take() {
-            self.stop = Some(Stop::Held(gated));
-        }
+        self.stop = match self.stop.take() {
+            Some(Stop::Probing(gated)) => Some(Stop::Held(gated)),
+            other => other,
+        };
+    }
+
+    /// Whether the server skips what was sent, up to the next Sync.
+    pub(super) fn is_discarding(&self) -> bool {
+        self.discarding
     }
 
     /// The server refused the text, and the client has its error: the frame is done with.
@@ -116,6 +144,11 @@ impl Intake {
         }
     }
 
+    /// Whether the server has had the start of a message, and not its end.
+    pub(super) fn is_passing(&self) -> bool {
+        self.rest.is_passing()
+    }
+
     /// Whether the client's bytes are taken without being looked at.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.is_some()
@@ -127,6 +160,13 @@ impl Intake {
             self.stop,
             Some(Stop::Held(_) | Stop::Deciding | Stop::Probing(_) | Stop::Judge(_))
         )
+    }
+
+    /// A Sync or a simple query was cleared: what comes is another segment.
+    fn begin_segment(&mut self) {
+        self.segment += 1;
+        self.has_bound = false;
+        self.has_doubt = false;
     }
 
     /// Gives memory back once nothing waits.
@@ -141,6 +181,7 @@ impl Session {
     /// Takes what was read from the client.
     pub(super) fn take_from_client(&mut self, cx: &mut Context<'_>, chunk: &[u8]) -> Result<(), Fault> {
         if self.intake.is_stopped() || !self.intake.buffer.is_empty() {
+            self.pause.restart();
             self.intake.buffer.extend_from_slice(chunk);
             return self.resume(cx);
         }
@@ -148,6 +189,7 @@ impl Session {
             self.intake.buffer.extend_from_slice(chunk);
             return Ok(());
         }
+        self.pause.restart();
         // Nothing waits: the bytes are forwarded from where they were read.
         let taken = self.clear_frames(cx, chunk)?;
         self.intake.buffer.extend_from_slice(&chunk[taken..]);
@@ -169,10 +211,15 @@ impl Session {
         taken.map(drop)
     }
 
-    /// Everything is answered: a stop that waited for it is lifted.
+    /// The server has answered: a stop that waited for it is lifted.
     pub(super) fn lift_drain(&mut self) {
+        self.inflight.trim();
         match &self.intake.stop {
-            Some(Stop::Drain) if self.inflight.is_empty() => self.intake.stop = None,
+            Some(Stop::Drain) if self.inflight.is_empty() || self.inflight.is_copying() => {
+                self.intake.stop = None;
+            }
+            Some(Stop::InTurn) if !self.inflight.awaits_ready() => self.intake.stop = None,
+            Some(Stop::InCopy(_)) if !self.inflight.is_copying() => self.intake.stop = None,
             Some(Stop::Probing(gated)) if self.inflight.is_empty() => {
                 let frame = gated.frame;
                 self.intake.probe_refused(frame);
@@ -195,12 +242,29 @@ impl Session {
                 break;
             }
             match self.next_frame(&buffer[span.at..])? {
-                Next::Data(n) => {
+                Next::Passes(n) => {
+                    // COPY data, or the rest of a message whose head was cleared by what policy said to it.
                     self.intake.clearance.clear_control(n);
                     span.at += n;
                     span.release = span.at;
                 }
-                Next::Frame(tag, frame) => self.clear_frame(cx, buffer, &mut span, tag, frame)?,
+                Next::Dropped(n) => {
+                    // The end of a message whose start the server has had is not part of that.
+                    self.forward(cx, &buffer[span.start..span.release])?;
+                    // What was cleared before the error came is dropped with the rest.
+                    self.intake.clearance.forget();
+                    span.done(n);
+                }
+                Next::Frame(tag, frame) => {
+                    if !self.clear_frame(cx, buffer, &mut span, tag, frame)? {
+                        break;
+                    }
+                }
+                Next::Large(header) => {
+                    if !self.clear_large(cx, buffer, &mut span, header)? {
+                        break;
+                    }
+                }
                 Next::Incomplete => break,
             }
         }
@@ -215,37 +279,41 @@ impl Session {
             span.start = span.release;
         }
         // Of our own bytes none may come inside a message of the client's.
-        if (crowded || draining) && self.intake.streaming == 0 {
+        if (crowded || draining) && !self.intake.is_passing() {
             self.server.out().extend_from_slice(FLUSH);
         }
         Ok(span.start)
     }
 
-    /// What comes next: a whole frame, or some of the COPY data that is streamed.
+    /// What comes next: a whole frame, or some of a message that is not gathered.
     fn next_frame<'b>(&mut self, rest: &'b [u8]) -> Result<Next<'b>, Fault> {
-        if self.intake.streaming == 0 {
-            let Some(header) = Header::peek_frontend(rest).map_err(Fault::client_framing)? else {
-                return Ok(Next::Incomplete);
-            };
-            let size = header.total();
-            if header.tag != b'd' || self.intake.discarding {
-                let limit = self.limits.max_message;
-                if size > limit {
-                    return Err(Fault::MessageTooLarge { size, limit });
-                }
-                return Ok(rest
-                    .get(..size)
-                    .map_or(Next::Incomplete, |frame| Next::Frame(header.tag, frame)));
-            }
-            self.inflight.push_copy_data().map_err(broken)?;
-            self.intake.streaming = size;
+        if !self.intake.rest.is_none() {
+            return Ok(self.intake.rest.take(rest.len()));
         }
-        let n = self.intake.streaming.min(rest.len());
-        self.intake.streaming -= n;
-        Ok(Next::Data(n))
+        let Some(header) = Header::peek_frontend(rest).map_err(Fault::client_framing)? else {
+            return Ok(Next::Incomplete);
+        };
+        let size = header.total();
+        if self.intake.discarding && !matches!(header.tag, b'S' | b'X') {
+            self.intake.forget_approval();
+            self.intake.gathering = false;
+            self.intake.rest = Rest::Dropped(size);
+            return Ok(self.intake.rest.take(rest.len()));
+        }
+        if header.tag == b'd' {
+            self.inflight.push_copy_data().map_err(Fault::desync)?;
+            self.intake.rest = Rest::Passes(size);
+            return Ok(self.intake.rest.take(rest.len()));
+        }
+        if large::is_large(header, self.limits.max_message, rest.len()) && !self.intake.gathering {
+            return Ok(Next::Large(header));
+        }
+        Ok(rest
+            .get(..size)
+            .map_or(Next::Incomplete, |frame| Next::Frame(header.tag, frame)))
     }
 
-    /// Clears one frame, refuses it, or stops at it.
+    /// Clears one frame, refuses it, or stops at it. `false`: what to do with it depends on what comes next.
     fn clear_frame(
         &mut self,
         cx: &mut Context<'_>,
@@ -253,13 +321,10 @@ impl Session {
         span: &mut Span,
         tag: u8,
         frame: &[u8],
-    ) -> Result<(), Fault> {
-        if self.intake.discarding && !matches!(tag, b'S' | b'X') {
-            self.intake.forget_approval();
-            // What was cleared before the error came is dropped with the rest.
-            self.intake.clearance.forget();
-            span.done(frame.len());
-            return Ok(());
+    ) -> Result<bool, Fault> {
+        self.intake.gathering = false;
+        if self.inflight.is_copying() && !matches!(tag, b'c' | b'f' | b'H' | b'X') {
+            return self.clear_in_copy(cx, buffer, span, tag, frame.len());
         }
         match self.step(tag, frame).or_else(refuse_malformed)? {
             Step::Control => self.intake.clearance.clear_control(frame.len()),
@@ -270,30 +335,28 @@ impl Session {
                     .clearance
                     .clear_approved(cleared, frame.len(), &approved.running)
                     .map_err(|_| Fault::Unapproved)?;
-                self.begin_run(*approved, tag).map_err(broken)?;
+                self.begin_run(*approved, tag).map_err(Fault::desync)?;
             }
             Step::Stop(stop) => {
-                // What is held or denied is judged in its place: whether in a transaction, and that the
-                // server listens, is known once what is before it is answered.
-                let early =
-                    matches!(tag, b'Q' | b'F') && matches!(stop, Stop::Held(_)) && !self.inflight.is_empty();
-                self.intake.stop = Some(if early { Stop::Drain } else { stop });
-                return Ok(());
+                self.stop_at(cx, buffer, span, tag, stop)?;
+                return Ok(true);
             }
             Step::Refuse(report) => {
                 self.forward(cx, &buffer[span.start..span.at])?;
                 self.refuse(tag, report);
                 span.done(frame.len());
-                return Ok(());
+                return Ok(true);
             }
         }
         span.at += frame.len();
         if matches!(tag, b'S' | b'H' | b'Q' | b'F' | b'c' | b'f') {
             span.release = span.at;
             self.intake.discarding = false;
-            self.intake.segment += u64::from(matches!(tag, b'S' | b'Q' | b'F'));
+            if matches!(tag, b'S' | b'Q' | b'F') {
+                self.intake.begin_segment();
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Forwards the head of what is cleared; the rest of it stays cleared.
@@ -303,21 +366,28 @@ impl Session {
         }
         if frames.len() >= self.intake.clearance.len() {
             self.runs.forwarded();
+            self.intake.has_doubt = false;
         }
         let permit = self.intake.clearance.take_permit(frames);
         self.begin_work();
         self.server.write(cx, permit.frames()).map_err(Fault::server_io)
     }
 
+    /// Whether what came before has to be answered first.
+    fn must_drain(&self, tag: u8) -> bool {
+        // What an approved statement changes may change what the next one means.
+        let waits = matches!(tag, b'Q' | b'F' | b'P' | b'B')
+            && !self.inflight.is_empty()
+            && self.runs.any_before(self.intake.segment);
+        // Whether this is a message or ends the session depends on whether a COPY takes what came before it.
+        let in_doubt = self.inflight.awaits_copy() && !matches!(tag, b'c' | b'f' | b'H' | b'X');
+        waits || in_doubt
+    }
+
     /// Judges one whole frame.
     fn step(&mut self, tag: u8, frame: &[u8]) -> Result<Step, Misstep> {
         let body = &frame[HEADER..];
-        if !matches!(tag, b'S' | b'H' | b'c' | b'f' | b'X') {
-            self.inflight.refuse_in_copy()?;
-        }
-        // What an approved statement changes may change what the next one means.
-        let waits = !self.inflight.is_empty() && self.runs.any_before(self.intake.segment);
-        if waits && matches!(tag, b'Q' | b'F' | b'P' | b'B') {
+        if self.must_drain(tag) {
             return Ok(Step::Stop(Stop::Drain));
         }
         match tag {
@@ -372,10 +442,14 @@ impl Span {
 /// What stands next in a buffer.
 #[derive(Debug)]
 enum Next<'b> {
-    /// So many bytes of COPY data.
-    Data(usize),
+    /// So many bytes of a message that was cleared.
+    Passes(usize),
+    /// So many bytes of one that was not.
+    Dropped(usize),
     /// A whole frame, with its type.
     Frame(u8, &'b [u8]),
+    /// A message that has not come in whole, or cannot be gathered.
+    Large(Header),
     /// Less than that.
     Incomplete,
 }
@@ -408,12 +482,8 @@ fn refuse_malformed(misstep: Misstep) -> Result<Step, Fault> {
             sqlstate::PROTOCOL_VIOLATION,
             malformed.to_string(),
         ))),
-        Misstep::Desync(desync) => Err(broken(desync)),
+        Misstep::Desync(desync) => Err(Fault::desync(desync)),
     }
-}
-
-fn broken(desync: Desync) -> Fault {
-    Fault::ClientProtocol(desync.to_string())
 }
 
 /// The name of a prepared statement or portal. The server compares names after converting them from the

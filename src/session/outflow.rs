@@ -9,7 +9,8 @@ use std::task::Context;
 use bytes::BytesMut;
 
 use super::Fault;
-use super::inflight::Relay;
+use super::inflight::{Desync, Relay};
+use super::intake::Stop;
 use super::relay::Session;
 use crate::wire::backend::ServerError;
 use crate::wire::frame::HEADER;
@@ -70,7 +71,15 @@ impl Session {
             let Some(frame) = rest.get(..header.total()) else {
                 break;
             };
-            match self.look_at(header.tag, &frame[HEADER..])? {
+            let looked = self.look_at(header.tag, &frame[HEADER..]);
+            if looked.is_err() {
+                // What came before is the client's all the same, and so is the word that a COPY has begun.
+                let begun = if header.tag == b'G' { frame.len() } else { 0 };
+                self.client
+                    .write(cx, &chunk[start..at + begun])
+                    .map_err(Fault::client_io)?;
+            }
+            match looked? {
                 Relay::Pass => at += frame.len(),
                 swallowed => {
                     self.client
@@ -134,10 +143,7 @@ impl Session {
                 self.runs.completed(seen.run, "");
                 Ok(())
             }
-            b'E' => {
-                self.erred(&ServerError::default());
-                Ok(())
-            }
+            b'E' => self.erred(&ServerError::default()).map(drop),
             tag if is_looked_at(tag) => Err(Fault::ServerProtocol(
                 "a message larger than its type can be".to_owned(),
             )),
@@ -150,7 +156,7 @@ impl Session {
         let pass = |(): ()| Relay::Pass;
         let relay = match tag {
             b'Z' => return self.ready(body),
-            b'E' => return Ok(self.erred(&backend::error_response(body))),
+            b'E' => return self.erred(&backend::error_response(body)),
             b'S' => {
                 self.note_parameter(body);
                 Ok(Relay::Pass)
@@ -205,13 +211,19 @@ impl Session {
         }
     }
 
-    fn erred(&mut self, error: &ServerError) -> Relay {
+    fn erred(&mut self, error: &ServerError) -> Result<Relay, Fault> {
         let erred = self.inflight.error(error, &mut self.names);
+        if erred.copy_failed
+            && let Some(Stop::InCopy(tag)) = self.intake.stop
+        {
+            self.runs.all_failed(error);
+            return Err(Fault::desync(Desync::InCopy(tag)));
+        }
         if erred.skipping {
             self.intake.skip_to_sync();
         }
         if error.ends_session() {
-            self.server_said_goodbye = true;
+            self.goodbye = Some(Box::new(error.clone()));
             self.runs.all_failed(error);
         } else if let Relay::Replace(report) = &erred.relay {
             self.runs.failed(
@@ -225,6 +237,6 @@ impl Session {
         } else {
             self.runs.failed(erred.seen.run, error);
         }
-        erred.relay
+        Ok(erred.relay)
     }
 }

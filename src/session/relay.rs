@@ -16,7 +16,7 @@ use super::cursors::Cursors;
 use super::gate::PortalExecute;
 use super::handle::SessionHandle;
 use super::inflight::Inflight;
-use super::intake::{INFLIGHT_LIMIT, Intake, Stop};
+use super::intake::{INFLIGHT_LIMIT, Intake, Pause, Stop};
 use super::leg::{Leg, Scratch};
 use super::names::Names;
 use super::outflow::Outflow;
@@ -25,7 +25,7 @@ use super::{Fault, Limits, Shared, Who};
 use crate::model::Judged;
 use crate::policy::Policy;
 use crate::sql::{Meaning, settings};
-use crate::wire::backend::{self, TransactionStatus};
+use crate::wire::backend::{self, ServerError, TransactionStatus};
 
 /// While the client has not taken this many bytes, nothing more of it is read.
 pub(super) const SPILL_LIMIT: usize = 256 * 1024;
@@ -42,6 +42,8 @@ pub(super) struct Session {
     pub(super) client: Leg,
     pub(super) server: Leg,
     pub(super) intake: Intake,
+    /// How long the client has been silent in the middle of a segment.
+    pub(super) pause: Pause,
     pub(super) outflow: Outflow,
     pub(super) inflight: Inflight,
     pub(super) names: Names,
@@ -57,8 +59,8 @@ pub(super) struct Session {
     pub(super) meaning: Meaning,
     /// Since when `status` says that a transaction block is open.
     pub(super) transaction_since: Option<Timestamp>,
-    /// The server has sent a FATAL error: its end is explained.
-    pub(super) server_said_goodbye: bool,
+    /// The FATAL error that the server has sent: its end is explained.
+    pub(super) goodbye: Option<Box<ServerError>>,
     /// Something was forwarded since the server was last ready: a cancel request has a target, and the
     /// server's status may be another than the last one reported.
     pub(super) busy: bool,
@@ -75,6 +77,8 @@ pub(super) enum Event {
     CancelRequested,
     /// The proxy stops, and this session is at rest.
     Shutdown,
+    /// What people are asked about is skipped: an earlier message of its pipeline has failed.
+    Skipped,
 }
 
 impl Session {
@@ -83,7 +87,7 @@ impl Session {
         loop {
             match poll_fn(|cx| self.poll_relay(cx)).await? {
                 Event::Shutdown => return Err(Fault::ShuttingDown),
-                Event::CancelRequested => {}
+                Event::CancelRequested | Event::Skipped => {}
                 Event::Stopped => self.attend().await?,
             }
             poll_fn(|cx| Poll::Ready(self.resume(cx))).await?;
@@ -122,7 +126,7 @@ impl Session {
             if let Some(event) = self.pending_event() {
                 return Poll::Ready(Ok(event));
             }
-            if self.client_ended && (self.inflight.is_empty() || self.intake.is_undecided()) {
+            if self.client_ended && self.needs_client() {
                 return Poll::Ready(Err(Fault::ClientGone));
             }
             let down = self.poll_down(cx)?;
@@ -142,6 +146,9 @@ impl Session {
             Some(Stop::Held(_) | Stop::Judge(_) | Stop::Terminate)
         ) {
             return Some(Event::Stopped);
+        }
+        if self.intake.is_discarding() && matches!(self.intake.stop, Some(Stop::Deciding)) {
+            return Some(Event::Skipped);
         }
         if !self.handle.is_signalled() {
             return None;
@@ -184,8 +191,10 @@ impl Session {
         if self.server.poll_drain(cx).map_err(Fault::server_io)?.is_pending() {
             return Ok(false);
         }
-        let crowded = self.inflight.len() >= INFLIGHT_LIMIT || self.client.spill() > SPILL_LIMIT;
-        if crowded || self.client_ended || self.must_wait_for_cancel() {
+        // The server answers nothing more before it has a message's end.
+        let crowded = self.inflight.len() >= INFLIGHT_LIMIT && !self.intake.is_passing();
+        let congested = self.client.spill() > SPILL_LIMIT;
+        if crowded || congested || self.client_ended || self.must_wait_for_cancel() {
             return Ok(false);
         }
         if self.intake.is_congested() {
@@ -197,11 +206,11 @@ impl Session {
         }
         let mut scratch = Scratch::take();
         let Poll::Ready(read) = self.client.poll_read(cx, &mut scratch.bytes) else {
+            self.poll_pause(cx)?;
             return Ok(false);
         };
         match read.map_err(Fault::client_io)? {
-            // What it has sent before still runs, and may still be read; what is held does not.
-            0 if self.inflight.is_empty() || self.intake.is_undecided() => Err(Fault::ClientGone),
+            0 if self.needs_client() => Err(Fault::ClientGone),
             0 => {
                 self.client_ended = true;
                 Ok(true)
@@ -211,6 +220,12 @@ impl Session {
                 Ok(true)
             }
         }
+    }
+
+    /// Whether nothing can go on without the client. What it has sent before still runs, and may still be read;
+    /// what is held does not run, and a COPY waits for its data.
+    fn needs_client(&self) -> bool {
+        self.inflight.is_empty() || self.intake.is_undecided() || self.inflight.is_copying()
     }
 
     /// Something goes upstream: from now on a cancel request has a target.

@@ -113,6 +113,7 @@ impl LoggedIn {
             client,
             server: Leg::new(connected.stream),
             intake: super::intake::Intake::default(),
+            pause: super::intake::Pause::default(),
             outflow: super::outflow::Outflow::default(),
             inflight: super::inflight::Inflight::default(),
             names: super::names::Names::default(),
@@ -123,7 +124,7 @@ impl LoggedIn {
             status: TransactionStatus::Idle,
             meaning: meaning_of(&connected.parameters),
             transaction_since: None,
-            server_said_goodbye: false,
+            goodbye: None,
             busy: false,
             client_ended: false,
         };

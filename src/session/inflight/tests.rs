@@ -255,3 +255,63 @@ fn sql_names_commit_statement_by_statement() {
     assert_eq!(known(&names, b"b", 2), None, "it failed");
     assert!(inflight.is_empty());
 }
+
+#[test]
+fn a_pause_is_invisible_and_ends_only_what_the_server_skips() {
+    let (mut inflight, mut names) = (Inflight::default(), Names::default());
+    parse(&mut inflight, &mut names, b"s", 1, "one");
+    inflight.push_own(Expect::Pause);
+    assert!(inflight.awaits_ready());
+    inflight.parse_complete(&mut names).unwrap();
+    assert_eq!(inflight.ready(&mut names).unwrap(), (Relay::Swallow, None));
+    assert!(inflight.is_empty() && !inflight.awaits_ready());
+    assert_eq!(known(&names, b"s", 1).as_deref(), Some("one"));
+
+    parse(&mut inflight, &mut names, b"s", 1, "two");
+    inflight.push_own(Expect::Pause);
+    let erred = inflight.error(&ServerError::default(), &mut names);
+    assert!(erred.skipping, "the client's own Sync is still to come");
+    assert_eq!(inflight.ready(&mut names).unwrap(), (Relay::Swallow, None));
+    assert!(inflight.is_empty());
+    assert_eq!(
+        known(&names, b"s", 1).as_deref(),
+        Some("one"),
+        "the old one is what a Bind would find"
+    );
+}
+
+#[test]
+fn the_answer_to_our_copy_fail_tells_whether_the_copy_ran() {
+    let answer = ServerError {
+        sqlstate: "57014".to_owned(),
+        routine: "CopyGetData".to_owned(),
+        ..ServerError::default()
+    };
+    for (error, ran) in [(answer, true), (ServerError::default(), false)] {
+        let (mut inflight, mut names) = (Inflight::default(), Names::default());
+        inflight.push(execute()).unwrap();
+        inflight.copy_in().unwrap();
+        inflight.push_copy_data().unwrap();
+        assert_eq!(inflight.push(Expect::Bind), Err(Desync::InCopy(b'B')));
+        inflight.fail_copy();
+        let erred = inflight.error(&error, &mut names);
+        assert_eq!(erred.copy_failed, ran);
+        assert!(!inflight.is_copying());
+        if !ran {
+            assert_eq!((erred.relay, erred.skipping), (Relay::Pass, true));
+        }
+    }
+}
+
+#[test]
+fn what_comes_behind_data_that_were_sent_ahead_waits() {
+    let (mut inflight, mut names) = (Inflight::default(), Names::default());
+    inflight.push(execute()).unwrap();
+    assert!(!inflight.awaits_copy());
+    inflight.push_copy_data().unwrap();
+    assert!(inflight.awaits_copy());
+    // It was no COPY: the data are forgotten.
+    inflight.command_complete(&mut names).unwrap();
+    inflight.trim();
+    assert!(inflight.is_empty() && !inflight.awaits_copy());
+}

@@ -19,12 +19,9 @@ impl Session {
         frame: usize,
         report: &Report,
     ) -> Result<(), Fault> {
-        let mut buffer = std::mem::take(&mut self.intake.buffer);
-        let cleared = self.intake.clearance.len().min(buffer.len());
-        let forwarded = self.forward(cx, &buffer[..cleared]);
-        buffer.advance((cleared + frame).min(buffer.len()));
-        self.intake.buffer = buffer;
-        forwarded?;
+        self.forward_cleared(cx)?;
+        let frame = frame.min(self.intake.buffer.len());
+        self.intake.buffer.advance(frame);
         self.refuse(tag, report.clone());
         Ok(())
     }

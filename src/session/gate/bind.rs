@@ -1,0 +1,192 @@
+//! Bind: the gate of the extended protocol.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::refusals::{missing, only_unnamed};
+use super::resolve::{UNSEEN, changes_names, executes, judged_alone, with_prepared};
+use super::{Gated, Pass, PortalExecute, Ruled, Ruling};
+use crate::approval::{Allowed, Standing, stand};
+use crate::model::{Facts, Judged};
+use crate::session::inflight::{Desync, Expect};
+use crate::session::intake::{Misstep, Step, Stop};
+use crate::session::names::{Lookup, Prepared, Source, cut};
+use crate::session::relay::Session;
+use crate::session::values;
+use crate::wire::{Malformed, Report, frontend, sqlstate};
+
+/// More texts with EXECUTE bound to the unnamed portal than this, in one transaction, are refused.
+const EXECUTES_LIMIT: usize = 64;
+
+/// What becomes of a Bind that is too large to be gathered without need.
+#[derive(Debug)]
+pub(in crate::session) enum Large {
+    /// Policy lets it pass, whatever its values: they need not be gathered.
+    Passes(Allowed),
+    /// It has to be looked at in whole.
+    Gathered,
+    /// Its names have not come yet.
+    Unknown,
+    Refused(Box<Report>),
+    Stop(Stop),
+}
+
+/// What a Bind stands for, and what becomes of it.
+enum Bound {
+    Passes(Allowed, Pass),
+    Stops {
+        ruling: Ruling,
+        facts: Facts,
+        /// The text and types of what it binds.
+        source: Source,
+        pass: Pass,
+    },
+    Refused(Report),
+    Unanswered,
+}
+
+impl Session {
+    /// Bind.
+    pub(in crate::session) fn step_bind(&mut self, body: &[u8], frame: usize) -> Result<Step, Misstep> {
+        let bind = frontend::Bind::read(body)?;
+        if let Some(approved) = self.intake.approved.take() {
+            return Ok(Step::Approved(Box::new(approved)));
+        }
+        Ok(match self.bound(bind.portal, bind.statement)? {
+            Bound::Passes(proof, pass) => {
+                self.note_bind(pass, false)?;
+                Step::Allowed(proof)
+            }
+            Bound::Stops {
+                ruling,
+                facts,
+                source,
+                pass,
+            } => Step::Stop(Stop::Held(Box::new(Gated {
+                tag: b'B',
+                frame,
+                ruling,
+                text: with_prepared(&source.text, &pass.resolved),
+                parameters: values::parameters(&bind, &source.types),
+                facts,
+                probed: false,
+                pass,
+            }))),
+            Bound::Refused(report) => Step::Refuse(report),
+            Bound::Unanswered => Step::Stop(Stop::Drain),
+        })
+    }
+
+    /// A large Bind, of which only this head has come.
+    pub(in crate::session) fn step_large_bind(&mut self, head: &[u8]) -> Result<Large, Misstep> {
+        let Some((portal, statement)) = frontend::Bind::names(head) else {
+            return Ok(Large::Unknown);
+        };
+        Ok(match self.bound(portal, statement)? {
+            Bound::Passes(proof, pass) => {
+                self.note_bind(pass, false)?;
+                Large::Passes(proof)
+            }
+            Bound::Stops { .. } => Large::Gathered,
+            Bound::Refused(report) => Large::Refused(Box::new(report)),
+            Bound::Unanswered => Large::Stop(Stop::Drain),
+        })
+    }
+
+    /// What a Bind of this statement to this portal would do.
+    fn bound(&self, portal: &[u8], statement: &[u8]) -> Result<Bound, Malformed> {
+        let portal = self.name_of(portal)?;
+        let statement = self.name_of(statement)?;
+        let found = if cut(statement).is_ascii() {
+            self.names.lookup(statement, self.intake.segment)
+        } else {
+            // The server may know it by other bytes.
+            Lookup::Missing
+        };
+        let prepared = match found {
+            Lookup::Known(prepared) => prepared.clone(),
+            Lookup::Missing => return Ok(self.bound_unseen(portal, statement)),
+            Lookup::Unanswered => return Ok(Bound::Unanswered),
+        };
+        let (judged, source) = match prepared {
+            Prepared::Protocol { judged, source } => (judged, source),
+            Prepared::Sql(sql) => {
+                let text = Bytes::copy_from_slice(sql.text.as_bytes());
+                let source = Source::new(text, Arc::new([]), &self.names.kept);
+                (judged_alone(sql.facts.clone()), Some(source))
+            }
+        };
+        let named = !portal.is_empty() && changes_names(&judged);
+        let crowded = executes(&judged) && self.portal_executes.len() >= EXECUTES_LIMIT;
+        if (named || crowded) && !self.passes_unknown() {
+            return Ok(Bound::Refused(only_unnamed()));
+        }
+        let pass = |judged: Arc<Judged>, resolved| Pass {
+            judged,
+            portal: Some(portal.into()),
+            resolved,
+        };
+        Ok(match self.rule(&judged) {
+            Ruled::Passes(proof, resolved) => Bound::Passes(proof, pass(judged, resolved)),
+            Ruled::Stops(ruling, facts, resolved) => match source {
+                Some(source) => Bound::Stops {
+                    ruling,
+                    facts,
+                    source,
+                    pass: pass(judged, resolved),
+                },
+                // It passed when it was parsed, and its text was not kept for people to read.
+                None => Bound::Refused(
+                    Report::error(
+                        sqlstate::INVALID_SQL_STATEMENT_NAME,
+                        "the prepared statement is no longer allowed to run without approval",
+                    )
+                    .hint("Prepare it again."),
+                ),
+            },
+            Ruled::Missing(name) => Bound::Refused(missing(&name)),
+            Ruled::Refused(report) => Bound::Refused(report),
+            Ruled::Unanswered => Bound::Unanswered,
+        })
+    }
+
+    /// Bind to a statement that this session has not seen being prepared: mostly there is none. Where policy lets
+    /// pass what is unknown, the server itself says so.
+    fn bound_unseen(&self, portal: &[u8], statement: &[u8]) -> Bound {
+        let judged = judged_alone(Facts::unknown(UNSEEN));
+        let Standing::Passes(proof) = stand(self.decide(&judged)) else {
+            return Bound::Refused(missing(&String::from_utf8_lossy(statement)));
+        };
+        let pass = Pass {
+            judged,
+            portal: Some(portal.into()),
+            resolved: Vec::new(),
+        };
+        Bound::Passes(proof, pass)
+    }
+
+    /// A Bind is cleared: notes what it does to names, cursors and the unnamed portal.
+    pub(super) fn note_bind(&mut self, pass: Pass, approved: bool) -> Result<(), Desync> {
+        self.note_cursors(&pass);
+        self.intake.has_bound = true;
+        self.inflight.push(Expect::Bind)?;
+        if pass.portal.as_deref().is_none_or(|portal| !portal.is_empty()) {
+            // A text that does something to names is not bound to a named portal (see `bound`), unless policy
+            // lets pass what is unknown, as what its names then stand for is.
+            return Ok(());
+        }
+        let executes = executes(&pass.judged);
+        self.portal_names = changes_names(&pass.judged).then(|| Arc::clone(&pass.judged));
+        let known = |bound: &PortalExecute| !approved && Arc::ptr_eq(&bound.judged, &pass.judged);
+        let room = self.portal_executes.len() < EXECUTES_LIMIT;
+        if executes && room && !self.portal_executes.iter().any(known) {
+            let approved = approved.then_some(pass.resolved);
+            self.portal_executes.push(PortalExecute {
+                judged: pass.judged,
+                approved,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! A client that pauses in the middle of a segment, and the server's clocks.
+//!
+//! A segment is held back until it is whole, so that people's thinking about its last part is on none of the
+//! server's clocks: `statement_timeout` runs from the first message of a statement on (the Parse, if that comes
+//! alone), and an implicit transaction keeps its locks. But directly the server would look at every message when
+//! it comes, and send an error at once. So when a client has sent nothing more for [`PAUSE`], what is cleared of
+//! its segment goes upstream. A segment that is sent in one go, as drivers do, is not touched by this.
+//!
+//! Two things keep the clocks away from people. Where only names were dealt with so far (Parse, Describe,
+//! Close), a statement that is to be held is first separated from them by a Sync of our own, the *pause*: it
+//! ends what the server has begun, changes nothing, and its answer is not the client's. All of that is answered
+//! before the statement is looked at again, so a Parse that failed has failed for certain, and what stands
+//! behind it is skipped up to the client's own Sync. The same goes for what a client has flushed. Where
+//! something was bound or executed, a Sync would end its transaction; then a Parse that will be held is not
+//! sent ahead.
+
+use std::pin::Pin;
+use std::task::Context;
+use std::time::Duration;
+
+use bytes::Buf as _;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{Span, Stop};
+use crate::session::Fault;
+use crate::session::inflight::Expect;
+use crate::session::relay::Session;
+
+/// How long a client is silent in the middle of a segment before that is forwarded.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A Sync of our own.
+const SYNC: &[u8] = b"S\0\0\0\x04";
+
+/// The client's silence.
+#[derive(Debug, Default)]
+pub(in crate::session) struct Pause {
+    /// Made when the first segment is cut in two, and used again.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// It runs.
+    running: bool,
+}
+
+impl Pause {
+    /// The client has sent something.
+    pub(in crate::session) fn restart(&mut self) {
+        self.running = false;
+    }
+
+    /// Whether the client has been silent for long enough. If not, the task is woken when it has.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + PAUSE)));
+        if !self.running {
+            self.running = true;
+            timer.as_mut().reset(Instant::now() + PAUSE);
+        }
+        let over = timer.as_mut().poll(cx).is_ready();
+        self.running = !over;
+        over
+    }
+}
+
+impl Session {
+    /// The client sends nothing: what is cleared of its segment is forwarded once that has lasted.
+    pub(in crate::session) fn poll_pause(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        let intake = &self.intake;
+        let waits = !intake.clearance.is_empty()
+            && !intake.is_stopped()
+            && !intake.is_congested()
+            && !(intake.has_bound && intake.has_doubt)
+            && !self.must_wait_for_cancel();
+        if waits && self.pause.is_over(cx) {
+            self.forward_cleared(cx)?;
+        }
+        Ok(())
+    }
+
+    /// Forwards all that is cleared and waits in the buffer.
+    pub(super) fn forward_cleared(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        let mut buffer = std::mem::take(&mut self.intake.buffer);
+        let cleared = self.intake.clearance.len().min(buffer.len());
+        let forwarded = self.forward(cx, &buffer[..cleared]);
+        buffer.advance(cleared);
+        self.intake.buffer = buffer;
+        self.intake.shrink();
+        forwarded
+    }
+
+    /// Stops at a frame. One that is held or denied waits for what is before it: whether in a transaction,
+    /// and that the server listens, is known only then; and a cancel request is meant for that first.
+    pub(super) fn stop_at(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+        span: &mut Span,
+        tag: u8,
+        stop: Stop,
+    ) -> Result<(), Fault> {
+        // Something of the segment has gone upstream, or is about to.
+        let begun = self.busy || span.release > span.start;
+        self.intake.stop = Some(match stop {
+            Stop::Held(_) if matches!(tag, b'Q' | b'F') && !self.inflight.is_empty() => Stop::Drain,
+            Stop::Held(_) if self.inflight.awaits_ready() => Stop::InTurn,
+            Stop::Held(_) if tag == b'B' && begun && !self.intake.has_bound => {
+                self.forward(cx, &buffer[span.start..span.at])?;
+                span.done(0);
+                self.server.out().extend_from_slice(SYNC);
+                self.inflight.push_own(Expect::Pause);
+                Stop::InTurn
+            }
+            stop => stop,
+        });
+        Ok(())
+    }
+}
