@@ -6,6 +6,7 @@ mod decisions;
 mod gone;
 mod recorded;
 mod refused;
+mod server;
 mod stopping;
 mod store_down;
 mod transactions;

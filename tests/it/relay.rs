@@ -3,12 +3,14 @@
 mod calls;
 mod cancel;
 mod copy;
+mod copying;
 mod golden;
 mod large;
 mod login;
 mod malformed;
 mod names;
 mod notify;
+mod pauses;
 mod pipelines;
 mod settings;
 mod startup;

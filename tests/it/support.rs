@@ -6,6 +6,7 @@ pub(crate) mod database;
 pub(crate) mod driver;
 pub(crate) mod home;
 mod log;
+pub(crate) mod middle;
 pub(crate) mod people;
 pub(crate) mod poll;
 pub(crate) mod proxy;

@@ -29,7 +29,7 @@ fn broken_data() -> Frames {
 }
 
 #[tokio::test]
-async fn a_sync_behind_broken_copy_data_ends_the_session() {
+async fn messages_behind_broken_copy_data_are_what_the_server_takes_them_for() {
     let proxy = set(Proxy::with().policy(POLICY).start().await).await;
     let told = attack(
         &proxy,
@@ -41,11 +41,19 @@ async fn a_sync_behind_broken_copy_data_ends_the_session() {
         ],
     )
     .await;
-    assert_eq!(told, ["1 Z(I)", "1 2 G", "E(08P01) closed",]);
+    assert_eq!(
+        told,
+        [
+            "1 Z(I)",
+            "1 2 G",
+            "E(22P02) Z(I) 1 Z(I) E(42P05) Z(I)",
+            "held: DELETE FROM t WHERE true",
+        ]
+    );
 }
 
 #[tokio::test]
-async fn a_sync_behind_the_broken_data_of_a_simple_copy_ends_the_session() {
+async fn messages_behind_the_broken_data_of_a_simple_copy_are_what_the_server_takes_them_for() {
     let proxy = set(Proxy::with().policy(POLICY).start().await).await;
     let told = attack(
         &proxy,
@@ -57,7 +65,36 @@ async fn a_sync_behind_the_broken_data_of_a_simple_copy_ends_the_session() {
         ],
     )
     .await;
-    assert_eq!(told, ["1 Z(I)", "G", "E(08P01) closed",]);
+    assert_eq!(
+        told,
+        [
+            "1 Z(I)",
+            "G",
+            "E(22P02) Z(I) Z(I) 1 Z(I) E(42P05) Z(I)",
+            "held: DELETE FROM t WHERE true",
+        ]
+    );
+}
+
+/// The same messages behind data that are good end the session, as they would directly.
+#[tokio::test]
+async fn messages_amid_good_copy_data_end_the_session() {
+    let proxy = set(Proxy::with().policy(POLICY).start().await).await;
+    for begin in [
+        Frames::new().statement("COPY t FROM STDIN").sync(),
+        Frames::new().query("COPY t FROM STDIN"),
+    ] {
+        let good = Frames::new().frame(b'd', b"2000\tx\n");
+        let told = attack(
+            &proxy,
+            [
+                send(begin).until(b'G'),
+                send(good.sync().query(DELETE).parse("s", DELETE).sync()),
+            ],
+        )
+        .await;
+        assert_eq!(told[1], "E(08P01) E(08P01) closed");
+    }
 }
 
 /// Nothing of holdpoint's own comes between the two halves of a message.

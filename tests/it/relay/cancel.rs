@@ -6,6 +6,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::support::Proxy;
 use crate::support::driver::refusal;
+use crate::support::raw::{Frames, describe, tags};
 
 #[tokio::test]
 async fn ctrl_c_cancels_what_runs() {
@@ -63,4 +64,72 @@ async fn a_cancel_request_while_nothing_runs_does_nothing() {
     proxy.alice.cancel(&[0; 8]).await;
     proxy.alice.cancel(&[0; 256]).await;
     assert_eq!(alice.runs("SELECT pg_backend_pid();").await, backend);
+}
+
+/// Somebody who pipelines waits for the first answer first.
+#[tokio::test]
+async fn a_cancel_request_is_meant_for_what_runs_and_not_for_what_waits_behind_it() {
+    let proxy = Proxy::start().await;
+    let mut alice = proxy.alice.raw().await;
+    let sleep = Frames::new().statement("SELECT pg_sleep(60)").sync();
+    let delete = "DELETE FROM items WHERE id = 3";
+    alice.send(sleep.statement(delete).sync()).await;
+    proxy.database.sees_waiting("SELECT pg_sleep%", "PgSleep").await;
+    proxy.alice.cancel(&alice.key).await;
+    let answer = alice.ready().await;
+    assert_eq!(tags(&answer), "12EZ", "{}", describe(&answer));
+    assert_eq!(answer[2].code(), "57014");
+    proxy.bob.approves_next().await;
+    assert_eq!(tags(&alice.ready().await), "12CZ");
+    assert_eq!(proxy.database.items().await, 9);
+}
+
+/// Cancel requests at any moment, in several sessions at a time: only a statement that was on its way when the
+/// request was sent, in the same session, may be hit.
+#[tokio::test]
+async fn cancel_requests_under_load_hit_nothing_but_their_target() {
+    const SESSIONS: usize = 6;
+    const ROUNDS: u32 = 40;
+    let proxy = Proxy::start().await;
+    let bystander = proxy.alice.driver().await;
+    let quiet = async {
+        for _ in 0..SESSIONS * 60 {
+            assert_eq!(
+                bystander.value("SELECT 1 FROM pg_sleep(0.002)").await.unwrap(),
+                "1"
+            );
+        }
+    };
+    let session = async |number: u32| {
+        let alice = proxy.alice.driver().await;
+        let statement = alice.prepare("SELECT 1 FROM pg_sleep($1)").await.unwrap();
+        let mut hit = 0;
+        for round in 0..ROUNDS {
+            // Before it, in its midst, at its end, and behind it.
+            let seconds = f64::from((round * 7 + number) % 10) * 0.001;
+            let patience = std::time::Duration::from_micros(u64::from((round * 13 + number * 5) % 40) * 250);
+            let cancel = alice.cancel_token();
+            let cancelling = async {
+                tokio::time::sleep(patience).await;
+                cancel.cancel_query(NoTls).await.unwrap();
+            };
+            let (done, ()) = join(alice.query(&statement, &[&seconds]), cancelling).await;
+            if done.is_err() {
+                refusal(done, &SqlState::QUERY_CANCELED);
+                hit += 1;
+            }
+            // The request has been carried out: what comes now is another statement.
+            for _ in 0..3 {
+                assert_eq!(
+                    alice.value("SELECT 1").await.unwrap(),
+                    "1",
+                    "in session {number}, round {round}"
+                );
+            }
+        }
+        hit
+    };
+    let sessions = futures_util::future::join_all((0..SESSIONS).map(|n| session(u32::try_from(n).unwrap())));
+    let (hits, ()) = join(sessions, quiet).await;
+    assert!(hits.iter().sum::<u32>() > 0, "some were in time: {hits:?}");
 }

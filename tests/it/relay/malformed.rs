@@ -139,13 +139,3 @@ async fn bytes_may_come_one_by_one() {
     }
     assert_eq!(crate::support::raw::tags(&alice.answers(3).await), "12DCZTDCZEZ");
 }
-
-#[tokio::test]
-async fn a_message_too_large_to_be_judged_is_refused() {
-    let proxy = Proxy::with().proxy(r#"max_message = "1MiB""#).start().await;
-    let mut alice = proxy.alice.raw().await;
-    let sql = format!("SELECT '{}'", "x".repeat(2 << 20));
-    alice.send_in_vain(Frames::new().query(&sql)).await;
-    let answer = alice.rest().await;
-    assert_eq!(answer.last().unwrap().code(), "54000", "{}", describe(&answer));
-}

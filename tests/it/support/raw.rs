@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use postgres_protocol::IsNull;
 use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 use postgres_protocol::message::frontend;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 use super::Proxy;
@@ -79,6 +79,24 @@ impl Raw {
             }
         }
         all - rest.len()
+    }
+
+    /// Sends while it reads, and gives the messages up to `ReadyForQuery`.
+    pub(crate) async fn exchange(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Message> {
+        let (read, mut write) = self.stream.get_mut().split();
+        let mut read = BufReader::with_capacity(64 * 1024, read);
+        let sending = async {
+            let sent = write.write_all(bytes.as_ref()).await;
+            sent.expect("the connection is open");
+        };
+        let reading = async {
+            let mut messages = Vec::new();
+            while messages.last().is_none_or(|m: &Message| m.tag != b'Z') {
+                messages.push(read_message(&mut read).await.expect("the connection is open"));
+            }
+            messages
+        };
+        in_time("the answers", async { tokio::join!(sending, reading).1 }).await
     }
 
     /// The next message; `None` at the connection's end.
@@ -202,13 +220,17 @@ impl Raw {
     }
 
     async fn read_message(&mut self) -> Option<Message> {
-        let tag = self.stream.read_u8().await.ok()?;
-        let length = self.stream.read_u32().await.ok()? as usize;
-        assert!(length >= 4, "a message of type {} says {length}", tag as char);
-        let mut body = vec![0; length - 4];
-        self.stream.read_exact(&mut body).await.ok()?;
-        Some(Message { tag, body })
+        read_message(&mut self.stream).await
     }
+}
+
+async fn read_message(stream: &mut (impl AsyncRead + Unpin)) -> Option<Message> {
+    let tag = stream.read_u8().await.ok()?;
+    let length = stream.read_u32().await.ok()? as usize;
+    assert!(length >= 4, "a message of type {} says {length}", tag as char);
+    let mut body = vec![0; length - 4];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(Message { tag, body })
 }
 
 impl Message {
