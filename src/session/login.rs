@@ -1,6 +1,6 @@
-//! The client's login: SCRAM-SHA-256 against the users that holdpoint keeps.
-//!
-//! Source: PostgreSQL manual, "SASL Authentication".
+//! The client's login, against the users that holdpoint keeps.
+
+mod scram;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -9,63 +9,36 @@ use tokio::io::AsyncReadExt as _;
 
 use super::leg::Leg;
 use super::{Fault, Shared};
-use crate::identity::ScramExchange;
 use crate::model::Principal;
 use crate::wire::frame::HEADER;
-use crate::wire::{Fields, Header, Malformed, reply};
+use crate::wire::{Header, reply};
 
-/// The one mechanism that is offered without TLS.
-const MECHANISM: &str = "SCRAM-SHA-256";
 /// Bytes of the largest message before the login's end (`PG_MAX_SASL_MESSAGE_LENGTH`, and its frame).
 const MAX_MESSAGE: usize = 2048;
 
-/// Logs a user in. An unknown or disabled user goes through the same exchange and fails at its end.
+/// Logs a user in, up to AuthenticationOk.
 pub(super) async fn authenticate(
     shared: &Arc<Shared>,
     client: &mut Leg,
     user: &str,
 ) -> Result<Principal, Fault> {
-    let refused = |reason| Fault::LoginRefused {
-        user: user.to_owned(),
-        reason,
-    };
-    let malformed = |error: Malformed| Fault::ClientProtocol(error.to_string());
     let credentials = shared.directory.credentials(user).await.map_err(Fault::Store)?;
-    let mut exchange = ScramExchange::new(credentials.verifier);
-
-    reply::authentication_sasl(&[MECHANISM], client.out());
-    let message = ask(client).await?;
-    let first = sasl_initial_response(&message).map_err(malformed)?;
-    let answer = exchange.client_first(first).map_err(|e| refused(e.reason()))?;
-
-    reply::authentication_sasl_continue(answer, client.out());
-    let message = ask(client).await?;
-    let answer = exchange.client_final(&message).map_err(|e| refused(e.reason()))?;
-    let principal = credentials
-        .principal
-        .ok_or_else(|| refused("no such user, or disabled"))?;
-
-    reply::authentication_sasl_final(answer, client.out());
+    let principal = scram::authenticate(client, user, credentials).await?;
     reply::authentication_ok(client.out());
     Ok(principal)
 }
 
-/// SASLInitialResponse: the client's first message in the mechanism.
-fn sasl_initial_response(body: &[u8]) -> Result<&[u8], Malformed> {
-    let mut fields = Fields::of(body);
-    if fields.cstr()? != MECHANISM.as_bytes() {
-        return Err(Malformed(
-            "client selected an invalid SASL authentication mechanism",
-        ));
+/// The client hears that the password was wrong; `reason` is for the log.
+fn refused(user: &str, reason: &'static str) -> Fault {
+    Fault::LoginRefused {
+        user: user.to_owned(),
+        reason,
     }
-    let length = usize::try_from(fields.i32()?).map_err(|_| Malformed("malformed SCRAM message"))?;
-    let first = fields.bytes(length)?;
-    fields.end()?;
-    Ok(first)
 }
 
-/// Sends what waits and reads the body of the `p` message that answers it.
-async fn ask(client: &mut Leg) -> Result<Vec<u8>, Fault> {
+/// Sends what waits and reads the body of the `p` message that answers it; `what` names it as PostgreSQL
+/// does ("SASL response", "password response").
+async fn ask(client: &mut Leg, what: &str) -> Result<Vec<u8>, Fault> {
     poll_fn(|cx| client.poll_drain(cx))
         .await
         .map_err(Fault::client_io)?;
@@ -87,8 +60,8 @@ async fn ask(client: &mut Leg) -> Result<Vec<u8>, Fault> {
         }
         Some(Header { tag: b'X', .. }) => Err(Fault::ClientGone),
         Some(Header { tag: b'p', .. }) => Err(Fault::ClientProtocol("invalid message length".to_owned())),
-        _ => Err(Fault::ClientProtocol(
-            "expected SASL response, got another message".to_owned(),
-        )),
+        _ => Err(Fault::ClientProtocol(format!(
+            "expected {what}, got another message"
+        ))),
     }
 }
