@@ -8,6 +8,7 @@
 //! sessions, then waits until everything that must be recorded is.
 
 mod logging;
+mod reload;
 mod shared;
 mod signals;
 mod workers;
@@ -28,9 +29,11 @@ use crate::console::{self, ConsoleState};
 use crate::identity::{Directory, SignInThrottle};
 use crate::model::{Clock, SystemClock};
 use crate::policy::{Policy, PolicyError};
-use crate::session::Sessions;
+use crate::session::{ClientTls, Sessions};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError, UserStore as _};
+use crate::tls::TlsError;
+use signals::{Signals, Wish};
 use workers::Workers;
 
 /// How long running statements are given at a stop.
@@ -71,6 +74,9 @@ pub enum ServeError {
     /// The policy is not fit.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// A file of `[proxy.tls]` is not fit.
+    #[error("[proxy.tls]: {0}")]
+    Tls(#[from] TlsError),
     /// The store does not work.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -84,10 +90,12 @@ fn hint_of(error: &io::Error) -> &'static str {
     }
 }
 
-/// Runs the proxy and the console until SIGINT or SIGTERM. Blocks; not to be called inside a runtime.
+/// Runs the proxy and the console until SIGINT or SIGTERM; at SIGHUP, certificates are read again. Blocks; not
+/// to be called inside a runtime.
 pub fn serve(config: &Config) -> Result<(), ServeError> {
     logging::start(&config.log);
     let policy = Policy::load(&config.policy.dir)?.with_default_timeout(config.hold.timeout);
+    let tls = reload::client_tls(&config.proxy)?;
     let proxy = config
         .proxy
         .listen
@@ -101,7 +109,8 @@ pub fn serve(config: &Config) -> Result<(), ServeError> {
         .enable_all()
         .build()
         .map_err(ServeError::Start)?;
-    let served = control.block_on(run(config, policy, Listeners { proxy, console }, &control));
+    let files = Files { policy, tls };
+    let served = control.block_on(run(config, files, Listeners { proxy, console }, &control));
     control.shutdown_timeout(Duration::from_secs(1));
     served
 }
@@ -117,6 +126,12 @@ fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeE
     Ok(listener)
 }
 
+/// What was read from files beside the configuration.
+struct Files {
+    policy: Policy,
+    tls: Option<ClientTls>,
+}
+
 /// Where `serve` listens.
 struct Listeners {
     proxy: Vec<TcpListener>,
@@ -125,11 +140,11 @@ struct Listeners {
 
 async fn run(
     config: &Config,
-    policy: Policy,
+    files: Files,
     listeners: Listeners,
     control: &Runtime,
 ) -> Result<(), ServeError> {
-    let mut signals = signals::Stop::listen().map_err(ServeError::Start)?;
+    let mut signals = Signals::listen().map_err(ServeError::Start)?;
     let StoreUrl::Sqlite(path) = &config.store.url;
     let _lock = lock(path)?;
     let store = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
@@ -157,7 +172,7 @@ async fn run(
     tracing::info!(address = %console_address, url = %public_url, "console listens");
     let shared = Arc::new(shared::shared(
         config,
-        policy,
+        files,
         &parts,
         Arc::clone(&sessions),
         public_url,
@@ -165,7 +180,9 @@ async fn run(
     let threads = config.proxy.workers.count().get();
     let workers = Workers::start(&shared, listeners.proxy, threads).map_err(ServeError::Start)?;
 
-    signals.wait().await;
+    while signals.next().await == Wish::Reload {
+        reload::reload(&config.proxy, &shared);
+    }
     end_sessions(workers, &sessions, &mut signals).await;
     stopping.cancel();
     sweeper.abort();
@@ -217,14 +234,14 @@ impl Parts {
 }
 
 /// Lets what runs finish, within bounds, and ends the data threads.
-async fn end_sessions(workers: Workers, sessions: &Sessions, signals: &mut signals::Stop) {
+async fn end_sessions(workers: Workers, sessions: &Sessions, signals: &mut Signals) {
     tracing::info!("stopping: no new sessions; running statements may finish");
     workers.stop_accepting();
     sessions.stop_all();
     tokio::select! {
         () = drained(sessions) => {}
         () = tokio::time::sleep(GRACE) => tracing::warn!(sessions = sessions.len(), "sessions are cut off"),
-        () = signals.wait() => tracing::warn!(sessions = sessions.len(), "asked again: sessions are cut off"),
+        () = signals.stop() => tracing::warn!(sessions = sessions.len(), "asked again: sessions are cut off"),
     }
     workers.stop().await;
 }

@@ -27,6 +27,7 @@ mod proxy;
 mod size;
 mod source;
 mod store;
+mod tls;
 mod upstream;
 mod value;
 
@@ -51,6 +52,7 @@ pub use log::{LogConfig, LogFormat, LogLevel};
 pub use policy::PolicyConfig;
 pub use proxy::{ProxyConfig, Workers};
 pub use store::{StoreConfig, StoreUrl};
+pub use tls::{ClientAuth, ClientCert, TlsConfig, TlsMode, TlsVersion};
 pub use upstream::{Host, Upstream};
 
 use database::RawDatabase;
@@ -127,6 +129,7 @@ impl Config {
         let mut problems = source.problems();
         let mut sections = source.merged()?;
         let databases = take_databases(&mut sections, &mut problems);
+        let tls = take_tls(&mut sections, &mut problems);
         let mut config = Self {
             proxy: take(&mut sections, "proxy", &mut problems),
             console: take(&mut sections, "console", &mut problems),
@@ -140,7 +143,9 @@ impl Config {
         for name in sections.keys() {
             problems.add_unknown(&[name], name, &SECTIONS);
         }
+        config.proxy.tls = tls;
         config.validate(&mut problems);
+        config.proxy.tls.resolve(folder);
         config.store.resolve(folder);
         config.policy.resolve(folder);
         let names: Vec<String> = databases.iter().map(|(name, _)| name.clone()).collect();
@@ -154,6 +159,7 @@ impl Config {
 
     fn validate(&self, problems: &mut Problems<'_>) {
         self.proxy.validate(&mut problems.section("proxy"));
+        self.proxy.tls.validate(&mut problems.tls());
         self.console.validate(&mut problems.section("console"));
         self.hold.validate(&mut problems.section("hold"));
         self.judge.validate(&mut problems.section("judge"));
@@ -180,6 +186,16 @@ fn take<T: DeserializeOwned + Default>(sections: &mut Dict, name: &str, problems
         Some(value) => extract(&[name], value, problems),
         None => T::default(),
     }
+}
+
+/// A table of its own, so that everything that is wrong in it is found at once.
+fn take_tls(sections: &mut Dict, problems: &mut Problems<'_>) -> TlsConfig {
+    let tls = match sections.get_mut("proxy") {
+        Some(Value::Dict(_, proxy)) => proxy.remove("tls"),
+        _ => None,
+    };
+    tls.map(|value| extract(&["proxy", "tls"], value, problems))
+        .unwrap_or_default()
 }
 
 fn take_databases(sections: &mut Dict, problems: &mut Problems<'_>) -> Vec<(String, RawDatabase)> {

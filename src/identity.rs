@@ -1,6 +1,6 @@
 //! Who somebody is: passwords, SCRAM, tokens, browser sessions.
 //!
-//! Imports `model` and `store`. pgwire's SCRAM and the hashing live here and nowhere else. Invariants:
+//! Imports `model` and `store`. SCRAM and the hashing live here and nowhere else. Invariants:
 //! - neither the content nor the time of an answer tells whether a user exists or is disabled;
 //! - only verifiers and hashes are kept; a password, token or cookie is never stored and never logged;
 //! - the slow password hash runs on blocking threads, a few at a time.
@@ -17,7 +17,7 @@ mod test_clock;
 
 pub use directory::{Credentials, Directory, DirectoryError, NewWebSession};
 pub use names::InvalidInput;
-pub use scram::{ScramError, ScramExchange};
+pub use scram::{Channel, ScramError, ScramExchange};
 pub use throttle::{SignInThrottle, Throttled};
 pub use token::Token;
 pub use verifier::{InvalidVerifier, Verifier};

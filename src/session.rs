@@ -1,11 +1,12 @@
 //! A client's session: startup, gate, hold, relay, to its end.
 //!
-//! Imports `wire`, `sql`, `policy`, `approval`, `identity`, `upstream`, `model`. Invariants:
+//! Imports `wire`, `tls`, `sql`, `policy`, `approval`, `identity`, `upstream`, `model`. Invariants:
 //! - one task serves both directions of a session, and all its state is in `relay::Session`;
 //! - client bytes go upstream only through a permit (`approval::Permit`);
 //! - what a client may see of a fault goes through [`Fault::report`] alone.
 
 mod cursors;
+mod encryption;
 mod fault;
 mod gate;
 mod handle;
@@ -38,6 +39,7 @@ use crate::sql::Judge;
 use crate::upstream::Target;
 use crate::wire::Stream;
 
+pub use encryption::{CertificateRules, ClientTls, Proof};
 pub(crate) use fault::Fault;
 pub use handle::Sessions;
 use leg::Leg;
@@ -54,6 +56,8 @@ pub struct Shared {
     pub broker: Broker,
     /// Knows users.
     pub directory: Arc<Directory>,
+    /// TLS for clients, where there is a certificate.
+    pub tls: Option<ClientTls>,
     /// The databases that clients can name.
     pub databases: BTreeMap<String, Arc<Target>>,
     /// The sessions there are.
@@ -145,8 +149,11 @@ pub async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
         }
         Err(fault) => Err(fault),
     };
-    if let Err(fault) = ended {
-        fault::tell(fault, &mut client, peer).await;
+    match ended {
+        Err(fault) => fault::tell(fault, &mut client, peer).await,
+        // TLS says that this is the end; a socket need not.
+        Ok(()) if client.stream.is_tls() => fault::say_goodbye(&mut client).await,
+        Ok(()) => {}
     }
 }
 

@@ -2,16 +2,15 @@
 
 use std::sync::{Arc, RwLock};
 
-use super::Parts;
+use super::{Files, Parts};
 use crate::config::{Config, DatabaseConfig, Host};
-use crate::policy::Policy;
 use crate::session::{HoldTiming, Limits, Sessions, Shared};
 use crate::sql::{Judge, JudgeLimits};
 use crate::upstream::{Address, Target};
 
 pub(super) fn shared(
     config: &Config,
-    policy: Policy,
+    files: Files,
     parts: &Parts,
     sessions: Arc<Sessions>,
     public_url: String,
@@ -26,9 +25,10 @@ pub(super) fn shared(
             cache_bytes: config.judge.cache,
             parse_threads: config.judge.threads,
         }),
-        policy: RwLock::new(Arc::new(policy)),
+        policy: RwLock::new(Arc::new(files.policy)),
         broker: parts.broker.clone(),
         directory: Arc::clone(&parts.directory),
+        tls: files.tls,
         databases: databases.collect(),
         sessions,
         hold: HoldTiming {

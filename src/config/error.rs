@@ -125,6 +125,14 @@ impl<'a> Problems<'a> {
         }
     }
 
+    /// For the problems of `[proxy.tls]`.
+    pub(super) fn tls<'p>(&'p mut self) -> Section<'p, 'a> {
+        Section {
+            problems: self,
+            path: vec!["proxy", "tls"],
+        }
+    }
+
     /// For the problems of one database.
     pub(super) fn database<'p>(&'p mut self, name: &'p str) -> Section<'p, 'a> {
         Section {

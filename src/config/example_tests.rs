@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::extract::{database_keys, settings};
+use super::extract::{database_keys, settings, tls_keys};
 use super::*;
 
 const EXAMPLE: &str = include_str!("../../holdpoint.example.toml");
@@ -34,11 +34,13 @@ fn the_example_is_a_configuration() {
 
 #[test]
 fn every_key_in_the_example_is_its_default() {
-    // The two passwords have no default, exclude each other, and name a file.
+    // The two passwords have no default, exclude each other, and name a file. Nor have TLS's files and
+    // users a default.
     let text = uncommented();
+    let without = ["password", "cert ", "key ", "client_ca ", "users "];
     let lines: Vec<&str> = text
         .lines()
-        .filter(|line| !line.starts_with("password"))
+        .filter(|line| !without.iter().any(|key| line.starts_with(key)))
         .collect();
     let config = load(&lines.join("\n"));
     assert_eq!(config.proxy, ProxyConfig::default());
@@ -74,16 +76,16 @@ fn no_key_is_missing_from_the_example() {
     shown.sort();
     known.sort();
     assert_eq!(shown, known);
-    assert_eq!(known.len(), 17);
+    assert_eq!(known.len(), 18);
 
-    let mut shown: Vec<&str> = example["databases"]["shop"]
-        .as_table()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
-    let mut known = database_keys().to_vec();
-    shown.sort_unstable();
-    known.sort_unstable();
-    assert_eq!(shown, known);
+    for (table, known) in [
+        (&example["databases"]["shop"], database_keys()),
+        (&example["proxy"]["tls"], tls_keys()),
+    ] {
+        let mut shown: Vec<&str> = table.as_table().unwrap().keys().map(String::as_str).collect();
+        let mut known = known.to_vec();
+        shown.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(shown, known);
+    }
 }

@@ -7,6 +7,8 @@ use figment::error::{Actual, Kind};
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
 
+#[cfg(test)]
+use super::TlsConfig;
 use super::database::RawDatabase;
 use super::error::Problems;
 use super::{ConsoleConfig, HoldConfig, JudgeConfig, LogConfig, PolicyConfig, ProxyConfig, StoreConfig};
@@ -46,6 +48,12 @@ pub(super) fn settings() -> Vec<(&'static str, &'static str)> {
     .into_iter()
     .flat_map(|(section, keys)| keys.iter().map(move |key| (section, *key)))
     .collect()
+}
+
+/// The keys of `[proxy.tls]`.
+#[cfg(test)]
+pub(super) fn tls_keys() -> &'static [&'static str] {
+    known_keys::<TlsConfig>()
 }
 
 /// The keys of `[databases.NAME]`.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::error::Section;
+use super::tls::TlsConfig;
 use super::value;
 
 /// PostgreSQL takes no longer message (`PQ_LARGE_MESSAGE_LIMIT` in `src/include/libpq/libpq.h`).
@@ -36,6 +37,8 @@ pub struct ProxyConfig {
     /// How many bytes of a client are buffered behind a held statement; at least 8 KiB.
     #[serde(deserialize_with = "value::size")]
     pub hold_buffer: usize,
+    /// `[proxy.tls]`
+    pub tls: TlsConfig,
 }
 
 impl Default for ProxyConfig {
@@ -47,6 +50,7 @@ impl Default for ProxyConfig {
             login_timeout: Duration::from_secs(30),
             max_message: 64 << 20,
             hold_buffer: 1 << 20,
+            tls: TlsConfig::default(),
         }
     }
 }

@@ -379,3 +379,79 @@ fn links_lead_somewhere() {
         assert_eq!(console(url).public_url(bound.parse().unwrap()), expected);
     }
 }
+
+const TLS: &str = "[proxy.tls]\ncert = \"a.crt\"\nkey = \"/b.key\"\n";
+
+#[test]
+fn tls_is_there_where_there_is_a_certificate() {
+    let tls = |lines: &str| load(&format!("{lines}{DATABASE}"), &[]).unwrap().proxy.tls;
+    assert_eq!(tls("").pair(), None);
+    assert_eq!(
+        tls(TLS).pair(),
+        Some((Path::new("etc/a.crt"), Path::new("/b.key")))
+    );
+    assert_eq!(tls(&format!("{TLS}mode = \"disable\"\n")).pair(), None);
+    let clients = tls(&format!(
+        "{TLS}mode = \"require\"\nmin_version = \"1.3\"\nclient_ca = \"ca.crt\"\nclient_cert = \"require\"\n\
+         client_auth = \"password+cert\"\nusers = {{ \"CN=a b,O=C\" = \"alice\" }}\n"
+    ));
+    assert_eq!(clients.min_version, TlsVersion::Tls13);
+    assert_eq!(clients.client_ca.as_deref(), Some(Path::new("etc/ca.crt")));
+    assert_eq!(clients.client_auth, ClientAuth::PasswordAndCert);
+    assert_eq!(clients.users["CN=a b,O=C"], "alice");
+    let variables = [
+        ("HOLDPOINT_PROXY__TLS__CERT", "/c.crt"),
+        ("HOLDPOINT_PROXY__TLS__KEY", "/c.key"),
+    ];
+    let tls = load(DATABASE, &variables).unwrap().proxy.tls;
+    assert_eq!(tls.pair(), Some((Path::new("/c.crt"), Path::new("/c.key"))));
+}
+
+#[test]
+fn settings_of_tls_that_would_let_somebody_in_are_refused() {
+    let ca = "client_ca = \"ca.crt\"\n";
+    for (tls, key, why) in [
+        ("[proxy.tls]\ncert = \"a.crt\"\n".to_owned(), "key", "is missing"),
+        ("[proxy.tls]\nkey = \"a.key\"\n".to_owned(), "cert", "is missing"),
+        (
+            "[proxy.tls]\nmode = \"require\"\n".to_owned(),
+            "mode",
+            "needs a certificate",
+        ),
+        (format!("{TLS}mode = \"on\"\n"), "mode", "is none of"),
+        (format!("{TLS}min_version = \"1.1\"\n"), "min_version", "not safe"),
+        (format!("{TLS}{ca}"), "client_ca", "of no use"),
+        (
+            format!("{TLS}client_cert = \"optional\"\n"),
+            "client_cert",
+            "needs `client_ca`",
+        ),
+        (
+            format!("{TLS}{ca}client_cert = \"require\"\n"),
+            "client_cert",
+            "needs mode",
+        ),
+        (
+            format!("{TLS}client_auth = \"cert\"\n"),
+            "client_auth",
+            "set client_cert",
+        ),
+        (
+            format!("{TLS}{ca}client_cert = \"optional\"\nclient_auth = \"password+cert\"\n"),
+            "client_auth",
+            "needs client_cert",
+        ),
+        (
+            format!("{TLS}{ca}client_cert = \"optional\"\nusers = {{ a = \"b\" }}\n"),
+            "users",
+            "of no use",
+        ),
+    ] {
+        let found = problems(&format!("{tls}{DATABASE}"), &[]);
+        let is_there = |line: &String| line.contains(&format!("proxy.tls.{key}: ")) && line.contains(why);
+        assert!(found.iter().any(is_there), "{tls}: {found:?}");
+    }
+    // Everything at once.
+    let several = "[proxy.tls]\nmode = \"x\"\nmin_version = \"y\"\nca = \"z\"\n";
+    assert_eq!(problems(&format!("{several}{DATABASE}"), &[]).len(), 3);
+}

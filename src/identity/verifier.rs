@@ -9,7 +9,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
-use pgwire::api::auth::sasl::scram::{ScramSecret, gen_salted_password};
+use pgwire::api::auth::sasl::scram::gen_salted_password;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -71,14 +71,21 @@ impl Verifier {
         (stored_key.ct_eq(&self.stored_key) & server_key.ct_eq(&self.server_key)).into()
     }
 
-    /// The verifier as pgwire's SCRAM takes it.
-    pub(super) fn into_scram_secret(self) -> ScramSecret {
-        ScramSecret::Verifier {
-            salt: self.salt,
-            iterations: self.iterations as usize,
-            stored_key: self.stored_key.to_vec(),
-            server_key: self.server_key.to_vec(),
+    /// What the client is asked with: `s=` and `i=` of `server-first-message`.
+    pub(super) fn challenge(&self) -> String {
+        format!("s={},i={}", STANDARD.encode(&self.salt), self.iterations)
+    }
+
+    /// `ServerSignature` over what was said, where `proof` is the `ClientProof` of somebody who has the
+    /// password (RFC 5802, section 3).
+    pub(super) fn answer(&self, exchange: &[&[u8]], proof: &[u8; 32]) -> Option<[u8; 32]> {
+        let mut client_key = hmac_sha_256(&self.stored_key, exchange);
+        for (byte, proof) in client_key.iter_mut().zip(proof) {
+            *byte ^= proof;
         }
+        let stored_key: [u8; 32] = Sha256::digest(client_key).into();
+        let is_right = bool::from(stored_key.ct_eq(&self.stored_key));
+        is_right.then(|| hmac_sha_256(&self.server_key, exchange))
     }
 }
 

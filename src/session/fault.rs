@@ -39,6 +39,16 @@ pub(crate) enum Fault {
     TooManyConnections,
     #[error("login refused: {reason}")]
     LoginRefused { user: String, reason: &'static str },
+    #[error("the TLS handshake failed: {0}")]
+    Handshake(#[source] io::Error),
+    #[error("the client shows no certificate")]
+    NoCertificate,
+    #[error("certificate refused: {reason}")]
+    CertificateRefused {
+        user: String,
+        subject: String,
+        reason: String,
+    },
     #[error("startup refused: {0:?}")]
     StartupRefused(Box<Report>),
     #[error("cannot connect upstream: {0}")]
@@ -94,7 +104,8 @@ impl Fault {
     /// What the client may see: an allow-list. `None`: there is nobody to tell.
     fn report(&self) -> Option<Report> {
         Some(match self {
-            Self::ClientGone | Self::ClientIo(_) => return None,
+            // A handshake that failed has told by an alert.
+            Self::ClientGone | Self::ClientIo(_) | Self::Handshake(_) => return None,
             Self::ClientProtocol(what) => Report::fatal(sqlstate::PROTOCOL_VIOLATION, what.clone()),
             Self::ClientInCopy(_) => Report::fatal(
                 sqlstate::PROTOCOL_VIOLATION,
@@ -114,6 +125,14 @@ impl Fault {
             Self::LoginRefused { user, .. } => Report::fatal(
                 sqlstate::INVALID_PASSWORD,
                 format!("password authentication failed for user \"{user}\""),
+            ),
+            Self::NoCertificate => Report::fatal(
+                sqlstate::INVALID_AUTHORIZATION,
+                "connection requires a valid client certificate",
+            ),
+            Self::CertificateRefused { user, .. } => Report::fatal(
+                sqlstate::INVALID_AUTHORIZATION,
+                format!("certificate authentication failed for user \"{user}\""),
             ),
             Self::StartupRefused(report) => (**report).clone(),
             Self::Upstream(error) => error.report(),
@@ -154,6 +173,17 @@ impl Fault {
             Self::LoginRefused { user, reason } => {
                 tracing::warn!(client.addr = %peer, user.name = %user, reason, "login refused");
             }
+            Self::CertificateRefused {
+                user,
+                subject,
+                reason,
+            } => {
+                tracing::warn!(client.addr = %peer, user.name = %user, certificate.subject = %subject, reason,
+                    "login refused: the certificate does not prove the user");
+            }
+            Self::Handshake(_) | Self::NoCertificate => {
+                tracing::info!(client.addr = %peer, "connection refused: {self}");
+            }
             Self::StartupRefused(report) => {
                 tracing::info!(client.addr = %peer, sqlstate = report.sqlstate, "startup refused: {}", report.message);
             }
@@ -172,6 +202,11 @@ pub(super) async fn tell(fault: Fault, client: &mut Leg, peer: SocketAddr) {
         prelude.encode(client.out());
     }
     report.encode(client.out());
+    say_goodbye(client).await;
+}
+
+/// Sends what waits, and ends the connection as its kind has it.
+pub(super) async fn say_goodbye(client: &mut Leg) {
     let farewell = async {
         std::future::poll_fn(|cx| client.poll_drain(cx)).await?;
         client.stream.shutdown().await

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::io::AsyncReadExt as _;
 
+use super::encryption::Encryption;
 use super::leg::Leg;
 use super::{Fault, Shared};
 use crate::model::Principal;
@@ -21,11 +22,32 @@ pub(super) async fn authenticate(
     shared: &Arc<Shared>,
     client: &mut Leg,
     user: &str,
+    encryption: Option<&Encryption>,
 ) -> Result<Principal, Fault> {
+    let instead_of_password = match &shared.tls {
+        Some(tls) => tls.certificates.check(encryption, user)?,
+        None => false,
+    };
     let credentials = shared.directory.credentials(user).await.map_err(Fault::Store)?;
-    let principal = scram::authenticate(client, user, credentials).await?;
+    let principal = if instead_of_password {
+        credentials
+            .principal
+            .ok_or_else(|| certified_stranger(user, encryption))?
+    } else {
+        scram::authenticate(client, user, credentials, encryption).await?
+    };
     reply::authentication_ok(client.out());
     Ok(principal)
+}
+
+/// A certificate names somebody who is no user, or is disabled.
+fn certified_stranger(user: &str, encryption: Option<&Encryption>) -> Fault {
+    let subject = encryption.and_then(|encryption| encryption.client.as_ref());
+    Fault::CertificateRefused {
+        user: user.to_owned(),
+        subject: subject.map(|subject| subject.name.clone()).unwrap_or_default(),
+        reason: "no such user, or disabled".to_owned(),
+    }
 }
 
 /// The client hears that the password was wrong; `reason` is for the log.

@@ -37,14 +37,18 @@ pub(super) struct LoggedIn {
 
 /// Opens a session. The caller bounds the time.
 pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAddr) -> Result<Opened, Fault> {
-    let startup = match opening::first_startup(client).await? {
-        Some(Opening::Startup(startup)) => startup,
-        Some(Opening::Cancel { pid, secret }) => {
+    let Some(first) = opening::first_startup(client, shared.tls.as_ref()).await? else {
+        return Ok(Opened::Nothing);
+    };
+    let startup = match first.opening {
+        Opening::Startup(startup) => startup,
+        Opening::Cancel { pid, secret } => {
             shared.sessions.cancel(pid, &secret).await;
             return Ok(Opened::Nothing);
         }
-        _ => return Ok(Opened::Nothing),
+        Opening::Ssl | Opening::GssEnc => return Ok(Opened::Nothing),
     };
+    let encryption = first.encryption.as_ref();
     if shared.sessions.len() >= shared.limits.max_connections {
         return Err(Fault::TooManyConnections);
     }
@@ -52,7 +56,10 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
     let database = asked.database;
     negotiation::negotiate(&startup, client);
     let user = startup.parameter("user").unwrap_or_default();
-    let principal = login::authenticate(shared, client, user).await?;
+    if encryption.is_none() && shared.tls.as_ref().is_some_and(|tls| tls.required) {
+        return Err(refused(unencrypted(peer, user, database)));
+    }
+    let principal = login::authenticate(shared, client, user, encryption).await?;
     // After the login, so that strangers do not learn which databases there are.
     let target = shared.databases.get(database).ok_or_else(|| {
         refused(
@@ -150,6 +157,18 @@ fn meaning_of(parameters: &[(String, String)]) -> Meaning {
         standard_conforming_strings: reported("standard_conforming_strings") == Some("on"),
         encoding_is_safe: reported("client_encoding").is_some_and(settings::encoding_is_safe),
     }
+}
+
+/// As `pg_hba.conf` with nothing but `hostssl` lines would have it.
+fn unencrypted(peer: SocketAddr, user: &str, database: &str) -> Report {
+    Report::fatal(
+        sqlstate::INVALID_AUTHORIZATION,
+        format!(
+            "no access for host \"{}\", user \"{user}\", database \"{database}\", no encryption",
+            peer.ip()
+        ),
+    )
+    .hint("holdpoint takes connections with TLS only: connect with sslmode=require, or a stricter one.")
 }
 
 fn refused(report: Report) -> Fault {

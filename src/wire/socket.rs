@@ -58,6 +58,26 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// The next byte, left unread; `None` at the end. Waits for it. A Unix-domain socket has nothing to show.
+    pub async fn peek(&self) -> io::Result<Option<u8>> {
+        let mut byte = [0];
+        match self {
+            Self::Tcp(s) => Ok((s.peek(&mut byte).await? > 0).then_some(byte[0])),
+            Self::Unix(_) => Ok(None),
+        }
+    }
+
+    /// Whether a byte has arrived that was not read.
+    pub async fn has_arrived(&self) -> bool {
+        tokio::select! {
+            biased;
+            byte = self.peek() => matches!(byte, Ok(Some(_))),
+            () = std::future::ready(()) => false,
+        }
+    }
+}
+
 fn configure(socket: &SockRef<'_>) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(SILENCE)

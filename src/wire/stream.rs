@@ -17,6 +17,8 @@ pub enum Stream {
     Plain(Socket),
     /// TLS, after its handshake.
     Tls(Box<TlsStream<Socket>>),
+    /// None any more: it is at its end, and takes nothing.
+    Closed,
 }
 
 impl Stream {
@@ -32,18 +34,40 @@ impl Stream {
         Self::Plain(Socket::Unix(stream))
     }
 
-    /// The socket beneath.
+    /// The socket beneath, while there is one.
     #[must_use]
-    pub fn socket(&self) -> &Socket {
+    pub fn socket(&self) -> Option<&Socket> {
         match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(tls) => tls.get_ref().0,
+            Self::Plain(socket) => Some(socket),
+            Self::Tls(tls) => Some(tls.get_ref().0),
+            Self::Closed => None,
         }
+    }
+
+    /// Takes the bare socket out, to make more of it, and leaves [`Self::Closed`] behind; `None`, and nothing
+    /// changes, where there is none.
+    pub fn take_plain(&mut self) -> Option<Socket> {
+        match std::mem::replace(self, Self::Closed) {
+            Self::Plain(socket) => Some(socket),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    /// Whether this is TLS.
+    #[must_use]
+    pub const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
     }
 
     /// Whether the peer has closed its side of the socket; see [`Socket::is_read_closed`].
     pub async fn is_read_closed(&self) -> bool {
-        self.socket().is_read_closed().await
+        match self.socket() {
+            Some(socket) => socket.is_read_closed().await,
+            None => true,
+        }
     }
 
     /// Whether bytes that were taken have not reached the socket yet, so that it must be flushed: TLS
@@ -51,7 +75,7 @@ impl Stream {
     #[must_use]
     pub fn wants_flush(&self) -> bool {
         match self {
-            Self::Plain(_) => false,
+            Self::Plain(_) | Self::Closed => false,
             Self::Tls(tls) => tls.get_ref().1.wants_write(),
         }
     }
@@ -62,6 +86,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_read(cx, buf),
             Self::Tls(s) => Pin::new(s).poll_read(cx, buf),
+            Self::Closed => Poll::Ready(Ok(())),
         }
     }
 }
@@ -71,6 +96,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_write(cx, buf),
             Self::Tls(s) => Pin::new(s).poll_write(cx, buf),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
 
@@ -78,6 +104,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_flush(cx),
             Self::Tls(s) => Pin::new(s).poll_flush(cx),
+            Self::Closed => Poll::Ready(Ok(())),
         }
     }
 
@@ -85,6 +112,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_shutdown(cx),
             Self::Tls(s) => Pin::new(s).poll_shutdown(cx),
+            Self::Closed => Poll::Ready(Ok(())),
         }
     }
 }

@@ -50,6 +50,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("socket2", &["wire", "app"]),
     ("rustls", &["tls", "cli"]),
     ("tokio_rustls", &["tls", "wire"]),
+    ("x509_cert", &["tls"]),
 ];
 
 const LONGEST_FILE: usize = 600;

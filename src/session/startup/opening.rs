@@ -1,17 +1,47 @@
 //! The packets before a session: questions about encryption, a cancel request, or StartupMessage.
+//!
+//! Source: PostgreSQL manual, "Message Flow", "SSL Session Encryption"; `ProcessSSLStartup` and
+//! `ProcessStartupPacket` in `src/backend/tcop/backend_startup.c`.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::super::Fault;
+use super::super::encryption::{ClientTls, Encryption};
 use super::super::leg::Leg;
 use super::refused;
+use crate::tls::Asked;
 use crate::wire::startup::{self as packet, MAX_STARTUP_PACKET, Opening};
-use crate::wire::{Report, sqlstate};
+use crate::wire::{Report, Stream, sqlstate};
 
-/// Reads opening packets until one is more than a question about encryption.
-pub(super) async fn first_startup(client: &mut Leg) -> Result<Option<Opening>, Fault> {
-    // PostgreSQL takes each kind of question once.
-    for _ in 0..3 {
+/// The first byte of TLS: a handshake record. No startup packet is as long as it would say.
+const TLS_RECORD: u8 = 0x16;
+
+/// What a connection opened with.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// A cancel request or StartupMessage.
+    pub(super) opening: Opening,
+    /// The TLS that it came through.
+    pub(super) encryption: Option<Encryption>,
+}
+
+/// Reads opening packets until one is more than a question about encryption. `None`: the client asked and
+/// went.
+pub(super) async fn first_startup(
+    client: &mut Leg,
+    tls: Option<&ClientTls>,
+) -> Result<Option<Opened>, Fault> {
+    let mut encryption = None;
+    // PostgreSQL takes each kind of question once, and none inside the TLS that was asked for.
+    let (mut may_ask_tls, mut may_ask_gss) = (true, true);
+    if first_byte(client).await? == Some(TLS_RECORD) {
+        let Some(tls) = tls else {
+            tracing::info!("a client begins with TLS, but [proxy.tls] has no certificate");
+            return Ok(None);
+        };
+        encryption = Some(secure(client, tls, Asked::Directly).await?);
+    }
+    loop {
         let Some(packet) = read_packet(client).await? else {
             return Ok(None);
         };
@@ -19,13 +49,79 @@ pub(super) async fn first_startup(client: &mut Leg) -> Result<Option<Opening>, F
             refused(Report::fatal(sqlstate::PROTOCOL_VIOLATION, malformed.to_string()))
         })?;
         match opening {
-            Opening::Ssl | Opening::GssEnc => {
-                client.stream.write_all(b"N").await.map_err(Fault::client_io)?;
+            Opening::Ssl if may_ask_tls => {
+                may_ask_tls = false;
+                let tls = tls.filter(|_| encryption.is_none());
+                let answer = if tls.is_some() { b"S" } else { b"N" };
+                answer_question(client, answer, "SSL").await?;
+                if let Some(tls) = tls {
+                    encryption = Some(secure(client, tls, Asked::First).await?);
+                    may_ask_gss = false;
+                }
             }
-            other => return Ok(Some(other)),
+            Opening::GssEnc if may_ask_gss => {
+                may_ask_gss = false;
+                answer_question(client, b"N", "GSSAPI encryption").await?;
+            }
+            Opening::Ssl | Opening::GssEnc => {
+                return Err(refused(Report::fatal(
+                    sqlstate::FEATURE_NOT_SUPPORTED,
+                    format!(
+                        "unsupported frontend protocol 1234.{}: server supports 3.0 to 3.2",
+                        if opening == Opening::Ssl { 5679 } else { 5680 }
+                    ),
+                )));
+            }
+            opening => return Ok(Some(Opened { opening, encryption })),
         }
     }
-    Err(Fault::ClientProtocol("unsupported frontend protocol".to_owned()))
+}
+
+/// Answers a question about encryption. Whoever asks has to wait for the answer: what came with the question
+/// may be somebody else's, who cannot read what is encrypted but would speak first inside it (CVE-2021-23214).
+/// What comes later in the clear, the handshake takes for TLS and fails on.
+async fn answer_question(client: &mut Leg, answer: &[u8; 1], what: &str) -> Result<(), Fault> {
+    if let Stream::Plain(socket) = &client.stream
+        && socket.has_arrived().await
+    {
+        return Err(refused(
+            Report::fatal(
+                sqlstate::PROTOCOL_VIOLATION,
+                format!("received unencrypted data after {what} request"),
+            )
+            .detail(
+                "This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.",
+            ),
+        ));
+    }
+    client.stream.write_all(answer).await.map_err(Fault::client_io)?;
+    // Inside TLS the answer would wait for more.
+    client.stream.flush().await.map_err(Fault::client_io)
+}
+
+/// The handshake. The client's connection is TLS then, or closed.
+async fn secure(client: &mut Leg, tls: &ClientTls, asked: Asked) -> Result<Encryption, Fault> {
+    let Some(socket) = client.stream.take_plain() else {
+        return Err(Fault::ClientGone);
+    };
+    let secured = tls
+        .acceptor()
+        .accept(socket, asked)
+        .await
+        .map_err(Fault::Handshake)?;
+    client.stream = Stream::Tls(Box::new(secured.stream));
+    Ok(Encryption {
+        end_point: secured.end_point,
+        client: secured.client,
+    })
+}
+
+/// The first byte, left unread.
+async fn first_byte(client: &Leg) -> Result<Option<u8>, Fault> {
+    match client.stream.socket() {
+        Some(socket) => socket.peek().await.map_err(Fault::client_io),
+        None => Ok(None),
+    }
 }
 
 /// One packet without its length; exactly its bytes are read. `None`: the client went without one.
