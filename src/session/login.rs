@@ -17,19 +17,17 @@ use crate::wire::{Header, reply};
 /// Bytes of the largest message before the login's end (`PG_MAX_SASL_MESSAGE_LENGTH`, and its frame).
 const MAX_MESSAGE: usize = 2048;
 
-/// Logs a user in, up to AuthenticationOk.
+/// Logs a user in, up to AuthenticationOk. `is_certified`: the client's certificate has shown who it is, and no
+/// password is asked for.
 pub(super) async fn authenticate(
     shared: &Arc<Shared>,
     client: &mut Leg,
     user: &str,
     encryption: Option<&Encryption>,
+    is_certified: bool,
 ) -> Result<Principal, Fault> {
-    let instead_of_password = match &shared.tls {
-        Some(tls) => tls.certificates.check(encryption, user)?,
-        None => false,
-    };
     let credentials = shared.directory.credentials(user).await.map_err(Fault::Store)?;
-    let principal = if instead_of_password {
+    let principal = if is_certified {
         credentials
             .principal
             .ok_or_else(|| certified_stranger(user, encryption))?

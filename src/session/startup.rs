@@ -7,6 +7,7 @@ mod parameters;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::encryption::Encryption;
 use super::handle::Entered;
 use super::leg::Leg;
 use super::relay::Session;
@@ -56,10 +57,8 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
     let database = asked.database;
     negotiation::negotiate(&startup, client);
     let user = startup.parameter("user").unwrap_or_default();
-    if encryption.is_none() && shared.tls.as_ref().is_some_and(|tls| tls.required) {
-        return Err(refused(unencrypted(peer, user, database)));
-    }
-    let principal = login::authenticate(shared, client, user, encryption).await?;
+    let is_certified = look_at_encryption(shared, encryption, peer, (user, database))?;
+    let principal = login::authenticate(shared, client, user, encryption, is_certified).await?;
     // After the login, so that strangers do not learn which databases there are.
     let target = shared.databases.get(database).ok_or_else(|| {
         refused(
@@ -157,6 +156,23 @@ fn meaning_of(parameters: &[(String, String)]) -> Meaning {
         standard_conforming_strings: reported("standard_conforming_strings") == Some("on"),
         encoding_is_safe: reported("client_encoding").is_some_and(settings::encoding_is_safe),
     }
+}
+
+/// What must be so before any way of logging in: TLS, and a certificate, where they are required. Gives whether
+/// the client's certificate stands in place of a password.
+fn look_at_encryption(
+    shared: &Shared,
+    encryption: Option<&Encryption>,
+    peer: SocketAddr,
+    (user, database): (&str, &str),
+) -> Result<bool, Fault> {
+    let Some(tls) = &shared.tls else {
+        return Ok(false);
+    };
+    if tls.required && encryption.is_none() {
+        return Err(refused(unencrypted(peer, user, database)));
+    }
+    tls.certificates.check(encryption, user)
 }
 
 /// As `pg_hba.conf` with nothing but `hostssl` lines would have it.

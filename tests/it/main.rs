@@ -17,3 +17,4 @@ mod corpus;
 mod hold;
 mod regress;
 mod relay;
+mod tls;

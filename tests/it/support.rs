@@ -14,6 +14,7 @@ pub(crate) mod psql;
 pub(crate) mod raw;
 pub(crate) mod request;
 pub(crate) mod store;
+pub(crate) mod tls;
 
 pub(crate) use cluster::Role;
 pub(crate) use poll::eventually;

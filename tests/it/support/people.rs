@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, RwLock};
 
 use reqwest::Method;
+use rustls::ClientConfig;
 use serde_json::{Value, json};
 
 use super::browser::Browser;
@@ -81,6 +82,14 @@ impl Person {
         let mut psql = Psql::start(self.at.proxy.now(), self.name, &self.password(), environment);
         psql.prompt().await;
         psql
+    }
+
+    /// A client that speaks the protocol by hand through TLS, logged in.
+    pub(crate) async fn raw_tls(&self, config: ClientConfig) -> Raw {
+        let raw = Raw::connect(self.at.proxy.now()).await;
+        let mut raw = raw.ask_for_tls(config).await.expect("the handshake works");
+        raw.log_in(self.name, &self.password(), DATABASE).await;
+        raw
     }
 
     /// A program with tokio-postgres.

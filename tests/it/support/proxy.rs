@@ -212,6 +212,17 @@ impl Proxy {
         self.signal(Signal::TERM);
     }
 
+    /// Asks it to read its files again, as an operator would; [`Self::logs`] waits for what came of it.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// Waits until its log has this text.
+    pub(crate) async fn logs(&self, text: &str) {
+        let what = format!("the log says {text:?}");
+        eventually(&what, async || self.log.has(text).then_some(())).await;
+    }
+
     /// Waits until it has stopped by itself.
     pub(crate) async fn stopped(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("it runs");

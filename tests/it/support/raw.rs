@@ -2,6 +2,7 @@
 //!
 //! Source: PostgreSQL manual, "Message Formats".
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,12 +10,17 @@ use bytes::BytesMut;
 use postgres_protocol::IsNull;
 use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 use postgres_protocol::message::frontend;
+use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 use super::Proxy;
 use super::cluster::cluster;
 use super::poll::in_time;
+use super::tls::Carrier;
+
+/// SSLRequest.
+pub(crate) const SSL_REQUEST: &[u8] = &[0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f];
 
 /// Who takes nothing for so long takes nothing more.
 const STALLED: Duration = Duration::from_millis(300);
@@ -22,7 +28,7 @@ const STALLED: Duration = Duration::from_millis(300);
 /// The connection.
 #[derive(Debug)]
 pub(crate) struct Raw {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Carrier>,
     /// The key that the server gave for cancelling.
     pub(crate) key: Vec<u8>,
     /// The server's first message in SCRAM.
@@ -41,10 +47,28 @@ impl Raw {
         let stream = TcpStream::connect(proxy).await.expect("the proxy listens");
         stream.set_nodelay(true).expect("a TCP stream");
         Self {
-            stream: BufReader::with_capacity(64 * 1024, stream),
+            stream: BufReader::with_capacity(64 * 1024, Carrier::Plain(stream)),
             key: Vec::new(),
             challenge: String::new(),
         }
+    }
+
+    /// The handshake of TLS, now.
+    pub(crate) async fn into_tls(self, config: ClientConfig) -> io::Result<Self> {
+        assert!(self.stream.buffer().is_empty(), "there is something in the clear");
+        let carrier = self.stream.into_inner();
+        let carrier = in_time("the handshake ends", carrier.into_tls(config)).await?;
+        Ok(Self {
+            stream: BufReader::with_capacity(64 * 1024, carrier),
+            ..self
+        })
+    }
+
+    /// TLS as it is asked for: an SSLRequest, `S`, and the handshake.
+    pub(crate) async fn ask_for_tls(mut self, config: ClientConfig) -> io::Result<Self> {
+        self.send(SSL_REQUEST).await;
+        assert_eq!(self.byte().await, b'S');
+        self.into_tls(config).await
     }
 
     /// A connection to the database itself, past holdpoint.
@@ -56,7 +80,11 @@ impl Raw {
 
     /// Sends bytes as they are.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        in_time("the proxy reads", self.stream.write_all(bytes.as_ref()))
+        let sending = async {
+            self.stream.write_all(bytes.as_ref()).await?;
+            self.stream.flush().await
+        };
+        in_time("the proxy reads", sending)
             .await
             .expect("the connection is open");
     }
@@ -83,7 +111,7 @@ impl Raw {
 
     /// Sends while it reads, and gives the messages up to `ReadyForQuery`.
     pub(crate) async fn exchange(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Message> {
-        let (read, mut write) = self.stream.get_mut().split();
+        let (read, mut write) = tokio::io::split(self.stream.get_mut());
         let mut read = BufReader::with_capacity(64 * 1024, read);
         let sending = async {
             let sent = write.write_all(bytes.as_ref()).await;
@@ -205,6 +233,47 @@ impl Raw {
     /// child process that another test is just starting may hold on to it for a moment.
     pub(crate) async fn leave(mut self) {
         self.stream.shutdown().await.expect("the connection is open");
+    }
+
+    /// Sends nothing more; what the proxy has to say can still be read.
+    pub(crate) async fn leave_half(&mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// Says by TLS's own means that nothing more comes, and leaves the connection beneath as it is.
+    pub(crate) async fn says_the_end(&mut self) {
+        let Carrier::Tls(stream) = self.stream.get_mut() else {
+            panic!("it is no TLS");
+        };
+        stream.get_mut().1.send_close_notify();
+        self.stream.flush().await.expect("the connection is open");
+    }
+
+    /// Bytes up to the connection's end, or its failure.
+    pub(crate) async fn remaining_bytes(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _ = in_time("the end", self.stream.read_to_end(&mut bytes)).await;
+        bytes
+    }
+
+    /// Messages up to an end that TLS itself has said: else the rest could have been cut off.
+    pub(crate) async fn clean_end(&mut self) -> Vec<Message> {
+        let mut bytes = Vec::new();
+        in_time("the end", self.stream.read_to_end(&mut bytes))
+            .await
+            .expect("a clean end");
+        let mut rest = &bytes[..];
+        let mut messages = Vec::new();
+        while let [tag, a, b, c, d, behind @ ..] = rest {
+            let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize - 4;
+            let (body, next) = behind.split_at(length);
+            messages.push(Message {
+                tag: *tag,
+                body: body.to_vec(),
+            });
+            rest = next;
+        }
+        messages
     }
 
     /// Whether the other side closes the connection without a word.
