@@ -29,7 +29,7 @@ use crate::console::{self, ConsoleState};
 use crate::identity::{Directory, SignInThrottle};
 use crate::model::{Clock, SystemClock};
 use crate::policy::{Policy, PolicyError};
-use crate::session::{ClientTls, Sessions};
+use crate::session::{ClientTls, Sessions, Shared};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError, UserStore as _};
 use crate::tls::TlsError;
@@ -90,8 +90,8 @@ fn hint_of(error: &io::Error) -> &'static str {
     }
 }
 
-/// Runs the proxy and the console until SIGINT or SIGTERM; at SIGHUP, certificates are read again. Blocks; not
-/// to be called inside a runtime.
+/// Runs the proxy and the console until SIGINT or SIGTERM. Certificates are read again at SIGHUP, or when they
+/// have changed. Blocks; not to be called inside a runtime.
 pub fn serve(config: &Config) -> Result<(), ServeError> {
     logging::start(&config.log);
     let policy = Policy::load(&config.policy.dir)?.with_default_timeout(config.hold.timeout);
@@ -180,9 +180,7 @@ async fn run(
     let threads = config.proxy.workers.count().get();
     let workers = Workers::start(&shared, listeners.proxy, threads).map_err(ServeError::Start)?;
 
-    while signals.next().await == Wish::Reload {
-        reload::reload(&config.proxy, &shared);
-    }
+    until_stop(&mut signals, config, &shared).await;
     end_sessions(workers, &sessions, &mut signals).await;
     stopping.cancel();
     sweeper.abort();
@@ -197,6 +195,24 @@ async fn run(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Serves, and reads files again where that is asked for or they have changed, until a signal to stop.
+async fn until_stop(signals: &mut Signals, config: &Config, shared: &Shared) {
+    let mut watch = reload::Watch::new(&config.proxy);
+    loop {
+        tokio::select! {
+            biased;
+            wish = signals.next() => match wish {
+                Wish::Stop => return,
+                Wish::Reload => {
+                    watch.look();
+                }
+            },
+            () = watch.changed() => {}
+        }
+        reload::reload(&config.proxy, shared);
+    }
 }
 
 /// What the proxy and the console have in common.

@@ -1,13 +1,74 @@
-//! What is read from files at the start, and again at SIGHUP, while sessions go on.
+//! What is read from files at the start, and again at SIGHUP or when they have changed, while sessions go on.
 //!
 //! A part is replaced as a whole or not at all: what is wrong with a file is logged, and what was in force
 //! stays. The configuration itself is read once.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::{ClientAuth, ClientCert, ProxyConfig, TlsMode, TlsVersion};
 use crate::session::{CertificateRules, ClientTls, Proof, Shared};
 use crate::tls::{Acceptor, ServerFiles, TlsError, Version};
+
+/// How often the files are looked at. Who renews a certificate need not know whom to signal.
+const LOOK: Duration = Duration::from_mins(1);
+
+/// Notices that the files have changed.
+#[derive(Debug)]
+pub(super) struct Watch {
+    files: Vec<PathBuf>,
+    seen: Vec<Option<Stamp>>,
+}
+
+/// By what a changed file is known: when, its size, and which one it is.
+type Stamp = (i64, i64, u64, u64);
+
+impl Watch {
+    /// From now on.
+    pub(super) fn new(proxy: &ProxyConfig) -> Self {
+        let tls = &proxy.tls;
+        let files = if tls.pair().is_some() {
+            [&tls.cert, &tls.key, &tls.client_ca]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let mut watch = Self {
+            files,
+            seen: Vec::new(),
+        };
+        watch.look();
+        watch
+    }
+
+    /// Waits until a file is not what it was at the last look. Cancel-safe.
+    pub(super) async fn changed(&mut self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if self.look() {
+                return;
+            }
+        }
+    }
+
+    /// Looks, and says whether anything has changed.
+    pub(super) fn look(&mut self) -> bool {
+        let now: Vec<Option<Stamp>> = self.files.iter().map(|file| stamp(file)).collect();
+        let changed = now != self.seen;
+        self.seen = now;
+        changed
+    }
+}
+
+/// `None`: there is no such file now.
+fn stamp(file: &Path) -> Option<Stamp> {
+    let of = std::fs::metadata(file).ok()?;
+    Some((of.mtime(), of.mtime_nsec(), of.size(), of.ino()))
+}
 
 /// TLS for clients as the configuration has it; `None` where there is none.
 pub(super) fn client_tls(proxy: &ProxyConfig) -> Result<Option<ClientTls>, TlsError> {
@@ -71,4 +132,34 @@ fn acceptor(proxy: &ProxyConfig) -> Result<Option<Acceptor>, TlsError> {
         );
     }
     Ok(Some(acceptor))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_written_replaced_or_removed_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut proxy = ProxyConfig::default();
+        assert!(!Watch::new(&proxy).look(), "there is nothing to watch");
+        proxy.tls.cert = Some(at("cert"));
+        proxy.tls.key = Some(at("key"));
+        std::fs::write(at("cert"), "1").unwrap();
+        let mut watch = Watch::new(&proxy);
+        assert!(!watch.look());
+        std::fs::write(at("key"), "1").unwrap();
+        assert!(watch.look() && !watch.look());
+        std::fs::write(at("cert"), "12").unwrap();
+        assert!(watch.look() && !watch.look());
+        // As a renewal does it: another file of the same size, under the same name.
+        std::fs::write(at("new"), "34").unwrap();
+        std::fs::rename(at("new"), at("cert")).unwrap();
+        assert!(watch.look() && !watch.look());
+        std::fs::remove_file(at("cert")).unwrap();
+        assert!(watch.look() && !watch.look());
+    }
 }
