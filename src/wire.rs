@@ -9,6 +9,7 @@
 pub mod backend;
 pub mod fields;
 pub mod frame;
+mod frame_reader;
 pub mod frontend;
 pub mod reply;
 mod socket;
@@ -18,6 +19,7 @@ mod stream;
 
 pub use fields::{Fields, Malformed};
 pub use frame::{FrameError, Header};
+pub use frame_reader::{FrameReader, ReadError};
 pub use reply::Report;
 pub use socket::Socket;
 pub use stream::Stream;

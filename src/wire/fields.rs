@@ -2,7 +2,7 @@
 
 /// A body that is not what its type says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("malformed message: {0}")]
+#[error("{0}")]
 pub struct Malformed(pub &'static str);
 
 /// A cursor over a message's body. Every read is checked; [`Fields::end`] holds that all was consumed.

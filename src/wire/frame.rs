@@ -7,7 +7,7 @@
 pub const HEADER: usize = 5;
 /// The largest length that PostgreSQL accepts for any message (`PQ_LARGE_MESSAGE_LIMIT`): `MaxAllocSize` − 1.
 pub const LARGE_MESSAGE_LIMIT: usize = 0x3fff_fffe;
-/// The largest length for messages that carry names only (`PQ_SMALL_MESSAGE_LIMIT`).
+/// The largest length for messages that carry names or an error only (`PQ_SMALL_MESSAGE_LIMIT`).
 pub const SMALL_MESSAGE_LIMIT: usize = 10_000;
 
 /// The head of a frame.
@@ -50,8 +50,7 @@ impl Header {
         };
         let limit = match tag {
             b'Q' | b'P' | b'B' | b'F' | b'd' => LARGE_MESSAGE_LIMIT,
-            b'E' | b'D' | b'C' | b'f' => SMALL_MESSAGE_LIMIT.max(LARGE_NAME_LIMIT),
-            b'S' | b'H' | b'X' | b'c' => SMALL_MESSAGE_LIMIT,
+            b'E' | b'D' | b'C' | b'S' | b'H' | b'X' | b'c' | b'f' => SMALL_MESSAGE_LIMIT,
             other => return Err(FrameError::Type(other)),
         };
         match Self::peek(bytes)? {
@@ -66,9 +65,6 @@ impl Header {
         HEADER + self.body
     }
 }
-
-/// Portal and statement names may be long, but are never larger than this here.
-const LARGE_NAME_LIMIT: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -87,7 +83,15 @@ mod tests {
     #[test]
     fn types_and_lengths_are_those_of_postgresql() {
         assert_eq!(Header::peek_frontend(b"z"), Err(FrameError::Type(b'z')));
-        assert_eq!(Header::peek_frontend(b"S\0\0\x40\0"), Err(FrameError::Length));
+        for tag in *b"EDCSHXcf" {
+            let largest = [tag, 0, 0, 0x27, 0x10];
+            assert_eq!(
+                Header::peek_frontend(&largest),
+                Ok(Some(Header { tag, body: 9996 }))
+            );
+            let larger = [tag, 0, 0, 0x27, 0x11];
+            assert_eq!(Header::peek_frontend(&larger), Err(FrameError::Length));
+        }
         assert_eq!(
             Header::peek_frontend(b"Q\x7f\xff\xff\xff"),
             Err(FrameError::Length)

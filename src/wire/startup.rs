@@ -5,8 +5,8 @@
 
 use super::{Fields, Malformed};
 
-/// The largest first packet, its length included.
-pub const MAX_STARTUP_PACKET: usize = 10_000;
+/// The largest first packet, its length included (which PostgreSQL leaves out of its limit).
+pub const MAX_STARTUP_PACKET: usize = 10_000 + 4;
 
 const CANCEL_REQUEST: u32 = 80_877_102;
 const SSL_REQUEST: u32 = 80_877_103;
@@ -23,7 +23,7 @@ pub enum Opening {
     Cancel {
         /// The process id that the session was given.
         pid: i32,
-        /// Its secret.
+        /// Its secret, of any length: a wrong one is as wrong as a wrong value.
         secret: Vec<u8>,
     },
     /// StartupMessage.
@@ -59,13 +59,9 @@ pub fn opening(packet: &[u8]) -> Result<Opening, Malformed> {
         GSSENC_REQUEST => fields.end().map(|()| Opening::GssEnc),
         CANCEL_REQUEST => {
             let pid = fields.i32()?;
-            let secret = fields.rest();
-            if !(4..=256).contains(&secret.len()) {
-                return Err(Malformed("invalid length of cancel request packet"));
-            }
             Ok(Opening::Cancel {
                 pid,
-                secret: secret.to_vec(),
+                secret: fields.rest().to_vec(),
             })
         }
         version if version >> 16 == 3 => startup(fields, version),
@@ -77,18 +73,17 @@ fn startup(mut fields: Fields<'_>, version: u32) -> Result<Opening, Malformed> {
     let text = |bytes: &[u8]| {
         String::from_utf8(bytes.to_vec()).map_err(|_| Malformed("a startup parameter is not UTF-8"))
     };
+    let layout = |_| Malformed("invalid startup packet layout: expected terminator as last byte");
     let mut parameters = Vec::new();
     loop {
-        let name = fields.cstr()?;
+        let name = fields.cstr().map_err(layout)?;
         if name.is_empty() {
             break;
         }
-        let value = fields.cstr()?;
+        let value = fields.cstr().map_err(layout)?;
         parameters.push((text(name)?, text(value)?));
     }
-    fields
-        .end()
-        .map_err(|_| Malformed("invalid startup packet layout: expected terminator as last byte"))?;
+    fields.end().map_err(layout)?;
     Ok(Opening::Startup(Startup {
         minor: (version & 0xffff) as u16,
         parameters,
@@ -170,6 +165,7 @@ mod tests {
             b"\0\x03\0\0user\0alice\0",
             b"\0\x03\0\0user\0alice\0\0x",
             b"\0\x03\0\0user\0\xff\0\0",
+            b"\x04\xd2\x16\x2e\0",
             b"\x04\xd2\x16\x2fx",
         ] {
             assert!(opening(packet).is_err(), "{packet:?}");

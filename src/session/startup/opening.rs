@@ -134,9 +134,7 @@ async fn read_packet(client: &mut Leg) -> Result<Option<Vec<u8>>, Fault> {
     }
     let length = u32::from_be_bytes(length) as usize;
     if !(8..=MAX_STARTUP_PACKET).contains(&length) {
-        return Err(Fault::ClientProtocol(
-            "invalid length of startup packet".to_owned(),
-        ));
+        return Err(Fault::ClientFraming);
     }
     let mut packet = vec![0; length - 4];
     client
