@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::error::{Problems, Section};
+use super::roles::{Auth, Member, RawRole, RoleConfig, Unmapped};
 use super::upstream::Upstream;
 use super::value;
 
@@ -22,6 +23,14 @@ pub struct DatabaseConfig {
     pub upstream: Upstream,
     /// How long connecting and signing in may take; at least 100 ms.
     pub connect_timeout: Duration,
+    /// How clients sign in.
+    pub auth: Auth,
+    /// Who may connect; never empty.
+    pub access: Vec<Member>,
+    /// As which roles users act; the first entry that is for a user counts. Empty with `Auth::Passthrough`.
+    pub roles: Vec<RoleConfig>,
+    /// What becomes of users for whom no entry is.
+    pub unmapped: Unmapped,
 }
 
 /// `[databases.NAME]` as written.
@@ -34,6 +43,13 @@ pub(super) struct RawDatabase {
     password_file: Option<PathBuf>,
     #[serde(deserialize_with = "value::duration")]
     pub(super) connect_timeout: Duration,
+    #[serde(deserialize_with = "value::word")]
+    pub(super) auth: Auth,
+    #[serde(deserialize_with = "value::members")]
+    pub(super) access: Vec<Member>,
+    pub(super) roles: Vec<RawRole>,
+    #[serde(deserialize_with = "value::word")]
+    pub(super) unmapped: Unmapped,
 }
 
 impl Default for RawDatabase {
@@ -43,6 +59,10 @@ impl Default for RawDatabase {
             password: None,
             password_file: None,
             connect_timeout: Duration::from_secs(10),
+            auth: Auth::Proxy,
+            access: vec![Member::Everybody],
+            roles: Vec::new(),
+            unmapped: Unmapped::Upstream,
         }
     }
 }
@@ -63,11 +83,20 @@ impl RawDatabase {
             self.connect_timeout >= Duration::from_millis(100),
             "must be at least 100ms",
         );
+        section.require(
+            "access",
+            !self.access.is_empty(),
+            "is empty: nobody could connect; write [\"*\"] for everybody",
+        );
         let Some(url) = &self.upstream else {
             section.fail("upstream", missing_upstream(name, names));
             return None;
         };
-        let mut upstream = match Upstream::parse(url) {
+        let parsed = match self.auth {
+            Auth::Proxy => Upstream::parse(url),
+            Auth::Passthrough => Upstream::parse_without_role(url),
+        };
+        let mut upstream = match parsed {
             Ok(upstream) => upstream,
             Err(message) => {
                 section.fail("upstream", message);
@@ -80,12 +109,16 @@ impl RawDatabase {
                 "the database's name is empty, or has spaces at its ends",
             );
         }
+        if self.auth == Auth::Passthrough {
+            self.check_passthrough(&mut section);
+        }
         if self.password.is_some() && self.password_file.is_some() {
             section.fail("password_file", "there is a `password`, too; keep one of the two");
         }
         let given = self.password.or_else(|| {
-            let path = folder.join(self.password_file.as_ref()?);
-            read_password(&path, &mut section)
+            let read = read_password(&folder.join(self.password_file.as_ref()?));
+            read.map_err(|message| section.fail("password_file", message))
+                .ok()
         });
         if given.is_some() && upstream.password.is_some() {
             section.fail(
@@ -94,10 +127,33 @@ impl RawDatabase {
             );
         }
         upstream.password = given.or(upstream.password);
+        let roles = self.roles.into_iter().enumerate();
         Some(DatabaseConfig {
             upstream,
             connect_timeout: self.connect_timeout,
+            auth: self.auth,
+            access: self.access,
+            roles: roles
+                .map(|(index, role)| role.resolve(name, index, folder, problems))
+                .collect(),
+            unmapped: self.unmapped,
         })
+    }
+
+    /// Where clients sign in to the server by themselves, holdpoint has no roles and no passwords.
+    fn check_passthrough(&self, section: &mut Section<'_, '_>) {
+        for (key, is_there) in [
+            ("password", self.password.is_some()),
+            ("password_file", self.password_file.is_some()),
+            ("roles", !self.roles.is_empty()),
+            ("unmapped", self.unmapped != Unmapped::Upstream),
+        ] {
+            section.require(
+                key,
+                !is_there,
+                "has no meaning with auth = \"passthrough\": clients sign in to the server as themselves",
+            );
+        }
     }
 }
 
@@ -115,20 +171,15 @@ fn missing_upstream(name: &str, names: &[String]) -> String {
     }
 }
 
-fn read_password(path: &Path, section: &mut Section<'_, '_>) -> Option<SecretString> {
+/// The password in a file.
+///
+/// # Errors
+/// A sentence that says what is wrong with the file.
+pub(super) fn read_password(path: &Path) -> Result<SecretString, String> {
     match read_bounded(path) {
-        Ok(password) if password.expose_secret().is_empty() => {
-            section.fail("password_file", format!("{} is empty", path.display()));
-            None
-        }
-        Ok(password) => Some(password),
-        Err(error) => {
-            section.fail(
-                "password_file",
-                format!("{} cannot be read: {error}", path.display()),
-            );
-            None
-        }
+        Ok(password) if password.expose_secret().is_empty() => Err(format!("{} is empty", path.display())),
+        Ok(password) => Ok(password),
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
     }
 }
 

@@ -55,8 +55,11 @@ fn every_key_in_the_example_is_its_default() {
         config.console.public_url,
         Some(console.public_url(console.listen))
     );
-    let default_timeout = RawDatabase::default().connect_timeout;
-    assert_eq!(config.databases["shop"].connect_timeout, default_timeout);
+    let (shop, default) = (&config.databases["shop"], RawDatabase::default());
+    assert_eq!(shop.connect_timeout, default.connect_timeout);
+    assert_eq!((shop.auth, shop.unmapped), (default.auth, default.unmapped));
+    assert_eq!(shop.access, default.access);
+    assert!(shop.roles.is_empty() && default.roles.is_empty());
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub struct ProxyConfig {
     /// How many clients may be connected at once, at least 1.
     #[serde(deserialize_with = "value::count")]
     pub max_connections: usize,
+    /// How many sessions one user may have at once; 0 for as many as there may be in all.
+    #[serde(deserialize_with = "value::count")]
+    pub max_connections_per_user: usize,
     /// How long a client may take to sign in, at least 1 s.
     #[serde(deserialize_with = "value::duration")]
     pub login_timeout: Duration,
@@ -47,6 +50,7 @@ impl Default for ProxyConfig {
             listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6432)],
             workers: Workers::Auto,
             max_connections: 10_000,
+            max_connections_per_user: 0,
             login_timeout: Duration::from_secs(30),
             max_message: 64 << 20,
             hold_buffer: 1 << 20,

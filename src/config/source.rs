@@ -140,10 +140,24 @@ impl Source {
         for (key, value) in table {
             path.push(key.get_ref().to_string());
             self.lines.insert(path.clone(), line(text, key.span().start));
-            if let DeValue::Table(inner) = value.get_ref() {
-                self.note_lines(text, path, inner);
+            match value.get_ref() {
+                DeValue::Table(inner) => self.note_lines(text, path, inner),
+                DeValue::Array(items) => self.note_entries(text, path, items),
+                _ => {}
             }
             path.pop();
+        }
+    }
+
+    /// The tables of a list, each under its number.
+    fn note_entries(&mut self, text: &str, path: &mut Vec<String>, items: &[toml::Spanned<DeValue<'_>>]) {
+        for (index, item) in items.iter().enumerate() {
+            if let DeValue::Table(inner) = item.get_ref() {
+                path.push(index.to_string());
+                self.lines.insert(path.clone(), line(text, item.span().start));
+                self.note_lines(text, path, inner);
+                path.pop();
+            }
         }
     }
 

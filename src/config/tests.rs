@@ -361,6 +361,129 @@ fn a_password_stands_in_one_place_only() {
 }
 
 #[test]
+fn roles_and_access_are_read() {
+    let text = format!(
+        "{DATABASE}access = [\"alice\", \"@dba\"]\nunmapped = \"refuse\"\n\
+         [[databases.shop.roles]]\nfor = \"alice, @dba\"\nrole = \"owner\"\npassword = \"hush\"\n\
+         [[databases.shop.roles]]\nfor = [\"*\"]\nrole = \"reader\"\n"
+    );
+    let config = load(&text, &[]).unwrap();
+    let shop = &config.databases["shop"];
+    let named = [Member::User("alice".to_owned()), Member::Group("dba".to_owned())];
+    assert_eq!(shop.access, named);
+    assert_eq!((shop.auth, shop.unmapped), (Auth::Proxy, Unmapped::Refuse));
+    let [owner, reader] = &shop.roles[..] else {
+        panic!("{:?}", shop.roles)
+    };
+    assert_eq!((&owner.members[..], owner.role.as_str()), (&named[..], "owner"));
+    assert_eq!(
+        owner.password.as_ref().map(ExposeSecret::expose_secret),
+        Some("hush")
+    );
+    assert_eq!(
+        (&reader.members[..], reader.role.as_str()),
+        (&[Member::Everybody][..], "reader")
+    );
+    assert!(!format!("{config:?}").contains("hush"));
+    let config = load(DATABASE, &[("HOLDPOINT_DATABASES__SHOP__ACCESS", "alice, @dba")]).unwrap();
+    assert_eq!(config.databases["shop"].access, named);
+}
+
+#[test]
+fn clients_may_sign_in_by_themselves() {
+    let text = "[databases.shop]\nupstream = \"postgres://db/shop\"\nauth = \"passthrough\"\n";
+    let config = load(text, &[]).unwrap();
+    let shop = &config.databases["shop"];
+    assert_eq!((shop.auth, shop.upstream.user.as_str()), (Auth::Passthrough, ""));
+    for (more, key, why) in [
+        ("password = \"hush\"", "password", "has no meaning"),
+        ("password_file = \"x\"", "password_file", "has no meaning"),
+        ("unmapped = \"refuse\"", "unmapped", "has no meaning"),
+        (
+            "roles = [{ for = [\"*\"], role = \"x\" }]",
+            "roles",
+            "has no meaning",
+        ),
+        ("access = []", "access", "nobody could connect"),
+        ("access = [\"@\"]", "access", "names nobody"),
+    ] {
+        let found = problems(&format!("{text}{more}\n"), &[]);
+        let place = format!("etc/holdpoint.toml:4: databases.shop.{key}: ");
+        assert!(
+            found.iter().any(|p| p.starts_with(&place) && p.contains(why)),
+            "{found:?}"
+        );
+        assert!(!found.concat().contains("hush"));
+    }
+    for (text, why) in [
+        (
+            "upstream = \"postgres://app@db/shop\"\nauth = \"passthrough\"",
+            "names a role",
+        ),
+        ("upstream = \"postgres://db/shop\"", "names no role"),
+        (
+            "upstream = \"postgres://a@db/shop\"\nauth = \"ldap\"",
+            "none of proxy, passthrough",
+        ),
+        (
+            "upstream = \"postgres://a@db/shop\"\nunmapped = \"ask\"",
+            "none of upstream, refuse",
+        ),
+    ] {
+        let found = problems(&format!("[databases.shop]\n{text}\n"), &[]);
+        assert!(found.len() == 1 && found[0].contains(why), "{found:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_role_is_named_with_its_place() {
+    let entry = |keys: &str| {
+        problems(
+            &format!(
+                "{DATABASE}[[databases.shop.roles]]\nfor = \"a\"\nrole = \"r\"\n[[databases.shop.roles]]\n{keys}\n"
+            ),
+            &[],
+        )
+    };
+    let at = "databases.shop.roles.1";
+    for (keys, expected) in [
+        (
+            "role = \"x\"",
+            format!("etc/holdpoint.toml:6: {at}.for: is missing: write for = [\"alice\", \"@dba\"]"),
+        ),
+        (
+            "for = \"a\"",
+            format!("etc/holdpoint.toml:6: {at}.role: is missing: name the role of the server"),
+        ),
+        (
+            "for = \"a\"\nrole = \"r\"\npassword = \"hush\"\npassword_file = \"f\"",
+            format!(
+                "etc/holdpoint.toml:10: {at}.password_file: there is a `password`, too; keep one of the two"
+            ),
+        ),
+        (
+            "fro = \"a\"",
+            format!("etc/holdpoint.toml:7: {at}.fro: unknown key; did you mean \"for\"?"),
+        ),
+        (
+            "for = 5",
+            format!(
+                "etc/holdpoint.toml:7: {at}.for: expected users and @groups, as in [\"alice\", \"@dba\"], found a whole number"
+            ),
+        ),
+    ] {
+        assert_eq!(entry(keys), [expected], "{keys}");
+    }
+    let found = entry("for = \"a\"\nrole = \"r\"\npassword_file = \"nowhere\"");
+    assert!(
+        found[0].contains("roles.1.password_file: etc/nowhere cannot be read"),
+        "{found:?}"
+    );
+    let found = entry("for = \"a\"\nrole = \"r\"\npassword = 90210");
+    assert!(found.len() == 1 && !found[0].contains("90210"), "{found:?}");
+}
+
+#[test]
 fn links_lead_somewhere() {
     let console = |url: Option<&str>| ConsoleConfig {
         public_url: url.map(str::to_owned),

@@ -61,6 +61,18 @@ impl Upstream {
     /// # Errors
     /// A sentence that says what is wrong, and nothing of the URL that could be secret.
     pub fn parse(url: &str) -> Result<Self, String> {
+        Self::read(url, split_user)
+    }
+
+    /// Reads a URL that names no role, since clients sign in as themselves; `user` is empty.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; also: it names a role.
+    pub fn parse_without_role(url: &str) -> Result<Self, String> {
+        Self::read(url, no_user)
+    }
+
+    fn read(url: &str, split_user: SplitUser) -> Result<Self, String> {
         let rest = ["postgres://", "postgresql://"]
             .iter()
             .find_map(|scheme| url.strip_prefix(scheme))
@@ -105,6 +117,20 @@ impl Host {
         }
         Ok(Self::Tcp(host))
     }
+}
+
+/// Splits what stands before the database into role, password and address.
+type SplitUser = fn(&str) -> Result<(String, Option<SecretString>, &str), String>;
+
+fn no_user(authority: &str) -> Result<(String, Option<SecretString>, &str), String> {
+    if authority.contains('@') {
+        return Err(
+            "names a role, and with auth = \"passthrough\" clients sign in as themselves: write \
+             postgres://host:5432/dbname"
+                .to_owned(),
+        );
+    }
+    Ok((String::new(), None, authority))
 }
 
 fn split_user(authority: &str) -> Result<(String, Option<SecretString>, &str), String> {
@@ -338,6 +364,24 @@ mod tests {
         ] {
             let message = Upstream::parse(url).unwrap_err();
             assert!(message.contains(why), "{url}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_url_may_have_to_name_no_role() {
+        let upstream = Upstream::parse_without_role("postgres://db:6543/shop").unwrap();
+        assert_eq!((upstream.user.as_str(), upstream.port), ("", 6543));
+        assert!(upstream.password.is_none());
+        for url in [
+            "postgres://app@db/shop",
+            "postgres://app:hush@db/shop",
+            "postgres://@db/shop",
+        ] {
+            let message = Upstream::parse_without_role(url).unwrap_err();
+            assert!(
+                message.starts_with("names a role") && !message.contains("hush"),
+                "{message}"
+            );
         }
     }
 

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
+use super::roles::Member;
 use super::size;
 use crate::model::duration;
 
@@ -46,6 +47,15 @@ where
     parsed(deserializer, "a text", T::from_str)
 }
 
+/// Users and groups: a text (several separated by commas) or a list of texts, as in `["alice", "@dba"]`.
+pub(super) fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Member>, D::Error> {
+    deserializer.deserialize_any(ListVisitor {
+        expected: "users and @groups, as in [\"alice\", \"@dba\"]",
+        parse: Member::from_str,
+        value: PhantomData,
+    })
+}
+
 /// A text that no error and no `Debug` shows.
 pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
     String::deserialize(deserializer).map(|text| Some(SecretString::from(text)))
@@ -62,30 +72,38 @@ pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sock
 
 /// One or several addresses to listen on: a text (several separated by commas) or a list of texts.
 pub(super) fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
-    deserializer.deserialize_any(AddressesVisitor)
+    deserializer.deserialize_any(ListVisitor {
+        expected: "an address, as in \"127.0.0.1:6432\", or a list of them",
+        parse: parse_address,
+        value: PhantomData,
+    })
 }
 
-struct AddressesVisitor;
+struct ListVisitor<T, F> {
+    expected: &'static str,
+    parse: F,
+    value: PhantomData<T>,
+}
 
-impl<'de> Visitor<'de> for AddressesVisitor {
-    type Value = Vec<SocketAddr>;
+impl<'de, T, F: Fn(&str) -> Result<T, String>> Visitor<'de> for ListVisitor<T, F> {
+    type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an address, as in \"127.0.0.1:6432\", or a list of them")
+        f.write_str(self.expected)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
         text.split(',')
-            .map(|part| parse_address(part.trim()).map_err(E::custom))
+            .map(|part| (self.parse)(part.trim()).map_err(E::custom))
             .collect()
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut addresses = Vec::new();
+        let mut values = Vec::new();
         while let Some(text) = list.next_element::<String>()? {
-            addresses.push(parse_address(&text).map_err(de::Error::custom)?);
+            values.push((self.parse)(&text).map_err(de::Error::custom)?);
         }
-        Ok(addresses)
+        Ok(values)
     }
 }
 
