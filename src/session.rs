@@ -5,6 +5,7 @@
 //! - client bytes go upstream only through a permit (`approval::Permit`);
 //! - what a client may see of a fault goes through [`Fault::report`] alone.
 
+mod access;
 mod cursors;
 mod encryption;
 mod fault;
@@ -20,6 +21,7 @@ mod notices;
 mod outflow;
 mod relay;
 mod runs;
+mod seats;
 mod startup;
 mod values;
 
@@ -36,14 +38,15 @@ use crate::identity::Directory;
 use crate::model::{Clock, Principal, RequestId};
 use crate::policy::Policy;
 use crate::sql::Judge;
-use crate::upstream::Target;
 use crate::wire::Stream;
 
+pub use access::{Database, Login, Member, Roles};
 pub use encryption::{CertificateRules, ClientTls, Proof};
 pub(crate) use fault::Fault;
 pub use handle::Sessions;
 use leg::Leg;
 use relay::Session;
+pub use seats::Seats;
 use startup::Opened;
 
 /// What every session shares.
@@ -59,9 +62,11 @@ pub struct Shared {
     /// TLS for clients, where there is a certificate.
     pub tls: Option<ClientTls>,
     /// The databases that clients can name.
-    pub databases: BTreeMap<String, Arc<Target>>,
+    pub databases: BTreeMap<String, Database>,
     /// The sessions there are.
     pub sessions: Arc<Sessions>,
+    /// Places for them.
+    pub seats: Arc<Seats>,
     /// Timing of holds.
     pub hold: HoldTiming,
     /// Bounds of a session.
@@ -79,6 +84,16 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
+    /// The policy in force.
+    fn policy(&self) -> Arc<Policy> {
+        Arc::clone(
+            &self
+                .policy
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
+    }
+
     fn url_of(&self, id: RequestId) -> String {
         format!("{}/requests/{id}", self.public_url)
     }
@@ -135,7 +150,7 @@ pub async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
     let ended = match opened {
         Ok(Opened::Nothing) => Ok(()),
         Ok(Opened::Session(login)) => {
-            let (mut session, _entered) = login.into_session(&shared, client);
+            let (mut session, _held) = login.into_session(&shared, client);
             let ended = relay_to_its_end(&mut session).await;
             if !session.outflow.at_boundary() {
                 // In the middle of a message of the server's, nothing of ours can be said.

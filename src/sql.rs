@@ -52,6 +52,7 @@ mod walk;
 mod weight;
 
 pub use judge::{Judge, JudgeLimits};
+pub use set::judge_startup_setting;
 
 /// Texts of up to this many bytes are parsed on the caller's thread.
 pub const INLINE_MAX: usize = 8 * 1024;

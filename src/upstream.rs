@@ -1,7 +1,8 @@
 //! The server's side: connecting, authenticating, cancelling.
 //!
-//! Imports `wire`. Invariants: requesters' credentials never come here; the credentials of
-//! `[databases.NAME]` never leave here, in errors and logs neither.
+//! Imports `wire`. Invariants: the credentials of `[databases.NAME]` never leave here, in errors and logs
+//! neither; those of requesters who sign in to the server by themselves pass through [`Pending`] and are
+//! never looked at.
 
 mod auth;
 mod cancel;
@@ -9,5 +10,5 @@ mod connect;
 mod target;
 
 pub use cancel::CancelKey;
-pub use connect::{ConnectError, Connected, connect};
+pub use connect::{ConnectError, Connected, Pending, connect, connect_as};
 pub use target::{Address, Target};

@@ -3,8 +3,8 @@
 use std::sync::{Arc, RwLock};
 
 use super::{Files, Parts};
-use crate::config::{Config, DatabaseConfig, Host};
-use crate::session::{HoldTiming, Limits, Sessions, Shared};
+use crate::config::{self, Auth, Config, DatabaseConfig, Host, Unmapped};
+use crate::session::{Database, HoldTiming, Limits, Login, Member, Roles, Seats, Sessions, Shared};
 use crate::sql::{Judge, JudgeLimits};
 use crate::upstream::{Address, Target};
 
@@ -18,7 +18,7 @@ pub(super) fn shared(
     let databases = config
         .databases
         .iter()
-        .map(|(name, database)| (name.clone(), Arc::new(target(database))));
+        .map(|(name, config)| (name.clone(), database(config)));
     Shared {
         judge: Judge::new(JudgeLimits {
             max_text: config.judge.max_text,
@@ -31,6 +31,10 @@ pub(super) fn shared(
         tls: files.tls,
         databases: databases.collect(),
         sessions,
+        seats: Arc::new(Seats::new(
+            config.proxy.max_connections,
+            config.proxy.max_connections_per_user,
+        )),
         hold: HoldTiming {
             timeout: config.hold.timeout,
             notice_interval: config.hold.notice_interval,
@@ -43,6 +47,45 @@ pub(super) fn shared(
         },
         public_url,
         clock: Arc::clone(&parts.clock),
+    }
+}
+
+fn database(config: &DatabaseConfig) -> Database {
+    let own = Arc::new(target(config));
+    let login = match config.auth {
+        Auth::Passthrough => Login::Passthrough(own),
+        Auth::Proxy => Login::Proxy(roles(config, own)),
+    };
+    Database {
+        login,
+        access: config.access.iter().map(member).collect(),
+    }
+}
+
+/// Each role's target is made once.
+fn roles(config: &DatabaseConfig, own: Arc<Target>) -> Roles {
+    let mapped = config.roles.iter().map(|entry| {
+        let target = Target {
+            user: entry.role.clone(),
+            password: entry.password.clone(),
+            ..Target::clone(&own)
+        };
+        (entry.members.iter().map(member).collect(), Arc::new(target))
+    });
+    Roles {
+        mapped: mapped.collect(),
+        otherwise: match config.unmapped {
+            Unmapped::Upstream => Some(Arc::clone(&own)),
+            Unmapped::Refuse => None,
+        },
+    }
+}
+
+fn member(member: &config::Member) -> Member {
+    match member {
+        config::Member::User(name) => Member::User(name.clone()),
+        config::Member::Group(name) => Member::Group(name.clone()),
+        config::Member::Everybody => Member::Everybody,
     }
 }
 

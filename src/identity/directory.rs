@@ -29,6 +29,17 @@ pub struct Credentials {
     pub principal: Option<Principal>,
 }
 
+/// What holdpoint knows of somebody who proved elsewhere who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// A user of that name.
+    User(Principal),
+    /// No user of that name: a member of no group.
+    Stranger(Principal),
+    /// A user of that name who is kept out.
+    Disabled,
+}
+
 /// What a browser that has just signed in is given.
 #[derive(Clone)]
 pub struct NewWebSession {
@@ -92,6 +103,19 @@ impl Directory {
                 principal: None,
             }),
         }
+    }
+
+    /// What holdpoint knows of a role that the database server has let in.
+    pub async fn standing(&self, role: &str) -> Result<Standing, StoreError> {
+        Ok(match self.store.user(role).await? {
+            Some(record) if record.disabled => Standing::Disabled,
+            Some(record) => Standing::User(record.principal),
+            None => Standing::Stranger(Principal {
+                name: role.to_owned(),
+                groups: Vec::new(),
+                admin: false,
+            }),
+        })
     }
 
     /// Checks a password and begins a browser's session; `None` where the user or the password is wrong.

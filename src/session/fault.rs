@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     ClientIo(#[source] io::Error),
     #[error("the client broke the protocol: {0}")]
     ClientProtocol(String),
+    #[error("the client sent an invalid message length")]
+    ClientFraming,
     #[error("the client sent a message of type 0x{0:02X} during COPY from stdin")]
     ClientInCopy(u8),
     #[error("the server closed the connection")]
@@ -37,6 +39,8 @@ pub(crate) enum Fault {
     LoginTimeout,
     #[error("too many connections")]
     TooManyConnections,
+    #[error("too many connections for user {user}")]
+    TooManyForUser { user: String },
     #[error("login refused: {reason}")]
     LoginRefused { user: String, reason: &'static str },
     #[error("the TLS handshake failed: {0}")]
@@ -53,6 +57,8 @@ pub(crate) enum Fault {
     StartupRefused(Box<Report>),
     #[error("cannot connect upstream: {0}")]
     Upstream(#[source] ConnectError),
+    #[error("the client's own login upstream: {0}")]
+    PassedThrough(#[source] ConnectError),
     #[error("the store failed: {0}")]
     Store(#[source] StoreError),
     #[error("the bytes to be forwarded are not those that were approved")]
@@ -83,7 +89,10 @@ impl Fault {
     }
 
     pub(super) fn client_framing(error: FrameError) -> Self {
-        Self::ClientProtocol(error.to_string())
+        match error {
+            FrameError::Length => Self::ClientFraming,
+            FrameError::Type(_) => Self::ClientProtocol(error.to_string()),
+        }
     }
 
     pub(super) fn server_framing(error: FrameError) -> Self {
@@ -104,8 +113,9 @@ impl Fault {
     /// What the client may see: an allow-list. `None`: there is nobody to tell.
     fn report(&self) -> Option<Report> {
         Some(match self {
-            // A handshake that failed has told by an alert.
-            Self::ClientGone | Self::ClientIo(_) | Self::Handshake(_) => return None,
+            // A handshake that failed has told by an alert. PostgreSQL only logs a bad length, and closes
+            // (`pq_getmessage` in `src/backend/libpq/pqcomm.c`).
+            Self::ClientGone | Self::ClientIo(_) | Self::ClientFraming | Self::Handshake(_) => return None,
             Self::ClientProtocol(what) => Report::fatal(sqlstate::PROTOCOL_VIOLATION, what.clone()),
             Self::ClientInCopy(_) => Report::fatal(
                 sqlstate::PROTOCOL_VIOLATION,
@@ -116,12 +126,16 @@ impl Fault {
                 "the database server closed the connection unexpectedly",
             ),
             Self::LoginTimeout => Report::fatal(
-                sqlstate::PROTOCOL_VIOLATION,
+                sqlstate::QUERY_CANCELED,
                 "canceling authentication due to timeout",
             ),
             Self::TooManyConnections => {
                 Report::fatal(sqlstate::TOO_MANY_CONNECTIONS, "sorry, too many clients already")
             }
+            Self::TooManyForUser { user } => Report::fatal(
+                sqlstate::TOO_MANY_CONNECTIONS,
+                format!("too many connections for role \"{user}\""),
+            ),
             Self::LoginRefused { user, .. } => Report::fatal(
                 sqlstate::INVALID_PASSWORD,
                 format!("password authentication failed for user \"{user}\""),
@@ -135,7 +149,7 @@ impl Fault {
                 format!("certificate authentication failed for user \"{user}\""),
             ),
             Self::StartupRefused(report) => (**report).clone(),
-            Self::Upstream(error) => error.report(),
+            Self::Upstream(_) | Self::PassedThrough(_) => ConnectError::report(),
             Self::Store(_) => Report::fatal(sqlstate::IO_ERROR, "holdpoint's store does not work")
                 .hint("Tell the operator of holdpoint; its log says more."),
             Self::Unapproved => Report::fatal(sqlstate::INTERNAL_ERROR, "internal error; nothing was run"),
@@ -161,6 +175,15 @@ impl Fault {
                 sqlstate::PROTOCOL_VIOLATION,
                 Desync::InCopy(*tag).to_string(),
             )),
+            _ => None,
+        }
+    }
+
+    /// What the server itself has said, for the client as it is.
+    fn servers_own(&self) -> Option<&[u8]> {
+        match self {
+            Self::Upstream(error) => error.servers_own(),
+            Self::PassedThrough(error) => error.servers_message(),
             _ => None,
         }
     }
@@ -197,11 +220,16 @@ impl Fault {
 /// hears of a fault.
 pub(super) async fn tell(fault: Fault, client: &mut Leg, peer: SocketAddr) {
     fault.log(peer);
-    let Some(report) = fault.report() else { return };
-    if let Some(prelude) = fault.prelude() {
-        prelude.encode(client.out());
+    match (fault.servers_own(), fault.report()) {
+        (Some(message), _) => client.out().extend_from_slice(message),
+        (None, Some(report)) => {
+            if let Some(prelude) = fault.prelude() {
+                prelude.encode(client.out());
+            }
+            report.encode(client.out());
+        }
+        (None, None) => return,
     }
-    report.encode(client.out());
     say_goodbye(client).await;
 }
 

@@ -1,21 +1,21 @@
-//! The client's login, against the users that holdpoint keeps.
+//! The client's login, against the users that holdpoint keeps; in `passthrough`, to the server itself.
 
+pub(super) mod passthrough;
 mod scram;
 
 use std::future::poll_fn;
 use std::sync::Arc;
-
-use tokio::io::AsyncReadExt as _;
 
 use super::encryption::Encryption;
 use super::leg::Leg;
 use super::{Fault, Shared};
 use crate::model::Principal;
 use crate::wire::frame::HEADER;
-use crate::wire::{Header, reply};
+use crate::wire::{FrameReader, ReadError, reply};
 
-/// Bytes of the largest message before the login's end (`PG_MAX_SASL_MESSAGE_LENGTH`, and its frame).
-const MAX_MESSAGE: usize = 2048;
+/// The largest message of an exchange, its length included (`PG_MAX_SASL_MESSAGE_LENGTH` in
+/// `src/include/libpq/sasl.h`).
+const MAX_SASL_MESSAGE: usize = 1024;
 
 /// Logs a user in, up to AuthenticationOk. `is_certified`: the client's certificate has shown who it is, and no
 /// password is asked for.
@@ -59,29 +59,32 @@ fn refused(user: &str, reason: &'static str) -> Fault {
 /// Sends what waits and reads the body of the `p` message that answers it; `what` names it as PostgreSQL
 /// does ("SASL response", "password response").
 async fn ask(client: &mut Leg, what: &str) -> Result<Vec<u8>, Fault> {
+    drain(client).await?;
+    let read = FrameReader::default()
+        .read(&mut client.stream, MAX_SASL_MESSAGE)
+        .await;
+    let mut frame = answer(read, what)?;
+    Ok(frame.split_off(HEADER))
+}
+
+/// Sends what waits.
+async fn drain(client: &mut Leg) -> Result<(), Fault> {
     poll_fn(|cx| client.poll_drain(cx))
         .await
-        .map_err(Fault::client_io)?;
-    let mut head = [0; HEADER];
-    client
-        .stream
-        .read_exact(&mut head)
-        .await
-        .map_err(Fault::client_io)?;
-    match Header::peek(&head).map_err(Fault::client_framing)? {
-        Some(Header { tag: b'p', body }) if body <= MAX_MESSAGE => {
-            let mut message = vec![0; body];
-            client
-                .stream
-                .read_exact(&mut message)
-                .await
-                .map_err(Fault::client_io)?;
-            Ok(message)
-        }
-        Some(Header { tag: b'X', .. }) => Err(Fault::ClientGone),
-        Some(Header { tag: b'p', .. }) => Err(Fault::ClientProtocol("invalid message length".to_owned())),
-        _ => Err(Fault::ClientProtocol(format!(
-            "expected {what}, got another message"
-        ))),
+        .map_err(Fault::client_io)
+}
+
+/// The frame that was read, if it is an answer to what was asked (`CheckSASLAuth` in `auth-sasl.c`,
+/// `recv_password_packet` in `auth.c`, both in `src/backend/libpq`).
+fn answer(read: Result<(u8, Vec<u8>), ReadError>, what: &str) -> Result<Vec<u8>, Fault> {
+    let unexpected = |tag| match tag {
+        b'X' => Fault::ClientGone,
+        tag => Fault::ClientProtocol(format!("expected {what}, got message type {tag}")),
+    };
+    match read {
+        Ok((b'p', frame)) => Ok(frame),
+        Err(ReadError::Length { tag: b'p' }) => Err(Fault::ClientFraming),
+        Ok((tag, _)) | Err(ReadError::Length { tag }) => Err(unexpected(tag)),
+        Err(ReadError::Io(error)) => Err(Fault::client_io(error)),
     }
 }

@@ -7,16 +7,20 @@ mod parameters;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::access::{self, Login, Roles};
 use super::encryption::Encryption;
 use super::handle::Entered;
 use super::leg::Leg;
 use super::relay::Session;
+use super::seats::{NoSeat, Seat};
 use super::{Fault, Shared, Who, login};
+use crate::identity::Standing;
+use crate::model::Principal;
 use crate::policy::{Policy, Subject};
 use crate::sql::{Meaning, settings};
-use crate::upstream::{self, Connected};
+use crate::upstream::{self, Connected, Target};
 use crate::wire::backend::TransactionStatus;
-use crate::wire::startup::Opening;
+use crate::wire::startup::{Opening, Startup};
 use crate::wire::{Report, reply, sqlstate};
 
 /// What came of an opening.
@@ -32,8 +36,16 @@ pub(super) enum Opened {
 #[derive(Debug)]
 pub(super) struct LoggedIn {
     who: Who,
+    policy: Arc<Policy>,
     connected: Connected,
+    held: Held,
+}
+
+/// What a session has while it lasts: its entry in the list of sessions, and its place.
+#[derive(Debug)]
+pub(super) struct Held {
     entered: Entered,
+    _seat: Seat,
 }
 
 /// Opens a session. The caller bounds the time.
@@ -50,37 +62,37 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         Opening::Ssl | Opening::GssEnc => return Ok(Opened::Nothing),
     };
     let encryption = first.encryption.as_ref();
-    if shared.sessions.len() >= shared.limits.max_connections {
+    if shared.seats.are_full() {
         return Err(Fault::TooManyConnections);
     }
-    let asked = parameters::check(&startup)?;
-    let database = asked.database;
-    negotiation::negotiate(&startup, client);
+    let database = parameters::check(&startup)?;
     let user = startup.parameter("user").unwrap_or_default();
     let is_certified = look_at_encryption(shared, encryption, peer, (user, database))?;
-    let principal = login::authenticate(shared, client, user, encryption, is_certified).await?;
-    // After the login, so that strangers do not learn which databases there are.
-    let target = shared.databases.get(database).ok_or_else(|| {
-        refused(
-            Report::fatal(
-                sqlstate::INVALID_CATALOG_NAME,
-                format!("database \"{database}\" does not exist"),
-            )
-            .hint("holdpoint knows databases by the NAME of [databases.NAME] in its configuration."),
-        )
-    })?;
-    let subject = Subject {
+    let asked = Asked {
         database,
-        user: &principal.name,
-        groups: &principal.groups,
+        user,
+        encryption,
+        is_certified,
+        policy: shared.policy(),
+        startup: &startup,
     };
-    asked.decide(&policy_of(shared), &subject)?;
-    let connected = upstream::connect(target, parameters::passed_on(&startup))
-        .await
-        .map_err(Fault::Upstream)?;
+    negotiation::negotiate(&startup, client);
+    let database = shared
+        .databases
+        .get(asked.database)
+        .or_else(|| access::stand_in(&shared.databases))
+        .ok_or_else(|| no_such_database(asked.database))?;
+    let (principal, connected, seat) = match &database.login {
+        Login::Proxy(roles) => asked.come_in(shared, client, roles).await?,
+        Login::Passthrough(target) => asked.pass_through(shared, client, target).await?,
+    };
+    if parameters::changes_search_path(&startup) {
+        tracing::info!(client.addr = %peer, user.name = %principal.name, database.name = %asked.database,
+            "a session begins with a search_path of its own");
+    }
     let who = Who {
         principal,
-        database: database.to_owned(),
+        database: asked.database.to_owned(),
         application_name: startup
             .parameter("application_name")
             .unwrap_or_default()
@@ -90,21 +102,141 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
     let entered = shared.sessions.enter(connected.cancel_key.clone());
     Ok(Opened::Session(Box::new(LoggedIn {
         who,
+        policy: asked.policy,
         connected,
-        entered,
+        held: Held { entered, _seat: seat },
     })))
+}
+
+/// What a client asks for.
+#[derive(Debug)]
+struct Asked<'s> {
+    database: &'s str,
+    user: &'s str,
+    /// How its connection is encrypted.
+    encryption: Option<&'s Encryption>,
+    /// Its certificate has shown who it is: holdpoint asks for no password. (A server asks for what it wants.)
+    is_certified: bool,
+    startup: &'s Startup,
+    /// The policy in force.
+    policy: Arc<Policy>,
+}
+
+/// A session's owner, its connection to the server, and its place.
+type CameIn = (Principal, Connected, Seat);
+
+impl Asked<'_> {
+    /// A user of holdpoint's, with a role of holdpoint's on the server.
+    async fn come_in(&self, shared: &Arc<Shared>, client: &mut Leg, roles: &Roles) -> Result<CameIn, Fault> {
+        let principal =
+            login::authenticate(shared, client, self.user, self.encryption, self.is_certified).await?;
+        let seat = self.admit(shared, &principal)?;
+        let target = access::target_of(roles, self.database, &principal).map_err(refused)?;
+        self.judge(&principal).map_err(refused)?;
+        let connected = upstream::connect(target, parameters::passed_on(self.startup))
+            .await
+            .map_err(Fault::Upstream)?;
+        Ok((principal, connected, seat))
+    }
+
+    /// A role of the server's, which asks for its credentials itself. What holdpoint refuses it refuses once
+    /// the server is content: strangers learn nothing. Until then the server hears nothing of the settings
+    /// that are refused.
+    async fn pass_through(
+        &self,
+        shared: &Arc<Shared>,
+        client: &mut Leg,
+        target: &Arc<Target>,
+    ) -> Result<CameIn, Fault> {
+        let admitted = match shared.directory.standing(self.user).await.map_err(Fault::Store)? {
+            _ if self.user.len() > MAX_ROLE_NAME => Err(long_name(self.user)),
+            Standing::Disabled => Err(disabled(self.user)),
+            Standing::User(principal) | Standing::Stranger(principal) => {
+                self.judge(&principal).map(|()| principal)
+            }
+        };
+        let given = if admitted.is_ok() && shared.databases.contains_key(self.database) {
+            parameters::passed_on(self.startup)
+        } else {
+            Vec::new()
+        };
+        let mut server = upstream::connect_as(target, self.user, given)
+            .await
+            .map_err(Fault::Upstream)?;
+        login::passthrough::relay(client, &mut server, self.user).await?;
+        let principal = admitted.map_err(refused)?;
+        let seat = self.admit(shared, &principal)?;
+        let connected = server.greet().await.map_err(Fault::PassedThrough)?;
+        Ok((principal, connected, seat))
+    }
+
+    /// After the login, so that strangers do not learn which databases there are, nor who may what.
+    fn admit(&self, shared: &Shared, principal: &Principal) -> Result<Seat, Fault> {
+        shared
+            .databases
+            .get(self.database)
+            .ok_or_else(|| no_such_database(self.database))?
+            .admit(self.database, principal)
+            .map_err(refused)?;
+        shared.seats.take(&principal.name).map_err(|none| match none {
+            NoSeat::InAll => Fault::TooManyConnections,
+            NoSeat::ForUser => Fault::TooManyForUser {
+                user: principal.name.clone(),
+            },
+        })
+    }
+
+    fn judge(&self, principal: &Principal) -> Result<(), Report> {
+        let subject = Subject {
+            database: self.database,
+            user: &principal.name,
+            groups: &principal.groups,
+        };
+        parameters::judge(self.startup, &self.policy, &subject)
+    }
+}
+
+/// The longest name of a role, in bytes (`NAMEDATALEN` - 1). The server cuts a longer one off
+/// (`ProcessStartupPacket` in `src/backend/tcop/backend_startup.c`), and would then take it for another.
+const MAX_ROLE_NAME: usize = 63;
+
+fn long_name(user: &str) -> Report {
+    Report::fatal(
+        sqlstate::INVALID_AUTHORIZATION,
+        format!("role \"{user}\" does not exist"),
+    )
+    .detail("The name is longer than that of a role can be.")
+}
+
+fn disabled(user: &str) -> Report {
+    Report::fatal(
+        sqlstate::INVALID_AUTHORIZATION,
+        format!("user \"{user}\" is disabled in holdpoint"),
+    )
+    .hint("Ask the operator of holdpoint.")
+}
+
+fn no_such_database(database: &str) -> Fault {
+    refused(
+        Report::fatal(
+            sqlstate::INVALID_CATALOG_NAME,
+            format!("database \"{database}\" does not exist"),
+        )
+        .hint("holdpoint knows databases by the NAME of [databases.NAME] in its configuration."),
+    )
 }
 
 impl LoggedIn {
     /// The session, ready for its first statement: what the server greeted with goes to the client, the
     /// server's cancel key replaced by one of our own.
-    pub(super) fn into_session(self, shared: &Arc<Shared>, mut client: Leg) -> (Session, Entered) {
+    pub(super) fn into_session(self, shared: &Arc<Shared>, mut client: Leg) -> (Session, Held) {
         let Self {
             who,
+            policy,
             connected,
-            entered,
+            held,
         } = self;
-        let policy = policy_of(shared);
+        let entered = &held.entered;
         client.out().extend_from_slice(&connected.greeting);
         reply::backend_key_data(entered.handle.pid, entered.handle.secret, client.out());
         reply::ready_for_query(connected.status, client.out());
@@ -134,14 +266,8 @@ impl LoggedIn {
             busy: false,
             client_ended: false,
         };
-        (session, entered)
+        (session, held)
     }
-}
-
-/// The policy in force now.
-fn policy_of(shared: &Shared) -> Arc<Policy> {
-    let policy = shared.policy.read();
-    Arc::clone(&policy.unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
 /// What texts mean under the settings that the server has reported.

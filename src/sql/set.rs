@@ -42,6 +42,14 @@ pub(super) fn judge_set(set: &VariableSetStmt) -> Facts {
     findings.into_facts()
 }
 
+/// A setting of the startup packet: the facts of the `SET` that it stands for.
+#[must_use]
+pub fn judge_startup_setting(name: &str, value: &str) -> Facts {
+    let mut findings = Findings::new("SET", Effect::Session, Runs::Now);
+    note(name, effect_of_assignment(name, value), &mut findings);
+    findings.into_facts()
+}
+
 /// A call of `set_config(name, value, is_local)`.
 pub(super) fn judge_set_config(call: &Tree, findings: &mut Findings) {
     let arguments: Vec<_> = call

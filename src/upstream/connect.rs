@@ -4,14 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 
 use super::auth::{Answer, Authentication};
 use super::{CancelKey, Target};
 use crate::wire::backend::{self, ServerError, TransactionStatus};
 use crate::wire::frame::HEADER;
 use crate::wire::startup::encode_startup;
-use crate::wire::{FrameError, Header, Malformed, Report, Stream, sqlstate};
+use crate::wire::{FrameReader, Malformed, ReadError, Report, Stream, sqlstate};
 
 /// Bytes of the largest message before ReadyForQuery.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -41,8 +41,13 @@ pub enum ConnectError {
     #[error("no answer within {0:?}")]
     Timeout(std::time::Duration),
     /// The server refused.
-    #[error("the server refused: {} ({})", .0.message, .0.sqlstate)]
-    Refused(ServerError),
+    #[error("the server refused: {} ({})", error.message, error.sqlstate)]
+    Refused {
+        /// What it said.
+        error: ServerError,
+        /// The whole message.
+        frame: Vec<u8>,
+    },
     /// The server asks for a password, and none is configured.
     #[error("the server asks for a password, and [databases.NAME] has none")]
     NoPassword,
@@ -63,81 +68,150 @@ impl From<Malformed> for ConnectError {
     }
 }
 
-impl From<FrameError> for ConnectError {
-    fn from(_: FrameError) -> Self {
-        Self::Protocol("invalid message length")
-    }
-}
-
-impl ConnectError {
-    /// What the client may see: how the server stands and what the client's own parameters brought, but
-    /// nothing of the credentials and addresses that are ours.
-    #[must_use]
-    pub fn report(&self) -> Report {
-        match self {
-            Self::Refused(error) if is_the_clients(&error.sqlstate) => {
-                Report::fatal(static_sqlstate(&error.sqlstate), error.message.clone())
-            }
-            _ => Report::fatal(
-                sqlstate::UNABLE_TO_CONNECT,
-                "holdpoint cannot connect to the database server",
-            )
-            .hint("Tell the operator of holdpoint; its log says why."),
+impl From<ReadError> for ConnectError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io(error) => Self::Io(error),
+            ReadError::Length { .. } => Self::Protocol("a message during startup with an invalid length"),
         }
     }
 }
 
+impl ConnectError {
+    /// The server's ErrorResponse, all of it.
+    #[must_use]
+    pub fn refused(frame: Vec<u8>) -> Self {
+        Self::Refused {
+            error: backend::error_response(frame.get(HEADER..).unwrap_or_default()),
+            frame,
+        }
+    }
+
+    /// The server's own message, to a client that signed in to it by itself.
+    #[must_use]
+    pub fn servers_message(&self) -> Option<&[u8]> {
+        match self {
+            Self::Refused { frame, .. } => Some(frame),
+            _ => None,
+        }
+    }
+
+    /// The server's own message, where the client may see it: how the server stands and what the client's
+    /// own parameters brought. `None` where it could speak of the credentials and addresses that are ours.
+    #[must_use]
+    pub fn servers_own(&self) -> Option<&[u8]> {
+        match self {
+            Self::Refused { error, frame } if SHOWN.contains(&error.sqlstate.as_str()) => Some(frame),
+            _ => None,
+        }
+    }
+
+    /// What the client may see where [`Self::servers_own`] has nothing.
+    #[must_use]
+    pub fn report() -> Report {
+        Report::fatal(
+            sqlstate::UNABLE_TO_CONNECT,
+            "holdpoint cannot connect to the database server",
+        )
+        .hint("Tell the operator of holdpoint; its log says why.")
+    }
+}
+
 /// Refusals that speak of the server's state or of the client's startup parameters.
-fn is_the_clients(sqlstate: &str) -> bool {
-    static_sqlstate(sqlstate) != sqlstate::UNABLE_TO_CONNECT
-}
+const SHOWN: [&str; 9] = [
+    "22023", "42704", "53300", "55P02", "57P01", "57P02", "57P03", "42501", "42601",
+];
 
-fn static_sqlstate(state: &str) -> &'static str {
-    const SHOWN: [&str; 8] = [
-        "22023", "42704", "53300", "55P02", "57P01", "57P02", "57P03", "42501",
-    ];
-    SHOWN
-        .into_iter()
-        .find(|s| *s == state)
-        .unwrap_or(sqlstate::UNABLE_TO_CONNECT)
-}
-
-/// Opens a session with the client's startup parameters. Cancel-safe: dropped, the connection closes.
+/// Opens a session as the target's own role, with the client's startup parameters. Cancel-safe: dropped, the
+/// connection closes.
 pub async fn connect(target: &Arc<Target>, parameters: Vec<(&str, &str)>) -> Result<Connected, ConnectError> {
-    tokio::time::timeout(target.connect_timeout, open(target, parameters))
+    let opened = async {
+        let mut pending = open(target, &target.user, parameters).await?;
+        authenticate(&mut pending, target).await?;
+        greet(pending).await
+    };
+    in_time(target, opened).await
+}
+
+/// Opens a connection for a client that signs in by itself: the server's first question is to be
+/// [received](Pending::receive). Cancel-safe: dropped, the connection closes.
+pub async fn connect_as(
+    target: &Arc<Target>,
+    user: &str,
+    parameters: Vec<(&str, &str)>,
+) -> Result<Pending, ConnectError> {
+    in_time(target, open(target, user, parameters)).await
+}
+
+async fn in_time<T>(
+    target: &Target,
+    connecting: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    tokio::time::timeout(target.connect_timeout, connecting)
         .await
         .unwrap_or(Err(ConnectError::Timeout(target.connect_timeout)))
 }
 
-async fn open(target: &Arc<Target>, parameters: Vec<(&str, &str)>) -> Result<Connected, ConnectError> {
+/// A connection on which the login is going on.
+#[derive(Debug)]
+pub struct Pending {
+    stream: Stream,
+    reader: FrameReader,
+    target: Arc<Target>,
+}
+
+impl Pending {
+    /// The type and all bytes of the server's next message. Cancel-safe.
+    pub async fn receive(&mut self) -> Result<(u8, Vec<u8>), ConnectError> {
+        Ok(self.reader.read(&mut self.stream, MAX_MESSAGE).await?)
+    }
+
+    /// Sends a client's whole message as it is. Not cancel-safe: dropped, half of it may have been sent.
+    pub async fn send(&mut self, frame: &[u8]) -> Result<(), ConnectError> {
+        self.stream.write_all(frame).await?;
+        Ok(self.stream.flush().await?)
+    }
+
+    /// Behind AuthenticationOk: waits for the server's greeting. Cancel-safe: dropped, the connection closes.
+    pub async fn greet(self) -> Result<Connected, ConnectError> {
+        let target = Arc::clone(&self.target);
+        in_time(&target, greet(self)).await
+    }
+}
+
+async fn open(
+    target: &Arc<Target>,
+    user: &str,
+    parameters: Vec<(&str, &str)>,
+) -> Result<Pending, ConnectError> {
     let mut stream = target.address.open().await?;
-    let own = [
-        ("user", target.user.as_str()),
-        ("database", target.dbname.as_str()),
-    ];
+    let own = [("user", user), ("database", target.dbname.as_str())];
     stream
         .write_all(&encode_startup(own.into_iter().chain(parameters)))
         .await?;
-    authenticate(&mut stream, target).await?;
-    greet(stream, target).await
+    Ok(Pending {
+        stream,
+        reader: FrameReader::default(),
+        target: Arc::clone(target),
+    })
 }
 
-async fn authenticate(stream: &mut Stream, target: &Target) -> Result<(), ConnectError> {
+async fn authenticate(pending: &mut Pending, target: &Target) -> Result<(), ConnectError> {
     let mut authentication = Authentication::new(&target.user, target.password.as_ref());
     loop {
-        let (tag, frame) = read_frame(stream).await?;
+        let (tag, frame) = pending.receive().await?;
         match tag {
             b'R' => match authentication.answer(&frame[HEADER..])? {
                 Answer::Send(body) => {
                     let mut message = vec![b'p'];
                     message.extend(u32::try_from(body.len() + 4).unwrap_or(u32::MAX).to_be_bytes());
                     message.extend(body);
-                    stream.write_all(&message).await?;
+                    pending.send(&message).await?;
                 }
                 Answer::Nothing => {}
                 Answer::Done => return Ok(()),
             },
-            b'E' => return Err(ConnectError::Refused(backend::error_response(&frame[HEADER..]))),
+            b'E' => return Err(ConnectError::refused(frame)),
             b'N' | b'v' => {}
             _ => {
                 return Err(ConnectError::Protocol(
@@ -149,12 +223,12 @@ async fn authenticate(stream: &mut Stream, target: &Target) -> Result<(), Connec
 }
 
 /// Reads what the server says between the login and its first ReadyForQuery.
-async fn greet(mut stream: Stream, target: &Arc<Target>) -> Result<Connected, ConnectError> {
+async fn greet(mut pending: Pending) -> Result<Connected, ConnectError> {
     let mut greeting = BytesMut::new();
     let mut parameters = Vec::new();
     let mut key = None;
     loop {
-        let (tag, frame) = read_frame(&mut stream).await?;
+        let (tag, frame) = pending.receive().await?;
         let body = &frame[HEADER..];
         match tag {
             b'S' => {
@@ -167,17 +241,17 @@ async fn greet(mut stream: Stream, target: &Arc<Target>) -> Result<Connected, Co
             b'K' => {
                 let (pid, secret) = backend::backend_key(body)?;
                 key = Some(CancelKey {
-                    target: Arc::clone(target),
+                    target: Arc::clone(&pending.target),
                     pid,
                     secret: secret.into(),
                 });
             }
-            b'E' => return Err(ConnectError::Refused(backend::error_response(body))),
+            b'E' => return Err(ConnectError::refused(frame)),
             b'Z' => {
                 let status = backend::ready_for_query(body)?;
                 let cancel_key = key.ok_or(ConnectError::Protocol("no BackendKeyData"))?;
                 return Ok(Connected {
-                    stream,
+                    stream: pending.stream,
                     greeting,
                     parameters,
                     cancel_key,
@@ -194,17 +268,4 @@ async fn greet(mut stream: Stream, target: &Arc<Target>) -> Result<Connected, Co
             return Err(ConnectError::Protocol("too long a greeting"));
         }
     }
-}
-
-/// One whole frame; exactly its bytes are read, so that nothing of what follows is swallowed.
-async fn read_frame(stream: &mut Stream) -> Result<(u8, Vec<u8>), ConnectError> {
-    let mut frame = vec![0; HEADER];
-    stream.read_exact(&mut frame).await?;
-    let header = Header::peek(&frame)?.ok_or(ConnectError::Protocol("no header"))?;
-    if header.body > MAX_MESSAGE {
-        return Err(ConnectError::Protocol("too long a message during startup"));
-    }
-    frame.resize(header.total(), 0);
-    stream.read_exact(&mut frame[HEADER..]).await?;
-    Ok((header.tag, frame))
 }

@@ -12,6 +12,7 @@ mod support;
 
 mod architecture;
 mod attack;
+mod auth;
 mod console;
 mod corpus;
 mod hold;

@@ -111,6 +111,21 @@ async fn a_new_password_replaces_the_old_one_and_ends_sessions() {
 }
 
 #[tokio::test]
+async fn somebody_who_proved_it_elsewhere_is_known_by_name() {
+    let (directory, _) = with_bob().await;
+    assert_eq!(directory.standing("bob").await.unwrap(), Standing::User(bob()));
+    let Standing::Stranger(nobody) = directory.standing("Bob").await.unwrap() else {
+        panic!("names are compared exactly")
+    };
+    assert_eq!(
+        (nobody.name.as_str(), nobody.groups.len(), nobody.admin),
+        ("Bob", 0, false)
+    );
+    directory.set_disabled("bob", true).await.unwrap();
+    assert_eq!(directory.standing("bob").await.unwrap(), Standing::Disabled);
+}
+
+#[tokio::test]
 async fn a_disabled_user_gets_in_nowhere() {
     let (directory, _clock) = with_bob().await;
     let session = sign_in(&directory).await;

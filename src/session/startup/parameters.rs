@@ -2,9 +2,9 @@
 
 use super::super::Fault;
 use super::refused;
-use crate::model::{Decision, Effect, Facts};
+use crate::model::{Decision, Effect, Facts, HoldTerms};
 use crate::policy::{Policy, Subject};
-use crate::sql::settings;
+use crate::sql;
 use crate::wire::startup::Startup;
 use crate::wire::{Report, sqlstate};
 
@@ -20,129 +20,158 @@ pub(super) fn passed_on(startup: &Startup) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// What a client asks for.
-#[derive(Debug)]
-pub(super) struct Asked<'s> {
-    /// The name of its database.
-    pub(super) database: &'s str,
-    /// Settings that do more than touch the session: they are policy's to decide.
-    beyond: Vec<Beyond>,
-}
-
-/// A setting that does more.
-#[derive(Debug, PartialEq)]
-struct Beyond {
-    effect: Effect,
-    /// The error where policy does not let it pass.
-    report: Report,
-}
-
-impl Asked<'_> {
-    /// Refuses what policy does not let pass. Nothing is held: a login cannot wait for people.
-    pub(super) fn decide(self, policy: &Policy, subject: &Subject<'_>) -> Result<(), Fault> {
-        for Beyond { effect, report } in self.beyond {
-            let facts = Facts {
-                effect,
-                commands: vec!["SET".to_owned()],
-                ..Facts::unknown("it is set at connection start")
-            };
-            if policy.decide_facts(subject, &facts) != Decision::Allow {
-                return Err(refused(report));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Checks what the client asks for.
-pub(super) fn check(startup: &Startup) -> Result<Asked<'_>, Fault> {
+/// Checks what can be said before anybody has logged in, and gives the name of the database.
+pub(super) fn check(startup: &Startup) -> Result<&str, Fault> {
     let Some(user) = startup.parameter("user").filter(|u| !u.is_empty()) else {
         return Err(refused(Report::fatal(
             sqlstate::INVALID_AUTHORIZATION,
             "no PostgreSQL user name specified in startup packet",
         )));
     };
-    let mut beyond = Vec::new();
-    for (name, value) in &startup.parameters {
-        check_parameter(name, value, &mut beyond)?;
+    if startup
+        .parameters
+        .iter()
+        .any(|(name, value)| name == "replication" && !matches!(value.as_str(), "false" | "off" | "no" | "0"))
+    {
+        return Err(refused(
+            Report::fatal(
+                sqlstate::FEATURE_NOT_SUPPORTED,
+                "replication connections are not allowed",
+            )
+            .detail("A replication stream cannot be reviewed.")
+            .hint("Connect replicas and backup tools to the database server directly."),
+        ));
     }
     // As PostgreSQL: the user's name where no database is named.
-    let database = startup.parameter("database").filter(|d| !d.is_empty());
-    Ok(Asked {
-        database: database.unwrap_or(user),
-        beyond,
-    })
+    Ok(startup
+        .parameter("database")
+        .filter(|d| !d.is_empty())
+        .unwrap_or(user))
 }
 
-fn check_parameter(name: &str, value: &str, beyond: &mut Vec<Beyond>) -> Result<(), Fault> {
-    match name {
-        "user" | "database" => {}
-        "replication" if matches!(value, "false" | "off" | "no" | "0") => {}
-        "replication" => {
-            return Err(refused(
-                Report::fatal(
-                    sqlstate::FEATURE_NOT_SUPPORTED,
-                    "replication connections are not allowed",
-                )
-                .detail("A replication stream cannot be reviewed.")
-                .hint("Connect replicas and backup tools to the database server directly."),
-            ));
+/// Judges each setting as the `SET` that it stands for: it is given if it touches this session alone, or if
+/// policy lets it pass. Nobody can be asked, for a client that connects does not wait.
+///
+/// # Errors
+/// What the client hears about the first that is not given.
+pub(super) fn judge(startup: &Startup, policy: &Policy, subject: &Subject<'_>) -> Result<(), Report> {
+    for setting in settings_of(startup) {
+        for facts in setting.facts() {
+            // As it always was: every driver sets some of these.
+            if facts.effect == Effect::Session {
+                continue;
+            }
+            match policy.decide_facts(subject, &facts) {
+                Decision::Allow => {}
+                Decision::Hold(terms) => return Err(setting.held(&terms)),
+                Decision::Deny { rule, reason } => return Err(setting.denied(&rule, &reason)),
+            }
         }
-        "options" => check_options(value, beyond),
-        name if name.starts_with("_pq_.") => {}
-        name => beyond.extend(check_setting(name, value)),
     }
     Ok(())
 }
 
-/// A setting at startup is what `SET` would be: what touches this session alone passes (`None`).
-fn check_setting(name: &str, value: &str) -> Option<Beyond> {
-    let effect = settings::effect_of_assignment(name, value);
-    if effect == Effect::Session {
-        return None;
-    }
-    let report = if name.eq_ignore_ascii_case("client_encoding") {
-        Report::fatal(
-            sqlstate::FEATURE_NOT_SUPPORTED,
-            format!("client_encoding \"{value}\" is not supported: statements in it cannot be judged safely"),
-        )
-        .hint("Use UTF8.")
-    } else {
-        Report::fatal(
-            sqlstate::INSUFFICIENT_PRIVILEGE,
-            format!("parameter \"{name}\" cannot be set at connection start"),
-        )
-        .hint("Connect without it, and SET it in the session, where it can be reviewed.")
-    };
-    Some(Beyond { effect, report })
+/// Whether names will mean something else than they would without the startup packet.
+pub(super) fn changes_search_path(startup: &Startup) -> bool {
+    settings_of(startup).iter().any(
+        |setting| matches!(setting, Setting::Assigned(name, _) if name.eq_ignore_ascii_case("search_path")),
+    )
 }
 
-/// `options`: switches as for the server's command line. Those other than `-c name=value` and `--name=value` are
-/// not known here.
+/// A part of what a startup packet sets.
+#[derive(Debug, PartialEq, Eq)]
+enum Setting {
+    /// A name and its value.
+    Assigned(String, String),
+    /// A switch of `options` that is no assignment: `-d 5` and the like, which PostgreSQL knows for its
+    /// command line.
+    Switch(String),
+}
+
+/// All that a startup packet sets, in its order.
+fn settings_of(startup: &Startup) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for (name, value) in &startup.parameters {
+        match name.as_str() {
+            "user" | "database" | "replication" => {}
+            "options" => read_options(value, &mut settings),
+            name if name.starts_with("_pq_.") => {}
+            name => settings.push(Setting::Assigned(name.to_owned(), value.clone())),
+        }
+    }
+    settings
+}
+
+impl Setting {
+    fn facts(&self) -> Vec<Facts> {
+        match self {
+            Self::Assigned(name, value) => vec![sql::judge_startup_setting(name, value)],
+            // It could be anything that a SET could be: policy must let all of it pass.
+            Self::Switch(_) => [Effect::Privilege, Effect::Server, Effect::Unknown]
+                .map(|effect| Facts {
+                    effect,
+                    commands: vec!["SET".to_owned()],
+                    ..Facts::unknown("it is a switch of the server's command line")
+                })
+                .into(),
+        }
+    }
+
+    fn held(&self, terms: &HoldTerms) -> Report {
+        let report = match self {
+            Self::Assigned(name, value) if name.eq_ignore_ascii_case("client_encoding") => Report::fatal(
+                sqlstate::FEATURE_NOT_SUPPORTED,
+                format!(
+                    "client_encoding \"{value}\" is not supported: statements in it cannot be judged safely"
+                ),
+            )
+            .hint("Use UTF8."),
+            Self::Assigned(name, _) => Report::fatal(
+                sqlstate::INSUFFICIENT_PRIVILEGE,
+                format!("parameter \"{name}\" cannot be set at connection start"),
+            )
+            .hint("Connect without it, and SET it in the session, where it can be reviewed."),
+            Self::Switch(switch) => Report::fatal(
+                sqlstate::INSUFFICIENT_PRIVILEGE,
+                format!("option \"{switch}\" cannot be given at connection start"),
+            )
+            .hint("Only -c name=value and --name=value are understood."),
+        };
+        let rules: Vec<&str> = terms.rules.iter().map(AsRef::as_ref).collect();
+        report.detail(format!("Rule \"{}\" holds it.", rules.join("\", \"")))
+    }
+
+    fn denied(&self, rule: &str, reason: &str) -> Report {
+        let what = match self {
+            Self::Assigned(name, _) => format!("parameter \"{name}\""),
+            Self::Switch(switch) => format!("option \"{switch}\""),
+        };
+        Report::fatal(
+            sqlstate::INSUFFICIENT_PRIVILEGE,
+            format!("denied by policy: {reason}"),
+        )
+        .detail(format!("Rule \"{rule}\", for {what} at connection start."))
+        .hint("Connect without it.")
+    }
+}
+
+/// `options`: switches as for the server's command line. `-c name=value` and `--name=value` are assignments.
 /// Source: PostgreSQL manual, "Connection Control Functions", `options`; `pg_split_opts` in
-/// `src/backend/utils/init/postinit.c`.
-fn check_options(options: &str, beyond: &mut Vec<Beyond>) {
+/// `src/backend/utils/init/postinit.c`, `process_postgres_switches` in `src/backend/tcop/postgres.c`.
+fn read_options(options: &str, settings: &mut Vec<Setting>) {
     let mut words = split_options(options).into_iter();
     while let Some(word) = words.next() {
-        let setting = match word.as_str() {
-            "-c" | "--" => words.next(),
+        let assignment = match word.as_str() {
+            "-c" => words.next(),
             _ => word
                 .strip_prefix("--")
                 .or_else(|| word.strip_prefix("-c"))
                 .map(str::to_owned),
         };
-        let pair = setting.as_deref().and_then(|s| s.split_once('='));
-        let Some((name, value)) = pair else {
-            let report = Report::fatal(
-                sqlstate::INSUFFICIENT_PRIVILEGE,
-                format!("option \"{word}\" cannot be given at connection start"),
-            )
-            .hint("Only -c name=value and --name=value are taken.");
-            let effect = Effect::Unknown;
-            beyond.push(Beyond { effect, report });
-            continue;
-        };
-        beyond.extend(check_setting(&name.replace('-', "_"), value));
+        settings.push(match assignment.as_deref().and_then(|a| a.split_once('=')) {
+            Some((name, value)) => Setting::Assigned(name.replace('-', "_"), value.to_owned()),
+            None => Setting::Switch(word),
+        });
     }
 }
 
@@ -173,6 +202,8 @@ fn split_options(options: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]
@@ -181,34 +212,134 @@ mod tests {
         assert_eq!(split_options(""), [""; 0]);
     }
 
-    fn beyond(options: &str) -> Vec<Beyond> {
-        let mut beyond = Vec::new();
-        check_options(options, &mut beyond);
-        beyond
+    fn startup(parameters: &[(&str, &str)]) -> Startup {
+        Startup {
+            minor: 0,
+            parameters: parameters
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        }
+    }
+
+    fn judged(policy: &str, parameters: &[(&str, &str)]) -> Result<(), Report> {
+        let policy = Policy::parse(policy).unwrap();
+        let subject = Subject {
+            database: "shop",
+            user: "alice",
+            groups: &[],
+        };
+        judge(&startup(parameters), &policy, &subject)
+    }
+
+    const READS_PASS: &str = r#"
+        default_groups = ["dba"]
+        [[rule]]
+        name = "no roles"
+        when = { effects = ["privilege"] }
+        then = { deny = { reason = "stay who you are" } }
+        [[rule]]
+        name = "reads pass"
+        when = { effects = ["session", "read"] }
+        then = "allow"
+    "#;
+    const ALL_PASSES: &str = r#"
+        default_groups = ["dba"]
+        [[rule]]
+        name = "all"
+        when = { effects = ["session", "read", "write", "schema", "privilege", "server", "unknown"] }
+        then = "allow"
+    "#;
+    /// Not even a SET is let pass.
+    const NOTHING_PASSES: &str = r#"
+        default_groups = ["dba"]
+        [[rule]]
+        name = "nothing"
+        when = { effects = ["session"] }
+        then = { deny = { reason = "no" } }
+    "#;
+
+    #[test]
+    fn options_are_read_as_postgresql_reads_them() {
+        let read = |options: &str| {
+            let mut settings = Vec::new();
+            read_options(options, &mut settings);
+            settings
+        };
+        let assigned = |name: &str, value: &str| Setting::Assigned(name.to_owned(), value.to_owned());
+        let switch = |word: &str| Setting::Switch(word.to_owned());
+        for (options, expected) in [
+            ("", vec![]),
+            ("-c work_mem=1MB", vec![assigned("work_mem", "1MB")]),
+            ("-cwork-mem=", vec![assigned("work_mem", "")]),
+            ("--work-mem=a=b", vec![assigned("work_mem", "a=b")]),
+            ("-d 5", vec![switch("-d"), switch("5")]),
+            ("-ecrole=x", vec![switch("-ecrole=x")]),
+            ("-c", vec![switch("-c")]),
+            ("-c work_mem", vec![switch("-c")]),
+            ("-- -crole=x", vec![switch("--"), assigned("role", "x")]),
+            ("role=x", vec![switch("role=x")]),
+        ] {
+            assert_eq!(read(options), expected, "{options}");
+        }
     }
 
     #[test]
-    fn options_take_settings_of_the_session_alone() {
-        for good in [
-            "",
-            "-c statement_timeout=5s",
-            "-cstatement_timeout=5s",
-            "--statement-timeout=5s",
-        ] {
-            assert_eq!(beyond(good), [], "{good}");
+    fn what_touches_the_session_alone_is_given_under_every_policy() {
+        let parameters = [
+            ("user", "alice"),
+            ("application_name", "x"),
+            ("client_encoding", "UTF8"),
+            ("options", "-c statement_timeout=5s --search-path=other"),
+            ("_pq_.unknown", "x"),
+        ];
+        for policy in [READS_PASS, ALL_PASSES, NOTHING_PASSES] {
+            assert_eq!(judged(policy, &parameters), Ok(()), "{policy}");
         }
-        for bad in [
-            "-d 5",
-            "-c session_preload_libraries=x",
-            "--session-preload-libraries=x",
-            "-c role=postgres",
-            "-c",
-            "-c statement_timeout",
-            "-csession_preload_libraries=x",
-            "-c client_encoding=SJIS",
-            "-S 5",
+    }
+
+    #[test]
+    fn the_rest_is_judged_as_the_set_that_it_stands_for() {
+        for (name, value, denied, code) in [
+            ("role", "postgres", true, "42501"),
+            ("ROLE", "none", true, "42501"),
+            ("session_authorization", "postgres", true, "42501"),
+            ("options", "-c role=postgres", true, "42501"),
+            ("options", "--session-authorization=postgres", true, "42501"),
+            ("options", "-d 5", true, "42501"),
+            ("session_preload_libraries", "x", false, "42501"),
+            ("log_statement", "none", false, "42501"),
+            ("app.tenant", "1", false, "42501"),
+            ("search_path", "public, pg_catalog", false, "42501"),
+            ("client_encoding", "SJIS", false, "0A000"),
         ] {
-            assert_ne!(beyond(bad), [], "{bad}");
+            let refusal = judged(READS_PASS, &[(name, value)]).unwrap_err();
+            assert_eq!(refusal.sqlstate, code, "{name}={value}");
+            let says_so = refusal.message == "denied by policy: stay who you are";
+            assert_eq!(says_so, denied, "{name}={value}: {refusal:?}");
+            assert_eq!(judged(ALL_PASSES, &[(name, value)]), Ok(()), "{name}={value}");
         }
+    }
+
+    #[test]
+    fn a_switch_passes_where_everything_does() {
+        let without = |effect: &str| ALL_PASSES.replace(&format!("\"{effect}\""), "\"read\"");
+        for effect in ["privilege", "server", "unknown"] {
+            assert!(
+                judged(&without(effect), &[("options", "-d 5")]).is_err(),
+                "{effect}"
+            );
+        }
+        assert!(judged(ALL_PASSES, &[("options", "-d 5 -e")]).is_ok());
+    }
+
+    #[test]
+    fn a_search_path_is_seen() {
+        assert!(changes_search_path(&startup(&[("options", "-c Search_Path=x")])));
+        assert!(changes_search_path(&startup(&[("search_path", "x")])));
+        assert!(!changes_search_path(&startup(&[(
+            "application_name",
+            "search_path"
+        )])));
     }
 }

@@ -24,6 +24,11 @@ CREATE ROLE app_trust LOGIN IN ROLE app;
 CREATE ROLE app_cleartext LOGIN IN ROLE app PASSWORD 'app-secret';
 SET password_encryption = 'md5';
 CREATE ROLE app_md5 LOGIN IN ROLE app PASSWORD 'app-secret';
+SET password_encryption = 'scram-sha-256';
+CREATE ROLE alice LOGIN IN ROLE app PASSWORD 'alice on the server';
+CREATE ROLE bob LOGIN IN ROLE app PASSWORD 'bob on the server';
+CREATE ROLE app_full LOGIN CONNECTION LIMIT 0;
+CREATE ROLE admin_trust SUPERUSER LOGIN;
 ";
 
 const HBA: &str = "
@@ -34,6 +39,9 @@ host  all app          127.0.0.1/32 scram-sha-256
 host  all app_trust    127.0.0.1/32 trust
 host  all app_cleartext 127.0.0.1/32 password
 host  all app_md5      127.0.0.1/32 md5
+host  all alice,bob,ghost 127.0.0.1/32 scram-sha-256
+host  all app_full,admin_trust 127.0.0.1/32 trust
+host  all app_rejected 127.0.0.1/32 reject
 ";
 
 /// The tables of the shop: ten items, priced 1.50 to 10.50.
@@ -70,6 +78,8 @@ pub(crate) enum Role {
     Cleartext,
     Trust,
     Superuser,
+    /// None: clients sign in as themselves.
+    OfTheClient,
 }
 
 impl Role {
@@ -87,6 +97,7 @@ impl Role {
             Self::Cleartext => "app_cleartext:app-secret",
             Self::Trust => "app_trust",
             Self::Superuser => "postgres",
+            Self::OfTheClient => return format!("postgres://127.0.0.1:{port}/{database}"),
         };
         format!("postgres://{user}@127.0.0.1:{port}/{database}")
     }

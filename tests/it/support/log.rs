@@ -15,7 +15,8 @@ impl Log {
         Self { path: path.into() }
     }
 
-    fn text(&self) -> String {
+    /// All of it.
+    pub(super) fn text(&self) -> String {
         std::fs::read_to_string(&self.path).unwrap_or_default()
     }
 

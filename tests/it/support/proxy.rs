@@ -196,6 +196,11 @@ impl Proxy {
         answer.expect("the console answers").status().as_u16()
     }
 
+    /// The log.
+    pub(crate) fn log_text(&self) -> String {
+        self.log.text()
+    }
+
     /// The command line, with this holdpoint's configuration.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_holdpoint"));

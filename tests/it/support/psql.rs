@@ -40,6 +40,13 @@ pub(crate) enum Transaction {
 }
 
 impl Psql {
+    /// One that is connected to `proxy` and at its prompt.
+    pub(crate) async fn connect(proxy: SocketAddr, user: &str, password: &str) -> Self {
+        let mut psql = Self::start(proxy, user, password, &[]);
+        psql.prompt().await;
+        psql
+    }
+
     pub(super) fn start(proxy: SocketAddr, user: &str, password: &str, environment: &[(&str, &str)]) -> Self {
         let (terminal, keyboard) = open_terminal();
         let side = || terminal.try_clone().expect("a file");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use postgres_protocol::IsNull;
+use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 use postgres_protocol::message::frontend;
 use rustls::ClientConfig;
@@ -33,6 +34,8 @@ pub(crate) struct Raw {
     pub(crate) key: Vec<u8>,
     /// The server's first message in SCRAM.
     pub(crate) challenge: String,
+    /// As whom it wants to be logged in.
+    user: String,
 }
 
 /// A message of the server's.
@@ -50,6 +53,7 @@ impl Raw {
             stream: BufReader::with_capacity(64 * 1024, Carrier::Plain(stream)),
             key: Vec::new(),
             challenge: String::new(),
+            user: String::new(),
         }
     }
 
@@ -176,6 +180,8 @@ impl Raw {
 
     /// Sends a startup packet.
     pub(crate) async fn start_up(&mut self, parameters: &[(&str, &str)]) {
+        let user = parameters.iter().rfind(|(name, _)| *name == "user");
+        self.user = user.map_or("", |(_, user)| user).to_owned();
         let mut packet = BytesMut::new();
         frontend::startup_message(parameters.iter().copied(), &mut packet).expect("a packet");
         self.send(packet).await;
@@ -193,7 +199,7 @@ impl Raw {
         );
     }
 
-    /// Answers for a password with SCRAM, behind a startup packet. Gives what comes after it: messages up
+    /// Answers for a password in the way that is asked for, behind a startup packet. Gives what comes after it: messages up
     /// to the first `ReadyForQuery`, or to an error.
     pub(crate) async fn authenticate(&mut self, password: &str) -> Vec<Message> {
         let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
@@ -202,6 +208,14 @@ impl Raw {
             let message = self.message().await;
             let mut answer = BytesMut::new();
             match (message.tag, message.authentication()) {
+                (b'R', 3) => {
+                    frontend::password_message(password.as_bytes(), &mut answer).expect("a message");
+                }
+                (b'R', 5) => {
+                    let salt = *message.body[4..].first_chunk().expect("a salt");
+                    let hash = md5_hash(self.user.as_bytes(), password.as_bytes(), salt);
+                    frontend::password_message(hash.as_bytes(), &mut answer).expect("a message");
+                }
                 (b'R', 10) => {
                     frontend::sasl_initial_response("SCRAM-SHA-256", scram.message(), &mut answer)
                         .expect("a message");

@@ -1,0 +1,7 @@
+//! Who comes in, how they prove it, as whom they act, and how many there may be.
+
+mod limits;
+mod passthrough;
+mod roles;
+mod settings;
+mod strangers;
