@@ -41,6 +41,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long the console's requests and the store's last writes are given after that.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
+/// How often it is looked for users who were disabled.
+const LOOK_FOR_DISABLED: Duration = Duration::from_secs(2);
+
 /// Why the proxy does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -178,12 +181,17 @@ async fn run(
         public_url,
     ));
     let threads = config.proxy.workers.count().get();
+    let doorman = tokio::spawn(expel_disabled(
+        Arc::clone(&parts.directory),
+        Arc::clone(&sessions),
+    ));
     let workers = Workers::start(&shared, listeners.proxy, threads).map_err(ServeError::Start)?;
 
     until_stop(&mut signals, config, &shared).await;
     end_sessions(workers, &sessions, &mut signals).await;
     stopping.cancel();
     sweeper.abort();
+    doorman.abort();
     let last = async {
         // A console that has failed is logged where it fails.
         let _ = serving.await;
@@ -298,6 +306,29 @@ fn serve_console(
             tracing::error!(%error, "the console failed");
         }
     }))
+}
+
+/// Ends the sessions of users who are disabled. They are disabled by another process, which writes to the store
+/// and cannot tell this one.
+async fn expel_disabled(directory: Arc<Directory>, sessions: Arc<Sessions>) {
+    let mut looks = tokio::time::interval(LOOK_FOR_DISABLED);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        if sessions.is_empty() {
+            continue;
+        }
+        match directory.disabled().await {
+            Ok(users) => {
+                let told = sessions.expel(&users);
+                if told > 0 {
+                    tracing::info!(sessions = told, "users were disabled: their sessions end");
+                }
+            }
+            // The next look may do better; who holds a statement meanwhile is told by the store itself.
+            Err(error) => tracing::warn!(%error, "cannot look for users who were disabled"),
+        }
+    }
 }
 
 /// Waits until there is no session. Sessions leave by themselves; nobody waits for them but a stop.

@@ -54,7 +54,7 @@ fn database(config: &DatabaseConfig) -> Database {
     let own = Arc::new(target(config));
     let login = match config.auth {
         Auth::Passthrough => Login::Passthrough(own),
-        Auth::Proxy => Login::Proxy(roles(config, own)),
+        Auth::Proxy => Login::Proxy(roles(config, &own)),
     };
     Database {
         login,
@@ -63,19 +63,19 @@ fn database(config: &DatabaseConfig) -> Database {
 }
 
 /// Each role's target is made once.
-fn roles(config: &DatabaseConfig, own: Arc<Target>) -> Roles {
+fn roles(config: &DatabaseConfig, own: &Arc<Target>) -> Roles {
     let mapped = config.roles.iter().map(|entry| {
         let target = Target {
             user: entry.role.clone(),
             password: entry.password.clone(),
-            ..Target::clone(&own)
+            ..Target::clone(own)
         };
         (entry.members.iter().map(member).collect(), Arc::new(target))
     });
     Roles {
         mapped: mapped.collect(),
         otherwise: match config.unmapped {
-            Unmapped::Upstream => Some(Arc::clone(&own)),
+            Unmapped::Upstream => Some(Arc::clone(own)),
             Unmapped::Refuse => None,
         },
     }

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -227,6 +228,13 @@ impl Directory {
     /// All users by name, disabled ones too.
     pub async fn users(&self) -> Result<Vec<UserRecord>, StoreError> {
         self.store.users().await
+    }
+
+    /// The names of those who are kept out.
+    pub async fn disabled(&self) -> Result<HashSet<String>, StoreError> {
+        let users = self.store.users().await?;
+        let disabled = users.into_iter().filter(|record| record.disabled);
+        Ok(disabled.map(|record| record.principal.name).collect())
     }
 
     async fn begin_session(&self, user: &str) -> Result<NewWebSession, StoreError> {

@@ -63,6 +63,8 @@ pub(crate) enum Fault {
     Store(#[source] StoreError),
     #[error("the bytes to be forwarded are not those that were approved")]
     Unapproved,
+    #[error("user {user} was disabled")]
+    Expelled { user: String },
     #[error("the proxy stops")]
     ShuttingDown,
     #[error("the proxy stops; request {id} is abandoned")]
@@ -153,6 +155,10 @@ impl Fault {
             Self::Store(_) => Report::fatal(sqlstate::IO_ERROR, "holdpoint's store does not work")
                 .hint("Tell the operator of holdpoint; its log says more."),
             Self::Unapproved => Report::fatal(sqlstate::INTERNAL_ERROR, "internal error; nothing was run"),
+            Self::Expelled { user } => Report::fatal(
+                sqlstate::ADMIN_SHUTDOWN,
+                format!("terminating connection: user \"{user}\" was disabled"),
+            ),
             Self::ShuttingDown => Report::fatal(
                 sqlstate::ADMIN_SHUTDOWN,
                 "terminating connection: holdpoint is being stopped",

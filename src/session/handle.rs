@@ -2,8 +2,9 @@
 //!
 //! Flags and a waker: a session that nothing is said to pays one relaxed load for each turn.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 
 use dashmap::DashMap;
@@ -35,6 +36,10 @@ pub(super) struct SessionHandle {
     /// A cancel request is on its way to the server.
     cancelling: AtomicBool,
     waker: Mutex<Option<Waker>>,
+    /// Whose it is; set once, before anybody looks for it.
+    owner: OnceLock<Box<str>>,
+    /// Its owner may not go on.
+    expelled: AtomicBool,
 }
 
 impl SessionHandle {
@@ -45,6 +50,15 @@ impl SessionHandle {
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether it is to stop because its owner may not go on.
+    pub(super) fn is_expelled(&self) -> bool {
+        self.expelled.load(Ordering::Acquire)
+    }
+
+    pub(super) fn belongs_to(&self, user: &str) {
+        let _ = self.owner.set(user.into());
     }
 
     /// Whether the requester asked to withdraw what is held now; asked once.
@@ -173,6 +187,8 @@ impl Sessions {
                     busy: AtomicBool::new(false),
                     cancelling: AtomicBool::new(false),
                     waker: Mutex::new(None),
+                    owner: OnceLock::new(),
+                    expelled: AtomicBool::new(false),
                 });
                 vacant.insert(Arc::clone(&handle));
                 if self.stopping.load(Ordering::SeqCst) {
@@ -203,6 +219,21 @@ impl Sessions {
         for entry in &self.by_pid {
             entry.value().stop();
         }
+    }
+
+    /// Tells the sessions of these users to end once they are at rest. Gives how many were told for the first
+    /// time.
+    pub fn expel(&self, users: &HashSet<String>) -> usize {
+        let mut told = 0;
+        for entry in &self.by_pid {
+            let handle = entry.value();
+            let is_meant = handle.owner.get().is_some_and(|owner| users.contains(&**owner));
+            if is_meant && !handle.expelled.swap(true, Ordering::AcqRel) {
+                handle.stop();
+                told += 1;
+            }
+        }
+        told
     }
 
     /// How many sessions there are.

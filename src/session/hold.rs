@@ -134,6 +134,7 @@ impl Session {
                         closed_by_server(state)
                     }
                     Fault::Store(_) => "the store failed while it waited",
+                    Fault::Expelled { .. } => "the requester was disabled",
                     _ => "the requester went away",
                 };
                 withdraw(ticket, held, why).await;
@@ -152,7 +153,7 @@ impl Session {
             tokio::select! {
                 biased;
                 moved = poll_fn(|cx| self.poll_relay(cx)) => match moved? {
-                    Event::Shutdown => return Err(Fault::ShuttingDown),
+                    Event::Shutdown => return Err(self.told_to_end()),
                     Event::CancelRequested => return Ok(Waited::Cancelled),
                     Event::Skipped => return Ok(Waited::Skipped),
                     Event::Stopped => {}
@@ -167,7 +168,7 @@ impl Session {
                 _ = looks.tick() => self.look_at_client().await?,
             }
             if self.handle.is_stopping() {
-                return Err(Fault::ShuttingDown);
+                return Err(self.told_to_end());
             }
         }
     }
@@ -303,7 +304,7 @@ impl Session {
             tokio::select! {
                 judged = &mut judged => break judged,
                 moved = poll_fn(|cx| self.poll_relay(cx)) => match moved? {
-                    Event::Shutdown => return Err(Fault::ShuttingDown),
+                    Event::Shutdown => return Err(self.told_to_end()),
                     Event::Skipped => {
                         self.intake.stop = None;
                         return Ok(());

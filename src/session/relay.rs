@@ -86,11 +86,22 @@ impl Session {
     pub(super) async fn run(&mut self) -> Result<(), Fault> {
         loop {
             match poll_fn(|cx| self.poll_relay(cx)).await? {
-                Event::Shutdown => return Err(Fault::ShuttingDown),
+                Event::Shutdown => return Err(self.told_to_end()),
                 Event::CancelRequested | Event::Skipped => {}
                 Event::Stopped => self.attend().await?,
             }
             poll_fn(|cx| Poll::Ready(self.resume(cx))).await?;
+        }
+    }
+
+    /// Why the session is to end, once it is told to.
+    pub(super) fn told_to_end(&self) -> Fault {
+        if self.handle.is_expelled() {
+            Fault::Expelled {
+                user: self.who.principal.name.clone(),
+            }
+        } else {
+            Fault::ShuttingDown
         }
     }
 

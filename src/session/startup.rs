@@ -100,6 +100,7 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         client_addr: peer.to_string(),
     };
     let entered = shared.sessions.enter(connected.cancel_key.clone());
+    entered.handle.belongs_to(&who.principal.name);
     Ok(Opened::Session(Box::new(LoggedIn {
         who,
         policy: asked.policy,

@@ -1,5 +1,6 @@
 //! Who comes in, how they prove it, as whom they act, and how many there may be.
 
+mod expelled;
 mod limits;
 mod passthrough;
 mod roles;
