@@ -5,9 +5,10 @@
 //! never shown, in errors and logs neither.
 
 mod certificate;
+pub mod client;
 mod pem;
 mod server;
 
 pub use certificate::{Subject, server_end_point, subject};
-pub use pem::{PemError, certificates, private_key};
+pub use pem::{PemError, certificates, private_key, revocation_lists};
 pub use server::{Acceptor, Asked, Secured, ServerFiles, TlsError, Version};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 /// Why a file of certificates or a key cannot be used. Shows the file's path and nothing of its content.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,22 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemErro
             path: path.to_owned(),
             what: "certificate",
             label: "CERTIFICATE",
+        });
+    }
+    Ok(found)
+}
+
+/// The revocation lists of a file, in their order; at least one.
+pub fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, PemError> {
+    let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_file_iter(path)
+        .map_err(|error| unreadable(path, &error))?
+        .collect();
+    let found = found.map_err(|error| unreadable(path, &error))?;
+    if found.is_empty() {
+        return Err(PemError::Empty {
+            path: path.to_owned(),
+            what: "revocation list",
+            label: "X509 CRL",
         });
     }
     Ok(found)

@@ -50,7 +50,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("socket2", &["wire", "app"]),
     ("rustls", &["tls", "cli"]),
     ("tokio_rustls", &["tls", "wire"]),
+    ("webpki", &["tls"]),
     ("x509_cert", &["tls"]),
+    ("rustls_native_certs", &["tls"]),
 ];
 
 const LONGEST_FILE: usize = 600;
