@@ -30,6 +30,7 @@ mod source;
 mod store;
 mod tls;
 mod upstream;
+mod upstream_tls;
 mod value;
 
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub use roles::{Auth, Member, RoleConfig, Unmapped};
 pub use store::{StoreConfig, StoreUrl};
 pub use tls::{ClientAuth, ClientCert, TlsConfig, TlsMode, TlsVersion};
 pub use upstream::{Host, Upstream};
+pub use upstream_tls::{ChannelBinding, RequireAuth, RootCert, SslMode, UpstreamTls};
 
 use database::RawDatabase;
 use error::Problems;

@@ -10,7 +10,8 @@ use serde::Deserialize;
 
 use super::error::{Problems, Section};
 use super::roles::{Auth, Member, RawRole, RoleConfig, Unmapped};
-use super::upstream::Upstream;
+use super::upstream::{Host, Upstream};
+use super::upstream_tls::{UpstreamTls, Written};
 use super::value;
 
 /// The longest password that is read from a file, in bytes.
@@ -21,6 +22,8 @@ const LONGEST_PASSWORD: u64 = 4096;
 pub struct DatabaseConfig {
     /// The server, and as whom to sign in there.
     pub upstream: Upstream,
+    /// How the connection is encrypted and authenticated.
+    pub tls: UpstreamTls,
     /// How long connecting and signing in may take; at least 100 ms.
     pub connect_timeout: Duration,
     /// How clients sign in.
@@ -50,6 +53,18 @@ pub(super) struct RawDatabase {
     pub(super) roles: Vec<RawRole>,
     #[serde(deserialize_with = "value::word")]
     pub(super) unmapped: Unmapped,
+    sslmode: Option<String>,
+    sslrootcert: Option<String>,
+    sslcert: Option<String>,
+    sslkey: Option<String>,
+    sslcrl: Option<String>,
+    sslnegotiation: Option<String>,
+    ssl_min_protocol_version: Option<String>,
+    /// TOML has numbers; libpq writes 0 and 1.
+    #[serde(deserialize_with = "value::text")]
+    sslsni: Option<String>,
+    channel_binding: Option<String>,
+    require_auth: Option<String>,
 }
 
 impl Default for RawDatabase {
@@ -63,6 +78,16 @@ impl Default for RawDatabase {
             access: vec![Member::Everybody],
             roles: Vec::new(),
             unmapped: Unmapped::Upstream,
+            sslmode: None,
+            sslrootcert: None,
+            sslcert: None,
+            sslkey: None,
+            sslcrl: None,
+            sslnegotiation: None,
+            ssl_min_protocol_version: None,
+            sslsni: None,
+            channel_binding: None,
+            require_auth: None,
         }
     }
 }
@@ -109,6 +134,7 @@ impl RawDatabase {
                 "the database's name is empty, or has spaces at its ends",
             );
         }
+        let tls = self.read_tls(&upstream, folder, &mut section);
         if self.auth == Auth::Passthrough {
             self.check_passthrough(&mut section);
         }
@@ -130,6 +156,7 @@ impl RawDatabase {
         let roles = self.roles.into_iter().enumerate();
         Some(DatabaseConfig {
             upstream,
+            tls: tls?,
             connect_timeout: self.connect_timeout,
             auth: self.auth,
             access: self.access,
@@ -153,6 +180,50 @@ impl RawDatabase {
                 !is_there,
                 "has no meaning with auth = \"passthrough\": clients sign in to the server as themselves",
             );
+        }
+    }
+}
+
+impl RawDatabase {
+    /// Puts together what stands in the URL and beside it.
+    fn read_tls(
+        &self,
+        upstream: &Upstream,
+        folder: &Path,
+        section: &mut Section<'_, '_>,
+    ) -> Option<UpstreamTls> {
+        let mut written: Written = upstream.tls.clone();
+        let beside = [
+            ("sslmode", &self.sslmode),
+            ("sslrootcert", &self.sslrootcert),
+            ("sslcert", &self.sslcert),
+            ("sslkey", &self.sslkey),
+            ("sslcrl", &self.sslcrl),
+            ("sslnegotiation", &self.sslnegotiation),
+            ("ssl_min_protocol_version", &self.ssl_min_protocol_version),
+            ("sslsni", &self.sslsni),
+            ("channel_binding", &self.channel_binding),
+            ("require_auth", &self.require_auth),
+        ];
+        for (name, value) in beside {
+            let Some(value) = value else { continue };
+            if written.insert(name, value.clone()).is_some() {
+                section.fail(name, "stands in `upstream`, too; keep one of the two");
+            }
+        }
+        let is_unix = matches!(upstream.host, Host::Unix(_));
+        match UpstreamTls::read(&written, is_unix, folder) {
+            Ok(tls) => Some(tls),
+            Err(wrong) => {
+                for (name, why) in wrong {
+                    if upstream.tls.contains_key(name) {
+                        section.fail("upstream", format!("has an {name} that is wrong: it {why}"));
+                    } else {
+                        section.fail(name, why);
+                    }
+                }
+                None
+            }
         }
     }
 }

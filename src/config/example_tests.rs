@@ -34,10 +34,21 @@ fn the_example_is_a_configuration() {
 
 #[test]
 fn every_key_in_the_example_is_its_default() {
-    // The two passwords have no default, exclude each other, and name a file. Nor have TLS's files and
-    // users a default.
+    // The two passwords have no default, exclude each other, and name a file. Nor have the files and users of
+    // TLS, and what is required where nothing is.
     let text = uncommented();
-    let without = ["password", "cert ", "key ", "client_ca ", "users "];
+    let without = [
+        "password",
+        "cert ",
+        "key ",
+        "client_ca ",
+        "users ",
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "sslcrl",
+        "require_auth",
+    ];
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !without.iter().any(|key| line.starts_with(key)))
@@ -60,6 +71,7 @@ fn every_key_in_the_example_is_its_default() {
     assert_eq!((shop.auth, shop.unmapped), (default.auth, default.unmapped));
     assert_eq!(shop.access, default.access);
     assert!(shop.roles.is_empty() && default.roles.is_empty());
+    assert_eq!(shop.tls, UpstreamTls::default());
 }
 
 #[test]

@@ -197,12 +197,22 @@ fn every_fault_is_named_with_its_place() {
             &["etc/holdpoint.toml:3: databases.x.pasword: unknown key; did you mean \"password\"?"],
         ),
         (
-            "[databases.x]\nupstream = \"postgres://a@b/c?sslmode=require\"\n",
+            "[databases.x]\nupstream = \"postgres://a@b/c?sslmode=requir\"\n",
             &[],
             &[
-                "etc/holdpoint.toml:2: databases.x.upstream: asks for sslmode=require, and TLS to the upstream \
-               is not there yet: use sslmode=disable or sslmode=prefer over a network that you trust, or a Unix \
-               socket",
+                "etc/holdpoint.toml:2: databases.x.upstream: has an sslmode that is wrong: it must be one of \
+               disable, allow, prefer, require, verify-ca, verify-full; did you mean require?",
+            ],
+        ),
+        (
+            "[databases.x]\nupstream = \"postgres://a@b/c?sslmode=allow\"\nsslmode = \"verify-full\"\n\
+             sslsni = 256\nsslnegotiaton = 1\n",
+            &[("HOLDPOINT_DATABASES__X__SSLKEY", "k.pem")],
+            &[
+                "etc/holdpoint.toml:3: databases.x.sslmode: stands in `upstream`, too; keep one of the two",
+                "etc/holdpoint.toml:4: databases.x.sslsni: must be one of 1, 0",
+                "etc/holdpoint.toml:5: databases.x.sslnegotiaton: unknown key; did you mean \"sslnegotiation\"?",
+                "environment variable HOLDPOINT_DATABASES__X__SSLKEY: databases.x.sslkey: has no `sslcert` beside it",
             ],
         ),
         (

@@ -1,13 +1,15 @@
 //! The URL of a database behind the proxy: `postgres://role:password@host:5432/dbname?sslmode=prefer`.
 //!
 //! The form is libpq's (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>),
-//! less what is not supported, which is refused by name. Invariant: no error shows the URL, which
-//! may hold a password.
+//! less what is not supported, which is refused by name. What is about TLS is read by `upstream_tls`.
+//! Invariant: no error shows the URL, which may hold a password.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
+
+use super::upstream_tls::{self, Written};
 
 /// PostgreSQL's port where the URL says none.
 const DEFAULT_PORT: u16 = 5432;
@@ -26,6 +28,8 @@ pub struct Upstream {
     pub dbname: String,
     /// The role's password, if the server asks for one.
     pub password: Option<SecretString>,
+    /// The parameters about TLS, as they stand in the URL.
+    pub(super) tls: Written,
 }
 
 /// Where a server listens.
@@ -46,6 +50,7 @@ impl fmt::Display for Upstream {
             user,
             dbname,
             password: _,
+            tls: _,
         } = self;
         match host {
             Host::Tcp(host) if host.contains(':') => write!(f, "{user}@[{host}]:{port}/{dbname}"),
@@ -84,7 +89,8 @@ impl Upstream {
             .ok_or_else(|| format!("names no database: {FORM}"))?;
         let (user, password, address) = split_user(authority)?;
         let (host, port) = split_port(address)?;
-        let host = match (decode("the host", host)?, Parameters::parse(parameters)?.host) {
+        let parameters = Parameters::parse(parameters)?;
+        let host = match (decode("the host", host)?, parameters.host) {
             (host, None) => host,
             (host, Some(parameter)) if host.is_empty() => parameter,
             _ => return Err("names the host twice: before the database and in ?host=".to_owned()),
@@ -95,6 +101,7 @@ impl Upstream {
             user,
             dbname: decode("the database's name", dbname)?,
             password,
+            tls: parameters.tls,
         })
     }
 }
@@ -188,6 +195,7 @@ fn split_port(address: &str) -> Result<(&str, u16), String> {
 #[derive(Default)]
 struct Parameters {
     host: Option<String>,
+    tls: Written,
 }
 
 impl Parameters {
@@ -197,9 +205,12 @@ impl Parameters {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             let name = decode("a parameter's name", name)?;
             let value = decode("a parameter", value)?;
+            if let Some(name) = upstream_tls::NAMES.into_iter().find(|known| *known == name) {
+                parameters.tls.insert(name, value);
+                continue;
+            }
             match name.as_str() {
                 "host" => parameters.host = Some(value),
-                "sslmode" => check_sslmode(&value)?,
                 "password" | "connect_timeout" => {
                     return Err(format!(
                         "has the parameter \"{name}\": write it as a key beside `upstream`"
@@ -214,24 +225,13 @@ impl Parameters {
                 }
                 _ => {
                     return Err(format!(
-                        "has the parameter \"{name}\", which is not supported (only host and sslmode are)"
+                        "has the parameter \"{name}\", which is not supported; supported are host, {}",
+                        upstream_tls::NAMES.join(", ")
                     ));
                 }
             }
         }
         Ok(parameters)
-    }
-}
-
-/// Never silently in plaintext: what asks for TLS is refused while there is none.
-fn check_sslmode(mode: &str) -> Result<(), String> {
-    match mode {
-        "disable" | "prefer" => Ok(()),
-        "allow" | "require" | "verify-ca" | "verify-full" => Err(format!(
-            "asks for sslmode={mode}, and TLS to the upstream is not there yet: use sslmode=disable or \
-             sslmode=prefer over a network that you trust, or a Unix socket"
-        )),
-        _ => Err("has an sslmode that there is not: use sslmode=disable or sslmode=prefer".to_owned()),
     }
 }
 
@@ -343,19 +343,6 @@ mod tests {
             ("postgres://app@db/%ff", "the database's name is not UTF-8"),
             ("postgres://app@db/a%00b", "NUL"),
             (
-                "postgres://app@db/shop?sslmode=require",
-                "TLS to the upstream is not there yet",
-            ),
-            (
-                "postgres://app@db/shop?sslmode=verify-full",
-                "TLS to the upstream is not there yet",
-            ),
-            (
-                "postgres://app@db/shop?sslmode=allow",
-                "TLS to the upstream is not there yet",
-            ),
-            ("postgres://app@db/shop?sslmode", "an sslmode that there is not"),
-            (
                 "postgres://app@db/shop?target_session_attrs=any",
                 "\"target_session_attrs\"",
             ),
@@ -386,6 +373,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_about_tls_is_put_aside() {
+        // The last one counts, as for libpq.
+        let url = "postgres://app@db/shop?sslmode=require&sslrootcert=a%20b&sslmode=allow";
+        let written = Upstream::parse(url).unwrap().tls;
+        let expected = [("sslmode", "allow"), ("sslrootcert", "a b")];
+        assert_eq!(written, expected.map(|(k, v)| (k, v.to_owned())).into());
+    }
+
+    #[test]
     fn nothing_shows_the_password() {
         let upstream = Upstream::parse("postgres://app:hush@db/shop").unwrap();
         assert!(!format!("{upstream:?} {upstream}").contains("hush"));
@@ -396,7 +392,7 @@ mod tests {
             "postgres://app:hu/sh?hush@db/shop",
             "postgres://app:x@hu/sh?hush@db/shop",
             "postgres://app:hush%@db/shop",
-            "postgres://app:hush@db/shop?sslmode=require",
+            "postgres://app:hush@db/shop?nothing=hush",
         ] {
             let message = Upstream::parse(url).unwrap_err();
             assert!(!message.contains("hush"), "{url}: {message}");

@@ -38,6 +38,11 @@ pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize,
     })
 }
 
+/// A text, or a number that stands for one.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    parsed(deserializer, "a text", |text| Ok(Some(text.to_owned())))
+}
+
 /// A type that reads itself from text.
 pub(super) fn word<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
