@@ -33,6 +33,7 @@ use crate::session::{ClientTls, Sessions, Shared};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError, UserStore as _};
 use crate::tls::TlsError;
+use crate::tls::client::ClientTlsError;
 use signals::{Signals, Wish};
 use workers::Workers;
 
@@ -71,6 +72,14 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// What is configured for TLS to a database cannot be used.
+    #[error("[databases.{database}] {source}")]
+    UpstreamTls {
+        /// The NAME of `[databases.NAME]`.
+        database: String,
+        /// Which key, and why.
+        source: ClientTlsError,
+    },
     /// A thread or a runtime cannot be made.
     #[error("cannot start: {0}")]
     Start(#[source] io::Error),
@@ -99,6 +108,7 @@ pub fn serve(config: &Config) -> Result<(), ServeError> {
     logging::start(&config.log);
     let policy = Policy::load(&config.policy.dir)?.with_default_timeout(config.hold.timeout);
     let tls = reload::client_tls(&config.proxy)?;
+    let databases = shared::databases(config)?;
     let proxy = config
         .proxy
         .listen
@@ -112,7 +122,11 @@ pub fn serve(config: &Config) -> Result<(), ServeError> {
         .enable_all()
         .build()
         .map_err(ServeError::Start)?;
-    let files = Files { policy, tls };
+    let files = Files {
+        policy,
+        tls,
+        databases,
+    };
     let served = control.block_on(run(config, files, Listeners { proxy, console }, &control));
     control.shutdown_timeout(Duration::from_secs(1));
     served
@@ -133,6 +147,7 @@ fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeE
 struct Files {
     policy: Policy,
     tls: Option<ClientTls>,
+    databases: shared::Databases,
 }
 
 /// Where `serve` listens.

@@ -1,14 +1,18 @@
 //! The server's side: connecting, authenticating, cancelling.
 //!
-//! Imports `wire`. Invariants: the credentials of `[databases.NAME]` never leave here, in errors and logs
-//! neither; those of requesters who sign in to the server by themselves pass through [`Pending`] and are
+//! Imports `wire` and `tls`. Invariants: the credentials of `[databases.NAME]` never leave here, in errors and
+//! logs neither; those of requesters who sign in to the server by themselves pass through [`Pending`] and are
 //! never looked at.
 
 mod auth;
 mod cancel;
 mod connect;
+mod demands;
+mod encryption;
 mod target;
 
 pub use cancel::CancelKey;
 pub use connect::{ConnectError, Connected, Pending, connect, connect_as};
+pub use demands::{ChannelBinding, Demands, Methods};
+pub use encryption::{Encryption, Tls};
 pub use target::{Address, Target};

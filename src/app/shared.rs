@@ -1,12 +1,31 @@
 //! What sessions share, from the configuration.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
-use super::{Files, Parts};
-use crate::config::{self, Auth, Config, DatabaseConfig, Host, Unmapped};
+use super::{Files, Parts, ServeError};
+use crate::config::{
+    self, Auth, ChannelBinding, Config, DatabaseConfig, Host, RootCert, SslMode, Unmapped, UpstreamTls,
+};
 use crate::session::{Database, HoldTiming, Limits, Login, Member, Roles, Seats, Sessions, Shared};
 use crate::sql::{Judge, JudgeLimits};
-use crate::upstream::{Address, Target};
+use crate::tls::client::{ClientSettings, ClientTlsError, Connector, Roots, Verification};
+use crate::upstream::{self, Address, Demands, Encryption, Methods, Target, Tls};
+
+/// The databases that clients can name, by name.
+pub(super) type Databases = BTreeMap<String, Database>;
+
+/// Makes the targets, once: certificates and keys are read here.
+pub(super) fn databases(config: &Config) -> Result<Databases, ServeError> {
+    let databases = config.databases.iter().map(|(name, config)| {
+        let database = database(config).map_err(|source| ServeError::UpstreamTls {
+            database: name.clone(),
+            source,
+        })?;
+        Ok((name.clone(), database))
+    });
+    databases.collect()
+}
 
 pub(super) fn shared(
     config: &Config,
@@ -15,10 +34,6 @@ pub(super) fn shared(
     sessions: Arc<Sessions>,
     public_url: String,
 ) -> Shared {
-    let databases = config
-        .databases
-        .iter()
-        .map(|(name, config)| (name.clone(), database(config)));
     Shared {
         judge: Judge::new(JudgeLimits {
             max_text: config.judge.max_text,
@@ -29,7 +44,7 @@ pub(super) fn shared(
         broker: parts.broker.clone(),
         directory: Arc::clone(&parts.directory),
         tls: files.tls,
-        databases: databases.collect(),
+        databases: files.databases,
         sessions,
         seats: Arc::new(Seats::new(
             config.proxy.max_connections,
@@ -50,16 +65,16 @@ pub(super) fn shared(
     }
 }
 
-fn database(config: &DatabaseConfig) -> Database {
-    let own = Arc::new(target(config));
+fn database(config: &DatabaseConfig) -> Result<Database, ClientTlsError> {
+    let own = Arc::new(target(config)?);
     let login = match config.auth {
         Auth::Passthrough => Login::Passthrough(own),
         Auth::Proxy => Login::Proxy(roles(config, &own)),
     };
-    Database {
+    Ok(Database {
         login,
         access: config.access.iter().map(member).collect(),
-    }
+    })
 }
 
 /// Each role's target is made once.
@@ -89,17 +104,78 @@ fn member(member: &config::Member) -> Member {
     }
 }
 
-fn target(database: &DatabaseConfig) -> Target {
+fn target(database: &DatabaseConfig) -> Result<Target, ClientTlsError> {
     let upstream = &database.upstream;
-    let address = match &upstream.host {
-        Host::Tcp(host) => Address::Tcp(host.clone(), upstream.port),
-        Host::Unix(folder) => Address::Unix(folder.join(format!(".s.PGSQL.{}", upstream.port))),
+    let (address, encryption) = match &upstream.host {
+        Host::Tcp(host) => (
+            Address::Tcp(host.clone(), upstream.port),
+            encryption(host, &database.tls)?,
+        ),
+        Host::Unix(folder) => (
+            Address::Unix(folder.join(format!(".s.PGSQL.{}", upstream.port))),
+            Encryption::Never,
+        ),
     };
-    Target {
+    Ok(Target {
         address,
         user: upstream.user.clone(),
         dbname: upstream.dbname.clone(),
         password: upstream.password.clone(),
+        encryption,
+        demands: demands(&database.tls),
         connect_timeout: database.connect_timeout,
+    })
+}
+
+fn encryption(host: &str, config: &UpstreamTls) -> Result<Encryption, ClientTlsError> {
+    if config.mode == SslMode::Disable {
+        return Ok(Encryption::Never);
+    }
+    let roots = match &config.root {
+        None => None,
+        Some(RootCert::System) => Some(Roots::System),
+        Some(RootCert::File(path)) => Some(Roots::File(path.clone())),
+    };
+    // Roots are there where the mode verifies, and only there; without, it would not verify less.
+    let verification = match config.mode {
+        SslMode::VerifyFull => Verification::ChainAndHost(roots.unwrap_or(Roots::System)),
+        SslMode::VerifyCa => Verification::Chain(roots.unwrap_or(Roots::System)),
+        SslMode::Disable | SslMode::Allow | SslMode::Prefer | SslMode::Require => Verification::Nothing,
+    };
+    let connector = Connector::new(
+        host,
+        &ClientSettings {
+            verification,
+            certificate: config.certificate.clone(),
+            revoked: config.crl.clone(),
+            only_tls13: config.only_tls13,
+            sni: config.sni,
+        },
+    )?;
+    let tls = Tls {
+        connector,
+        direct: config.direct,
+    };
+    Ok(match config.mode {
+        SslMode::Disable => Encryption::Never,
+        SslMode::Allow => Encryption::IfRefused(tls),
+        SslMode::Prefer => Encryption::IfOffered(tls),
+        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => Encryption::Always(tls),
+    })
+}
+
+fn demands(config: &UpstreamTls) -> Demands {
+    Demands {
+        channel_binding: match config.channel_binding {
+            ChannelBinding::Disable => upstream::ChannelBinding::Disable,
+            ChannelBinding::Prefer => upstream::ChannelBinding::Prefer,
+            ChannelBinding::Require => upstream::ChannelBinding::Require,
+        },
+        methods: config.require_auth.map(|methods| Methods {
+            none: methods.none,
+            password: methods.password,
+            md5: methods.md5,
+            scram: methods.scram,
+        }),
     }
 }

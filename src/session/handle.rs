@@ -18,8 +18,8 @@ use crate::upstream::CancelKey;
 pub(super) struct SessionHandle {
     /// The process id that the client was told.
     pub(super) pid: i32,
-    /// The secret that goes with it.
-    pub(super) secret: i32,
+    /// The secret that goes with it; as long as the client's protocol has it.
+    pub(super) secret: Box<[u8]>,
     upstream: CancelKey,
     /// Something was said; look at the others.
     signalled: AtomicBool,
@@ -166,8 +166,8 @@ impl Sessions {
         (Counted(Arc::clone(self)), before + 1)
     }
 
-    /// Enters a session under a key of its own.
-    pub(super) fn enter(self: &Arc<Self>, upstream: CancelKey) -> Entered {
+    /// Enters a session under a key of its own, with a secret of so many bytes.
+    pub(super) fn enter(self: &Arc<Self>, upstream: CancelKey, secret_length: usize) -> Entered {
         let mut upstream = Some(upstream);
         loop {
             // Positive, as process ids are.
@@ -177,7 +177,7 @@ impl Sessions {
             {
                 let handle = Arc::new(SessionHandle {
                     pid,
-                    secret: rand::random(),
+                    secret: new_secret(secret_length),
                     upstream,
                     signalled: AtomicBool::new(false),
                     stopping: AtomicBool::new(false),
@@ -206,7 +206,7 @@ impl Sessions {
     pub(super) async fn cancel(&self, pid: i32, secret: &[u8]) {
         let handle = self.by_pid.get(&pid).map(|entry| Arc::clone(entry.value()));
         match handle {
-            Some(handle) if bool::from(handle.secret.to_be_bytes()[..].ct_eq(secret)) => {
+            Some(handle) if bool::from(handle.secret.ct_eq(secret)) => {
                 handle.cancel().await;
             }
             _ => tracing::info!("a cancel request names no session here"),
@@ -247,6 +247,12 @@ impl Sessions {
     pub fn is_empty(&self) -> bool {
         self.by_pid.is_empty()
     }
+}
+
+fn new_secret(length: usize) -> Box<[u8]> {
+    let mut secret = vec![0; length].into_boxed_slice();
+    rand::fill(&mut secret[..]);
+    secret
 }
 
 /// A session in the list; leaves it when dropped.

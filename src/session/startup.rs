@@ -22,6 +22,7 @@ use crate::upstream::{self, Connected, Target};
 use crate::wire::backend::TransactionStatus;
 use crate::wire::startup::{Opening, Startup};
 use crate::wire::{Report, reply, sqlstate};
+use negotiation::Spoken;
 
 /// What came of an opening.
 #[derive(Debug)]
@@ -59,24 +60,29 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
             shared.sessions.cancel(pid, &secret).await;
             return Ok(Opened::Nothing);
         }
+        Opening::Unsupported { major, minor } => {
+            negotiation::refuse(major, minor, client).await?;
+            return Ok(Opened::Nothing);
+        }
         Opening::Ssl | Opening::GssEnc => return Ok(Opened::Nothing),
     };
     let encryption = first.encryption.as_ref();
     if shared.seats.are_full() {
         return Err(Fault::TooManyConnections);
     }
+    let spoken = negotiation::negotiate(&startup, client);
     let database = parameters::check(&startup)?;
     let user = startup.parameter("user").unwrap_or_default();
     let is_certified = look_at_encryption(shared, encryption, peer, (user, database))?;
     let asked = Asked {
         database,
         user,
+        spoken,
         encryption,
         is_certified,
         policy: shared.policy(),
         startup: &startup,
     };
-    negotiation::negotiate(&startup, client);
     let database = shared
         .databases
         .get(asked.database)
@@ -99,7 +105,9 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
             .to_owned(),
         client_addr: peer.to_string(),
     };
-    let entered = shared.sessions.enter(connected.cancel_key.clone());
+    let entered = shared
+        .sessions
+        .enter(connected.cancel_key.clone(), spoken.secret_length());
     entered.handle.belongs_to(&who.principal.name);
     Ok(Opened::Session(Box::new(LoggedIn {
         who,
@@ -114,6 +122,8 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
 struct Asked<'s> {
     database: &'s str,
     user: &'s str,
+    /// The protocol that is spoken with it.
+    spoken: Spoken,
     /// How its connection is encrypted.
     encryption: Option<&'s Encryption>,
     /// Its certificate has shown who it is: holdpoint asks for no password. (A server asks for what it wants.)
@@ -134,9 +144,13 @@ impl Asked<'_> {
         let seat = self.admit(shared, &principal)?;
         let target = access::target_of(roles, self.database, &principal).map_err(refused)?;
         self.judge(&principal).map_err(refused)?;
-        let connected = upstream::connect(target, parameters::passed_on(self.startup))
-            .await
-            .map_err(Fault::Upstream)?;
+        let connected = upstream::connect(
+            target,
+            self.spoken.upstream_minor(),
+            parameters::passed_on(self.startup),
+        )
+        .await
+        .map_err(Fault::Upstream)?;
         Ok((principal, connected, seat))
     }
 
@@ -161,7 +175,7 @@ impl Asked<'_> {
         } else {
             Vec::new()
         };
-        let mut server = upstream::connect_as(target, self.user, given)
+        let mut server = upstream::connect_as(target, self.user, self.spoken.upstream_minor(), given)
             .await
             .map_err(Fault::Upstream)?;
         login::passthrough::relay(client, &mut server, self.user).await?;
@@ -239,7 +253,7 @@ impl LoggedIn {
         } = self;
         let entered = &held.entered;
         client.out().extend_from_slice(&connected.greeting);
-        reply::backend_key_data(entered.handle.pid, entered.handle.secret, client.out());
+        reply::backend_key_data(entered.handle.pid, &entered.handle.secret, client.out());
         reply::ready_for_query(connected.status, client.out());
         tracing::debug!(user.name = %who.principal.name, database.name = %who.database,
             client.addr = %who.client_addr, "session begins");

@@ -1,20 +1,31 @@
 //! Authenticating to the server with whatever it asks for: trust, cleartext, MD5, SCRAM-SHA-256.
 //!
 //! The computations are `postgres-protocol`'s, the client side of the same exchanges in Rust's drivers.
+//! What libpq would not answer is not answered here: see [`Demands`].
 
 use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::authentication::sasl::{
+    ChannelBinding as Binding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
+};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::ConnectError;
+use super::demands::{ChannelBinding, Demands, Methods};
+use super::encryption::Encrypted;
+use super::{ConnectError, Target};
 use crate::wire::Fields;
 
 /// One authentication, from the server's first request to its Ok.
 pub(super) struct Authentication<'a> {
     user: &'a str,
     password: Option<&'a SecretString>,
+    demands: Demands,
+    encrypted: Option<&'a Encrypted>,
     scram: Option<ScramSha256>,
     scram_finished: bool,
+    /// SCRAM is bound to the connection.
+    is_bound: bool,
+    /// A password was sent, in whatever form.
+    has_answered: bool,
 }
 
 /// What to do after a request of the server's.
@@ -28,30 +39,48 @@ pub(super) enum Answer {
 }
 
 impl<'a> Authentication<'a> {
-    pub(super) fn new(user: &'a str, password: Option<&'a SecretString>) -> Self {
+    /// On a connection that is `encrypted`, or is not.
+    pub(super) fn new(target: &'a Target, encrypted: Option<&'a Encrypted>) -> Self {
         Self {
-            user,
-            password,
+            user: &target.user,
+            password: target.password.as_ref(),
+            demands: target.demands,
+            encrypted,
             scram: None,
             scram_finished: false,
+            is_bound: false,
+            has_answered: false,
         }
     }
 
     /// Answers an Authentication message (`R`).
     pub(super) fn answer(&mut self, body: &[u8]) -> Result<Answer, ConnectError> {
         let mut fields = Fields::of(body);
-        match fields.i32()? {
+        let request = fields.i32()?;
+        if self.scram.is_some() && matches!(request, 3 | 5 | 10) {
+            // A server that can go on has no need to begin again, and must not get the password in another form.
+            return Err(ConnectError::Protocol(
+                "it asked for a password again, after SCRAM",
+            ));
+        }
+        match request {
             0 => self.done(),
             3 => {
+                self.demand("a cleartext password", |methods| methods.password)?;
+                self.demand_no_binding()?;
                 let mut password = self.password()?.as_bytes().to_vec();
                 password.push(0);
+                self.has_answered = true;
                 Ok(Answer::Send(password))
             }
             5 => {
+                self.demand("an MD5 password", |methods| methods.md5)?;
+                self.demand_no_binding()?;
                 let salt = fields.bytes(4)?;
                 let salt = [salt[0], salt[1], salt[2], salt[3]];
                 let mut hash = md5_hash(self.user.as_bytes(), self.password()?.as_bytes(), salt).into_bytes();
                 hash.push(0);
+                self.has_answered = true;
                 Ok(Answer::Send(hash))
             }
             10 => self.sasl_first(fields),
@@ -81,28 +110,83 @@ impl<'a> Authentication<'a> {
         if self.scram.is_some() && !self.scram_finished {
             return Err(ConnectError::Protocol("the server skipped the end of SCRAM"));
         }
+        if !self.has_answered {
+            self.demand("no authentication", |methods| methods.none)?;
+        }
+        if !self.is_bound {
+            self.demand_no_binding()?;
+        }
         Ok(Answer::Done)
     }
 
     fn sasl_first(&mut self, mut fields: Fields<'_>) -> Result<Answer, ConnectError> {
-        let mut offered = false;
+        self.demand("SCRAM", |methods| methods.scram)?;
+        let (mut plain, mut plus) = (false, false);
         while let Ok(mechanism) = fields.cstr() {
             if mechanism.is_empty() {
                 break;
             }
-            offered |= mechanism == SCRAM_SHA_256.as_bytes();
+            plain |= mechanism == SCRAM_SHA_256.as_bytes();
+            plus |= mechanism == SCRAM_SHA_256_PLUS.as_bytes();
         }
-        if !offered {
+        let (mechanism, binding) = self.binding(plus)?;
+        if mechanism == SCRAM_SHA_256 && !plain {
             return Err(ConnectError::Protocol("the server offers no SCRAM-SHA-256"));
         }
-        let scram = ScramSha256::new(self.password()?.as_bytes(), ChannelBinding::unsupported());
-        let mut body = SCRAM_SHA_256.as_bytes().to_vec();
+        self.is_bound = mechanism == SCRAM_SHA_256_PLUS;
+        let scram = ScramSha256::new(self.password()?.as_bytes(), binding);
+        let mut body = mechanism.as_bytes().to_vec();
         body.push(0);
         let first = scram.message();
         body.extend(u32::try_from(first.len()).unwrap_or(u32::MAX).to_be_bytes());
         body.extend(first);
         self.scram = Some(scram);
+        self.has_answered = true;
         Ok(Answer::Send(body))
+    }
+
+    /// Chooses between SCRAM with and without channel binding, and what the server is told of it: one that
+    /// offers it, and hears that we believed it did not, knows that somebody took its offer away.
+    fn binding(&self, offered: bool) -> Result<(&'static str, Binding), ConnectError> {
+        let required = self.demands.channel_binding == ChannelBinding::Require;
+        let wanted = self.demands.channel_binding != ChannelBinding::Disable;
+        let Some(encrypted) = self.encrypted else {
+            return if offered {
+                // Somebody takes TLS away: the server would refuse.
+                Err(ConnectError::Protocol(
+                    "the server offered channel binding over a connection without TLS",
+                ))
+            } else if required {
+                Err(ConnectError::NoChannelBinding("the connection is without TLS"))
+            } else {
+                Ok((SCRAM_SHA_256, Binding::unsupported()))
+            };
+        };
+        match &encrypted.end_point {
+            _ if !wanted => Ok((SCRAM_SHA_256, Binding::unsupported())),
+            Some(hash) if offered => Ok((SCRAM_SHA_256_PLUS, Binding::tls_server_end_point(hash.clone()))),
+            _ if required && offered => Err(ConnectError::NoChannelBinding(
+                "the server's certificate has a signature for which it is not defined (Ed25519, for one)",
+            )),
+            _ if required => Err(ConnectError::NoChannelBinding("the server does not offer it")),
+            None => Ok((SCRAM_SHA_256, Binding::unsupported())),
+            Some(_) => Ok((SCRAM_SHA_256, Binding::unrequested())),
+        }
+    }
+
+    fn demand(&self, method: &'static str, is_good: impl Fn(&Methods) -> bool) -> Result<(), ConnectError> {
+        match &self.demands.methods {
+            Some(methods) if !is_good(methods) => Err(ConnectError::ForbiddenAuthentication(method)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it may do without channel binding.
+    fn demand_no_binding(&self) -> Result<(), ConnectError> {
+        if self.demands.channel_binding == ChannelBinding::Require {
+            return Err(ConnectError::NoChannelBinding("the server did not ask for SCRAM"));
+        }
+        Ok(())
     }
 
     fn password(&self) -> Result<&'a str, ConnectError> {

@@ -1,12 +1,16 @@
 //! Cancelling what runs on the server.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use super::Target;
+use super::encryption::{Way, encrypt};
+use super::{ConnectError, Target};
+use crate::wire::Stream;
 use crate::wire::startup::encode_cancel;
 
 /// How long a cancel request may take to arrive.
@@ -16,6 +20,10 @@ const ARRIVAL: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct CancelKey {
     pub(super) target: Arc<Target>,
+    /// Where the session is: a name may have several addresses.
+    pub(super) peer: Option<SocketAddr>,
+    /// Whether the session is encrypted; its key then travels in no other way.
+    pub(super) is_encrypted: bool,
     pub(super) pid: i32,
     pub(super) secret: Arc<[u8]>,
 }
@@ -23,16 +31,33 @@ pub struct CancelKey {
 impl CancelKey {
     /// Sends a CancelRequest and waits until the server has taken it: it closes the connection after it has
     /// signalled the backend (PostgreSQL manual, "Canceling Requests in Progress").
-    pub async fn cancel(&self) -> io::Result<()> {
-        let request = async {
-            let mut stream = self.target.address.open().await?;
-            stream.write_all(&encode_cancel(self.pid, &self.secret)).await?;
-            let mut nothing = [0; 16];
-            while stream.read(&mut nothing).await? > 0 {}
-            Ok(())
-        };
-        tokio::time::timeout(ARRIVAL, request)
+    pub async fn cancel(&self) -> Result<(), ConnectError> {
+        tokio::time::timeout(ARRIVAL, self.send())
             .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .unwrap_or(Err(ConnectError::Timeout(ARRIVAL)))
+    }
+
+    async fn send(&self) -> Result<(), ConnectError> {
+        let stream = match self.peer {
+            Some(peer) => Stream::tcp(TcpStream::connect(peer).await?),
+            None => self.target.address.open().await?,
+        };
+        let way = match self.target.encryption.tls() {
+            Some(tls) if self.is_encrypted => Way::Tls(tls),
+            _ => Way::Plain,
+        };
+        let (mut stream, _) = encrypt(stream, way).await?;
+        stream.write_all(&encode_cancel(self.pid, &self.secret)).await?;
+        stream.flush().await?;
+        let mut nothing = [0; 16];
+        loop {
+            match stream.read(&mut nothing).await {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                // The end of TLS without a goodbye.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }

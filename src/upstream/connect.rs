@@ -7,11 +7,12 @@ use bytes::BytesMut;
 use tokio::io::AsyncWriteExt as _;
 
 use super::auth::{Answer, Authentication};
+use super::encryption::{Encrypted, Way, encrypt};
 use super::{CancelKey, Target};
 use crate::wire::backend::{self, ServerError, TransactionStatus};
 use crate::wire::frame::HEADER;
 use crate::wire::startup::encode_startup;
-use crate::wire::{FrameReader, Malformed, ReadError, Report, Stream, sqlstate};
+use crate::wire::{FrameReader, Malformed, ReadError, Report, Socket, Stream, sqlstate};
 
 /// Bytes of the largest message before ReadyForQuery.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -51,6 +52,21 @@ pub enum ConnectError {
     /// The server asks for a password, and none is configured.
     #[error("the server asks for a password, and [databases.NAME] has none")]
     NoPassword,
+    /// TLS is demanded, and the server has none.
+    #[error("the server has no TLS, and sslmode demands it")]
+    NoTls,
+    /// The TLS handshake failed; a certificate that is not good enough among the reasons.
+    #[error("TLS with the server failed: {0}")]
+    Handshake(#[source] io::Error),
+    /// `channel_binding = require` cannot be met.
+    #[error("channel_binding demands that SCRAM is bound to TLS, but {0}")]
+    NoChannelBinding(&'static str),
+    /// The server's way to authenticate is not in `require_auth`.
+    #[error("the server asks for {0}, which require_auth forbids")]
+    ForbiddenAuthentication(&'static str),
+    /// Neither with TLS nor without it; in the order in which it was tried.
+    #[error("{0}; {1}")]
+    Twice(Box<ConnectError>, Box<ConnectError>),
     /// The server asks for what is not supported.
     #[error("the server asks for authentication method {0}, which is not supported")]
     UnsupportedAuthentication(i32),
@@ -102,6 +118,8 @@ impl ConnectError {
     pub fn servers_own(&self) -> Option<&[u8]> {
         match self {
             Self::Refused { error, frame } if SHOWN.contains(&error.sqlstate.as_str()) => Some(frame),
+            // It may have said so either time.
+            Self::Twice(first, second) => first.servers_own().or_else(|| second.servers_own()),
             _ => None,
         }
     }
@@ -122,25 +140,32 @@ const SHOWN: [&str; 9] = [
     "22023", "42704", "53300", "55P02", "57P01", "57P02", "57P03", "42501", "42601",
 ];
 
-/// Opens a session as the target's own role, with the client's startup parameters. Cancel-safe: dropped, the
-/// connection closes.
-pub async fn connect(target: &Arc<Target>, parameters: Vec<(&str, &str)>) -> Result<Connected, ConnectError> {
-    let opened = async {
-        let mut pending = open(target, &target.user, parameters).await?;
-        authenticate(&mut pending, target).await?;
-        greet(pending).await
-    };
-    in_time(target, opened).await
+/// Opens a session as the target's own role with the client's startup parameters, in protocol 3.`minor` or in
+/// what the server goes down to. Cancel-safe: dropped, the connection closes.
+pub async fn connect(
+    target: &Arc<Target>,
+    minor: u16,
+    parameters: Vec<(&str, &str)>,
+) -> Result<Connected, ConnectError> {
+    in_time(target, open(target, minor, &parameters)).await
 }
 
 /// Opens a connection for a client that signs in by itself: the server's first question is to be
-/// [received](Pending::receive). Cancel-safe: dropped, the connection closes.
+/// [received](Pending::receive). Of the ways that `sslmode` has, the first alone is taken: a client cannot be
+/// asked for its password again. Cancel-safe: dropped, the connection closes.
 pub async fn connect_as(
     target: &Arc<Target>,
     user: &str,
+    minor: u16,
     parameters: Vec<(&str, &str)>,
 ) -> Result<Pending, ConnectError> {
-    in_time(target, open(target, user, parameters)).await
+    let (way, _) = target.encryption.ways();
+    let begun = async {
+        begin(target, way, user, minor, &parameters)
+            .await
+            .map(|(pending, _)| pending)
+    };
+    in_time(target, begun).await
 }
 
 async fn in_time<T>(
@@ -156,6 +181,7 @@ async fn in_time<T>(
 #[derive(Debug)]
 pub struct Pending {
     stream: Stream,
+    is_encrypted: bool,
     reader: FrameReader,
     target: Arc<Target>,
 }
@@ -179,25 +205,106 @@ impl Pending {
     }
 }
 
-async fn open(
-    target: &Arc<Target>,
-    user: &str,
-    parameters: Vec<(&str, &str)>,
-) -> Result<Pending, ConnectError> {
-    let mut stream = target.address.open().await?;
-    let own = [("user", user), ("database", target.dbname.as_str())];
-    stream
-        .write_all(&encode_startup(own.into_iter().chain(parameters)))
-        .await?;
-    Ok(Pending {
-        stream,
-        reader: FrameReader::default(),
-        target: Arc::clone(target),
-    })
+/// Why one way to the server led nowhere.
+enum Failure {
+    /// As for libpq, another way may do: the handshake failed, or the server refused the login.
+    Refused(ConnectError),
+    /// It would be the same on every way.
+    Final(ConnectError),
 }
 
-async fn authenticate(pending: &mut Pending, target: &Target) -> Result<(), ConnectError> {
-    let mut authentication = Authentication::new(&target.user, target.password.as_ref());
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Final(error.into())
+    }
+}
+
+async fn open(
+    target: &Arc<Target>,
+    minor: u16,
+    parameters: &[(&str, &str)],
+) -> Result<Connected, ConnectError> {
+    let (first, second) = target.encryption.ways();
+    let refused = match attempt(target, first, minor, parameters).await {
+        Ok(connected) => return Ok(connected),
+        Err(Failure::Final(error)) => return Err(error),
+        Err(Failure::Refused(error)) => error,
+    };
+    let Some(second) = second else {
+        return Err(refused);
+    };
+    tracing::debug!(error = %refused, "the server is asked again, the other way");
+    match attempt(target, second, minor, parameters).await {
+        Ok(connected) => Ok(connected),
+        Err(Failure::Final(error) | Failure::Refused(error)) => {
+            Err(ConnectError::Twice(Box::new(refused), Box::new(error)))
+        }
+    }
+}
+
+/// One connection, one way.
+async fn attempt(
+    target: &Arc<Target>,
+    way: Way<'_>,
+    minor: u16,
+    parameters: &[(&str, &str)],
+) -> Result<Connected, Failure> {
+    let (mut pending, encrypted) = match begin(target, way, &target.user, minor, parameters).await {
+        Ok(begun) => begun,
+        Err(error @ (ConnectError::Handshake(_) | ConnectError::NoTls)) => {
+            return Err(Failure::Refused(error));
+        }
+        Err(error) => return Err(Failure::Final(error)),
+    };
+    let authentication = Authentication::new(target, encrypted.as_ref());
+    match authenticate(&mut pending, authentication, minor).await {
+        Ok(()) => {}
+        // In plaintext because the server has no TLS: without it, it would be the same.
+        Err(error @ ConnectError::Refused { .. }) => {
+            return Err(match way {
+                Way::TlsIfOffered(_) if encrypted.is_none() => Failure::Final(error),
+                _ => Failure::Refused(error),
+            });
+        }
+        Err(error) => return Err(Failure::Final(error)),
+    }
+    greet(pending).await.map_err(Failure::Final)
+}
+
+/// Connects, encrypts, and sends StartupMessage.
+async fn begin(
+    target: &Arc<Target>,
+    way: Way<'_>,
+    user: &str,
+    minor: u16,
+    parameters: &[(&str, &str)],
+) -> Result<(Pending, Option<Encrypted>), ConnectError> {
+    let stream = target.address.open().await?;
+    let (mut stream, encrypted) = encrypt(stream, way).await?;
+    let own = [("user", user), ("database", target.dbname.as_str())];
+    let packet = encode_startup(minor, own.into_iter().chain(parameters.iter().copied()));
+    stream.write_all(&packet).await?;
+    stream.flush().await?;
+    tracing::debug!(
+        tls = encrypted.as_ref().map_or("none", |e| e.what.as_str()),
+        "connected to the server"
+    );
+    let pending = Pending {
+        stream,
+        is_encrypted: encrypted.is_some(),
+        reader: FrameReader::default(),
+        target: Arc::clone(target),
+    };
+    Ok((pending, encrypted))
+}
+
+async fn authenticate(
+    pending: &mut Pending,
+    mut authentication: Authentication<'_>,
+    minor: u16,
+) -> Result<(), ConnectError> {
+    // The first message may be NegotiateProtocolVersion; only one, and only where there is room to go down.
+    let mut asked = Some(minor).filter(|&minor| minor > 0);
     loop {
         let (tag, frame) = pending.receive().await?;
         match tag {
@@ -212,7 +319,14 @@ async fn authenticate(pending: &mut Pending, target: &Target) -> Result<(), Conn
                 Answer::Done => return Ok(()),
             },
             b'E' => return Err(ConnectError::refused(frame)),
-            b'N' | b'v' => {}
+            b'v' => {
+                let asked = asked.take().ok_or(ConnectError::Protocol(
+                    "it negotiates a protocol where there is nothing to negotiate",
+                ))?;
+                let spoken = backend::negotiated_minor(&frame[HEADER..], asked)?;
+                tracing::debug!("the server goes down to protocol 3.{spoken}");
+            }
+            b'N' => {}
             _ => {
                 return Err(ConnectError::Protocol(
                     "an unexpected message during authentication",
@@ -242,6 +356,11 @@ async fn greet(mut pending: Pending) -> Result<Connected, ConnectError> {
                 let (pid, secret) = backend::backend_key(body)?;
                 key = Some(CancelKey {
                     target: Arc::clone(&pending.target),
+                    peer: match pending.stream.socket() {
+                        Some(Socket::Tcp(socket)) => socket.peer_addr().ok(),
+                        _ => None,
+                    },
+                    is_encrypted: pending.is_encrypted,
                     pid,
                     secret: secret.into(),
                 });

@@ -7,6 +7,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::net::{TcpStream, UnixStream};
 
+use super::demands::Demands;
+use super::encryption::Encryption;
 use crate::wire::Stream;
 
 /// A server's address.
@@ -29,6 +31,10 @@ pub struct Target {
     pub dbname: String,
     /// The role's password; its Debug is redacted.
     pub password: Option<SecretString>,
+    /// Whether and how the connection is encrypted.
+    pub encryption: Encryption,
+    /// What is demanded of the server's way to authenticate.
+    pub demands: Demands,
     /// How long connecting, with the login, may take.
     pub connect_timeout: Duration,
 }

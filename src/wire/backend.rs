@@ -105,6 +105,31 @@ pub fn backend_key(body: &[u8]) -> Result<(i32, &[u8]), Malformed> {
     }
 }
 
+/// NegotiateProtocolVersion, as it answers a request for protocol 3.`asked` without options: the minor
+/// version that the server speaks. As `pqGetNegotiateProtocolVersion3` in
+/// `src/interfaces/libpq/fe-protocol3.c`, a server may only go down, and never to 3.1, which there is not.
+pub fn negotiated_minor(body: &[u8], asked: u16) -> Result<u16, Malformed> {
+    let mut fields = Fields::of(body);
+    let version = fields.i32()?.cast_unsigned();
+    let options = fields.i32()?;
+    fields.end()?;
+    if options != 0 {
+        return Err(Malformed(
+            "the server refuses protocol options that were not asked for",
+        ));
+    }
+    if version >> 16 != 3 {
+        return Err(Malformed("the server goes to a protocol that is not version 3"));
+    }
+    match (version & 0xffff) as u16 {
+        1 => Err(Malformed(
+            "the server goes down to protocol 3.1, which there is not",
+        )),
+        minor if minor < asked => Ok(minor),
+        _ => Err(Malformed("the server negotiates a protocol and does not go down")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +145,28 @@ mod tests {
         ] {
             assert_eq!(rows_of(tag), rows, "{tag}");
         }
+    }
+
+    #[test]
+    fn a_server_may_go_down_and_no_other_way() {
+        let message = |version: u32, options: u32| [version.to_be_bytes(), options.to_be_bytes()].concat();
+        assert_eq!(negotiated_minor(&message(0x0003_0000, 0), 2), Ok(0));
+        for (version, options, asked) in [
+            (0x0003_0002, 0, 2),
+            (0x0003_0003, 0, 2),
+            (0x0003_0001, 0, 2),
+            (0x0003_0000, 0, 0),
+            (0x0002_0000, 0, 2),
+            (0x0000_0000, 0, 2),
+            (0x0003_0000, 1, 2),
+        ] {
+            let body = message(version, options);
+            assert!(
+                negotiated_minor(&body, asked).is_err(),
+                "{version:x} {options} {asked}"
+            );
+        }
+        assert!(negotiated_minor(b"\0\x03\0\0\0\0\0\0x", 2).is_err());
     }
 
     #[test]

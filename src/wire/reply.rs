@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use bytes::{Bytes, BytesMut};
 use pgwire::messages::Message;
 use pgwire::messages::response::{ErrorResponse, NoticeResponse, ReadyForQuery, TransactionStatus as Status};
-use pgwire::messages::startup::{Authentication, BackendKeyData, ParameterStatus, SecretKey};
+use pgwire::messages::startup::{
+    Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey,
+};
 
 use super::backend::TransactionStatus;
 use super::sqlstate;
@@ -141,9 +143,10 @@ pub fn authentication_sasl_final(data: Vec<u8>, out: &mut BytesMut) {
     append(&Authentication::SASLFinal(Bytes::from(data)), out);
 }
 
-/// BackendKeyData with a four-byte secret (protocol 3.0).
-pub fn backend_key_data(pid: i32, secret: i32, out: &mut BytesMut) {
-    append(&BackendKeyData::new(pid, SecretKey::I32(secret)), out);
+/// BackendKeyData. The secret has 4 bytes in protocol 3.0, and up to 256 in 3.2.
+pub fn backend_key_data(pid: i32, secret: &[u8], out: &mut BytesMut) {
+    let secret = SecretKey::Bytes(Bytes::copy_from_slice(secret));
+    append(&BackendKeyData::new(pid, secret), out);
 }
 
 /// ParameterStatus.
@@ -151,19 +154,16 @@ pub fn parameter_status(name: &str, value: &str, out: &mut BytesMut) {
     append(&ParameterStatus::new(name.to_owned(), value.to_owned()), out);
 }
 
-/// NegotiateProtocolVersion: the newest version is 3.0, and these options are not known.
+/// NegotiateProtocolVersion: this minor version of protocol 3 is spoken, and these options are not known.
 /// PostgreSQL sends the whole version here, major and minor (`SendNegotiateProtocolVersion` in
 /// `src/backend/tcop/backend_startup.c`).
-pub fn negotiate_protocol_version(unknown_options: &[String], out: &mut BytesMut) {
-    use pgwire::messages::startup::NegotiateProtocolVersion;
+pub fn negotiate_protocol_version(minor: u16, unknown_options: &[String], out: &mut BytesMut) {
+    let version = super::startup::version(minor).cast_signed();
     append(
-        &NegotiateProtocolVersion::new(PROTOCOL_3_0, unknown_options.to_vec()),
+        &NegotiateProtocolVersion::new(version, unknown_options.to_vec()),
         out,
     );
 }
-
-/// Protocol 3.0 as a version number.
-const PROTOCOL_3_0: i32 = 196_608;
 
 /// ReadyForQuery.
 pub fn ready_for_query(status: TransactionStatus, out: &mut BytesMut) {

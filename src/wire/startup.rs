@@ -12,6 +12,17 @@ const CANCEL_REQUEST: u32 = 80_877_102;
 const SSL_REQUEST: u32 = 80_877_103;
 const GSSENC_REQUEST: u32 = 80_877_104;
 
+/// The newest minor version of protocol 3 that is known here (`PG_PROTOCOL_LATEST` in
+/// `src/include/libpq/pqcomm.h`, PostgreSQL 18). Cancel keys may be longer with it; nothing else differs
+/// from 3.0.
+pub const LATEST_MINOR: u16 = 2;
+
+/// Protocol 3.`minor` as a version number.
+#[must_use]
+pub const fn version(minor: u16) -> u32 {
+    (3 << 16) | minor as u32
+}
+
 /// What a connection opens with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opening {
@@ -28,6 +39,13 @@ pub enum Opening {
     },
     /// StartupMessage.
     Startup(Startup),
+    /// StartupMessage, or something else, of a protocol that is not version 3.
+    Unsupported {
+        /// The major version.
+        major: u16,
+        /// The minor version.
+        minor: u16,
+    },
 }
 
 /// StartupMessage.
@@ -58,14 +76,18 @@ pub fn opening(packet: &[u8]) -> Result<Opening, Malformed> {
         SSL_REQUEST => fields.end().map(|()| Opening::Ssl),
         GSSENC_REQUEST => fields.end().map(|()| Opening::GssEnc),
         CANCEL_REQUEST => {
-            let pid = fields.i32()?;
+            // One that is cut short names nobody, and gets no answer, as any other that is wrong.
+            let pid = fields.i32().unwrap_or(0);
             Ok(Opening::Cancel {
                 pid,
                 secret: fields.rest().to_vec(),
             })
         }
         version if version >> 16 == 3 => startup(fields, version),
-        _ => Err(Malformed("unsupported frontend protocol: server supports 3.0")),
+        version => Ok(Opening::Unsupported {
+            major: (version >> 16) as u16,
+            minor: (version & 0xffff) as u16,
+        }),
     }
 }
 
@@ -90,12 +112,20 @@ fn startup(mut fields: Fields<'_>, version: u32) -> Result<Opening, Malformed> {
     }))
 }
 
-/// A StartupMessage for protocol 3.0, parameters in order. They hold no NUL: they came from
+/// SSLRequest.
+#[must_use]
+pub fn encode_ssl_request() -> [u8; 8] {
+    let mut packet = [0, 0, 0, 8, 0, 0, 0, 0];
+    packet[4..].copy_from_slice(&SSL_REQUEST.to_be_bytes());
+    packet
+}
+
+/// A StartupMessage for protocol 3.`minor`, parameters in order. They hold no NUL: they came from
 /// [`opening`] or from the configuration, which refuses it.
 #[must_use]
-pub fn encode_startup<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
+pub fn encode_startup<'a>(minor: u16, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
     let mut packet = vec![0, 0, 0, 0];
-    packet.extend(196_608_u32.to_be_bytes());
+    packet.extend(version(minor).to_be_bytes());
     for (name, value) in parameters {
         packet.extend(name.bytes().filter(|&b| b != 0));
         packet.push(0);
@@ -130,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_startup_survives_its_bytes() {
-        let packet = encode_startup([("user", "alice"), ("database", "shop"), ("user", "bob")]);
+        let packet = encode_startup(2, [("user", "alice"), ("database", "shop"), ("user", "bob")]);
         assert_eq!(
             u32::from_be_bytes(*packet.first_chunk().unwrap()) as usize,
             packet.len()
@@ -138,7 +168,7 @@ mod tests {
         let Opening::Startup(startup) = opening(&packet[4..]).unwrap() else {
             panic!("no startup")
         };
-        assert_eq!(startup.minor, 0);
+        assert_eq!(startup.minor, 2);
         assert_eq!(startup.parameter("user"), Some("bob"));
         assert_eq!(startup.parameter("database"), Some("shop"));
         assert_eq!(startup.parameter("options"), None);
@@ -157,11 +187,17 @@ mod tests {
     }
 
     #[test]
+    fn other_protocols_are_named() {
+        for (packet, major, minor) in [(b"\0\x04\0\0", 4, 0), (b"\0\x02\0\x01", 2, 1)] {
+            assert_eq!(opening(packet), Ok(Opening::Unsupported { major, minor }));
+        }
+    }
+
+    #[test]
     fn what_is_no_opening_is_refused() {
         for packet in [
             &b""[..],
             b"\0\x03",
-            b"\0\x02\0\0",
             b"\0\x03\0\0user\0alice\0",
             b"\0\x03\0\0user\0alice\0\0x",
             b"\0\x03\0\0user\0\xff\0\0",

@@ -19,3 +19,4 @@ mod hold;
 mod regress;
 mod relay;
 mod tls;
+mod upstream_tls;

@@ -1,9 +1,11 @@
 //! What the tests are written with: a PostgreSQL, a holdpoint in front of it, people, and clients.
 
+pub(crate) mod authority;
 pub(crate) mod browser;
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod driver;
+pub(crate) mod front;
 pub(crate) mod home;
 mod log;
 pub(crate) mod middle;

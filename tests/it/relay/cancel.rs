@@ -6,7 +6,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::support::Proxy;
 use crate::support::driver::refusal;
-use crate::support::raw::{Frames, describe, tags};
+use crate::support::raw::{Frames, Raw, describe, tags};
 
 #[tokio::test]
 async fn ctrl_c_cancels_what_runs() {
@@ -132,4 +132,38 @@ async fn cancel_requests_under_load_hit_nothing_but_their_target() {
     let sessions = futures_util::future::join_all((0..SESSIONS).map(|n| session(u32::try_from(n).unwrap())));
     let (hits, ()) = join(sessions, quiet).await;
     assert!(hits.iter().sum::<u32>() > 0, "some were in time: {hits:?}");
+}
+
+#[tokio::test]
+async fn only_the_whole_key_cancels() {
+    let proxy = Proxy::start().await;
+    for (version, secret) in [(0x0003_0000, 4), (0x0003_0002, 32)] {
+        let mut raw = Raw::connect(proxy.address()).await;
+        raw.start_up_with(version, &[]).await;
+        raw.authenticate(&proxy.alice.password()).await;
+        let key = raw.key.clone();
+        assert_eq!(key.len(), 4 + secret);
+        raw.send(Frames::new().query("SELECT pg_sleep(60)")).await;
+        proxy.database.sees_waiting("SELECT pg_sleep%", "PgSleep").await;
+        let mut longer = key.clone();
+        longer.push(0);
+        let mut other = key.clone();
+        *other.last_mut().unwrap() ^= 1;
+        for wrong in [
+            &key[..8 - 1],
+            &key[..key.len() - 1],
+            &key[..4],
+            &longer,
+            &other,
+            &[],
+        ] {
+            proxy.alice.cancel(wrong).await;
+        }
+        // Nothing was cancelled.
+        proxy.database.sees_waiting("SELECT pg_sleep%", "PgSleep").await;
+        proxy.alice.cancel(&key).await;
+        let answer = raw.ready().await;
+        let error = answer.iter().find(|message| message.tag == b'E').unwrap();
+        assert_eq!(error.code(), "57014");
+    }
 }

@@ -43,12 +43,11 @@ async fn garbage_ends_the_connection() {
     let proxy = Proxy::start().await;
     let mut startup_without_end = vec![0, 0, 0, 24, 0, 3, 0, 0];
     startup_without_end.extend_from_slice(b"user\0alice\0xxxxx");
-    let garbage: [&[u8]; 8] = [
+    let garbage: [&[u8]; 7] = [
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         &[0, 0, 0, 0],
         &[0, 0, 0, 7, 0, 3, 0],
         &[0xff; 64],
-        &[0, 0, 0, 8, 0, 2, 0, 0],
         &[0, 0, 0, 9, 0, 3, 0, 0, 0],
         &[0, 0, 0, 8, 0x12, 0x34, 0x56, 0x78],
         &startup_without_end,
@@ -177,21 +176,82 @@ async fn what_touches_the_session_alone_is_taken_at_the_start() {
     }
 }
 
+/// Protocol 3.`minor`.
+const fn three(minor: u32) -> u32 {
+    (3 << 16) | minor
+}
+
 #[tokio::test]
-async fn a_newer_protocol_is_negotiated_down() {
+async fn a_client_speaks_the_protocol_that_it_asks_for_up_to_3_2() {
+    let proxy = Proxy::start().await;
+    let unheard = [("_pq_.unheard_of", "yes"), ("_pq_.nor_of_this", "")];
+    let grease = [("_pq_.test_protocol_negotiation", "")];
+    // What it asks for, what it is told, and the bytes of its cancel key's secret: as PostgreSQL 18 does.
+    for (minor, options, told, secret) in [
+        (0, &[][..], None, 4),
+        (1, &[], None, 4),
+        (2, &[], None, 32),
+        (3, &[], Some(2), 32),
+        (9999, &grease, Some(2), 32),
+        (0, &unheard, Some(0), 4),
+        (1, &unheard, Some(1), 4),
+        (2, &unheard, Some(2), 32),
+    ] {
+        let mut raw = Raw::connect(proxy.address()).await;
+        raw.start_up_with(three(minor), options).await;
+        let mut greeting = raw.authenticate(&proxy.alice.password()).await;
+        assert_eq!(greeting.last().unwrap().tag, b'Z', "3.{minor}: {greeting:?}");
+        let first = greeting.remove(0);
+        match told {
+            None => assert_ne!(first.tag, b'v', "3.{minor}: {first:?}"),
+            Some(told) => {
+                let mut expected = three(told).to_be_bytes().to_vec();
+                expected.extend(u32::try_from(options.len()).unwrap().to_be_bytes());
+                for (name, _) in options {
+                    expected.extend_from_slice(name.as_bytes());
+                    expected.push(0);
+                }
+                assert_eq!((first.tag, first.body), (b'v', expected), "3.{minor}");
+            }
+        }
+        assert_eq!(raw.key.len(), 4 + secret, "3.{minor}");
+        raw.send(Frames::new().query("SELECT 1")).await;
+        assert_eq!(tags(&raw.ready().await), "TDCZ");
+    }
+}
+
+#[tokio::test]
+async fn a_protocol_that_is_not_3_is_refused_by_its_number() {
+    let proxy = Proxy::start().await;
+    for (version, named) in [(0x0004_0000, "4.0"), (0x1234_5678, "4660.22136")] {
+        let mut raw = Raw::connect(proxy.address()).await;
+        raw.start_up_with(version, &[]).await;
+        let error = raw.message().await;
+        assert_eq!(error.code(), "0A000");
+        assert_eq!(error.field(b'S').as_deref(), Some("FATAL"));
+        let expected = format!("unsupported frontend protocol {named}: server supports 3.0 to 3.2");
+        assert_eq!(error.field(b'M'), Some(expected));
+        assert!(raw.is_closed().await);
+    }
+    // An error as such a client can read it: a text, without a length.
+    for (version, named) in [(0x0002_0000, "2.0"), (0x0001_0007, "1.7")] {
+        let mut raw = Raw::connect(proxy.address()).await;
+        raw.start_up_with(version, &[]).await;
+        let expected =
+            format!("EFATAL:  unsupported frontend protocol {named}: server supports 3.0 to 3.2\n\0");
+        for byte in expected.bytes() {
+            assert_eq!(raw.byte().await, byte, "{expected}");
+        }
+        assert!(raw.is_closed().await);
+    }
+}
+
+#[tokio::test]
+async fn a_negotiation_comes_before_a_refusal() {
     let proxy = Proxy::start().await;
     let mut raw = Raw::connect(proxy.address()).await;
-    let body = b"\0\x03\0\x02user\0alice\0database\0shop\0_pq_.unheard_of\0yes\0\0";
-    let mut packet = u32::try_from(body.len() + 4).unwrap().to_be_bytes().to_vec();
-    packet.extend_from_slice(body);
-    raw.send(packet).await;
-    let answer = raw.message().await;
-    assert_eq!(answer.tag, b'v', "NegotiateProtocolVersion: {answer:?}");
-    assert_eq!(answer.body[..4], 0x0003_0000_u32.to_be_bytes());
-    assert_eq!(answer.body[4..8], 1_u32.to_be_bytes());
-    assert_eq!(answer.body[8..], *b"_pq_.unheard_of\0");
-    let greeting = raw.authenticate(&proxy.alice.password()).await;
-    assert_eq!(greeting.last().unwrap().tag, b'Z');
+    raw.start_up_with(three(3), &[("replication", "true")]).await;
+    assert_eq!(tags(&raw.rest().await), "vE");
 }
 
 /// At most an error, and then the end.

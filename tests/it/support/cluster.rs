@@ -1,16 +1,19 @@
 //! The PostgreSQL of this test process, started when the first test needs it.
 //!
 //! Found as the other tools of this project find it: `PGBIN`, the `PATH`, the versioned folders of
-//! Debian and of the PGDG packages. It listens on a free port of 127.0.0.1 and on a Unix socket.
+//! Debian and of the PGDG packages. It listens on a free port of 127.0.0.1 and on a Unix socket. It has TLS,
+//! which the tests use that are about it.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use super::authority::authority;
 use super::home;
 use super::poll::eventually_blocking;
 
@@ -29,6 +32,9 @@ CREATE ROLE alice LOGIN IN ROLE app PASSWORD 'alice on the server';
 CREATE ROLE bob LOGIN IN ROLE app PASSWORD 'bob on the server';
 CREATE ROLE app_full LOGIN CONNECTION LIMIT 0;
 CREATE ROLE admin_trust SUPERUSER LOGIN;
+CREATE ROLE app_ssl LOGIN IN ROLE app PASSWORD 'app-secret';
+CREATE ROLE app_nossl LOGIN IN ROLE app PASSWORD 'app-secret';
+CREATE ROLE app_cert LOGIN IN ROLE app;
 ";
 
 const HBA: &str = "
@@ -42,6 +48,9 @@ host  all app_md5      127.0.0.1/32 md5
 host  all alice,bob,ghost 127.0.0.1/32 scram-sha-256
 host  all app_full,admin_trust 127.0.0.1/32 trust
 host  all app_rejected 127.0.0.1/32 reject
+hostssl   all app_ssl   127.0.0.1/32 scram-sha-256
+hostnossl all app_nossl 127.0.0.1/32 scram-sha-256
+hostssl   all app_cert  127.0.0.1/32 cert
 ";
 
 /// The tables of the shop: ten items, priced 1.50 to 10.50.
@@ -66,6 +75,10 @@ max_connections = 200
 shared_buffers = 16MB
 max_wal_senders = 0
 wal_level = minimal
+ssl = on
+ssl_cert_file = 'server.crt'
+ssl_key_file = 'server.key'
+ssl_ca_file = 'root.crt'
 ";
 
 /// How holdpoint signs in to the server.
@@ -83,7 +96,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// The URL of `database` for this role.
+    /// The URL of `database` for this role, without TLS.
     pub(crate) fn url(self, database: &str) -> String {
         let cluster = cluster();
         let port = cluster.port;
@@ -97,9 +110,9 @@ impl Role {
             Self::Cleartext => "app_cleartext:app-secret",
             Self::Trust => "app_trust",
             Self::Superuser => "postgres",
-            Self::OfTheClient => return format!("postgres://127.0.0.1:{port}/{database}"),
+            Self::OfTheClient => return format!("postgres://127.0.0.1:{port}/{database}?sslmode=disable"),
         };
-        format!("postgres://{user}@127.0.0.1:{port}/{database}")
+        format!("postgres://{user}@127.0.0.1:{port}/{database}?sslmode=disable")
     }
 }
 
@@ -128,9 +141,21 @@ impl Cluster {
     }
 
     fn start() -> Self {
-        let cluster = Self::make("pg", |folder| {
+        let cluster = Self::make("pg", |folder, account| {
             fs::write(folder.join("pg_hba.conf"), HBA).expect("a file");
             fs::write(folder.join("postgresql.conf"), SETTINGS).expect("a file");
+            let authority = authority();
+            for (name, from) in [
+                ("server.crt", &authority.server.certificate),
+                ("server.key", &authority.server.key),
+                ("root.crt", &authority.root),
+            ] {
+                let to = folder.join(name);
+                fs::copy(from, &to).expect("a file");
+                // PostgreSQL takes no key that others can read.
+                fs::set_permissions(&to, fs::Permissions::from_mode(0o600)).expect("a file of ours");
+                account.own(&to);
+            }
         });
         cluster.run_script("postgres", ROLES);
         cluster.run_script("postgres", &format!("CREATE DATABASE {TEMPLATE} OWNER app"));
@@ -139,7 +164,7 @@ impl Cluster {
     }
 
     /// Makes and starts one in the folder `name`, once `configure` has written to its data folder.
-    fn make(name: &str, configure: impl FnOnce(&Path)) -> Self {
+    fn make(name: &str, configure: impl FnOnce(&Path, &Account)) -> Self {
         let bin = programs();
         let folder = home::home().join(name);
         let account = Account::of_the_server();
@@ -159,7 +184,7 @@ impl Cluster {
             .arg(&folder);
         let made = initdb.status().expect("initdb starts");
         assert!(made.success(), "initdb failed: {}", read(&log));
-        configure(&folder);
+        configure(&folder, &account);
 
         let port = (0..10)
             .find_map(|_| listen(&bin, &folder, &account, &log))
@@ -193,7 +218,7 @@ pub(crate) struct OwnCluster(Cluster);
 impl OwnCluster {
     /// Starts one that is as `initdb` makes it, but for these lines of `postgresql.conf`. `name` is its folder's.
     pub(crate) fn start(name: &str, settings: &str) -> Self {
-        Self(Cluster::make(name, |folder| {
+        Self(Cluster::make(name, |folder, _| {
             let file = folder.join("postgresql.conf");
             let made = fs::read_to_string(&file).expect("initdb has made it");
             fs::write(file, format!("{made}\n{settings}")).expect("a file");

@@ -196,6 +196,24 @@ impl Proxy {
         answer.expect("the console answers").status().as_u16()
     }
 
+    /// Waits until the log says this.
+    pub(crate) async fn logs(&self, text: &str) {
+        self.logs_since(0, text).await;
+    }
+
+    /// As [`Self::logs`], behind so many bytes of the log.
+    pub(crate) async fn logs_since(&self, length: usize, text: &str) {
+        eventually(&format!("the log says: {text}"), async || {
+            self.log.text().get(length..)?.contains(text).then_some(())
+        })
+        .await;
+    }
+
+    /// How long the log is.
+    pub(crate) fn log_length(&self) -> usize {
+        self.log.text().len()
+    }
+
     /// The log.
     pub(crate) fn log_text(&self) -> String {
         self.log.text()
@@ -220,12 +238,6 @@ impl Proxy {
     /// Asks it to read its files again, as an operator would; [`Self::logs`] waits for what came of it.
     pub(crate) fn hang_up(&self) {
         self.signal(Signal::HUP);
-    }
-
-    /// Waits until its log has this text.
-    pub(crate) async fn logs(&self, text: &str) {
-        let what = format!("the log says {text:?}");
-        eventually(&what, async || self.log.has(text).then_some(())).await;
     }
 
     /// Waits until it has stopped by itself.

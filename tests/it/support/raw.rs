@@ -187,6 +187,18 @@ impl Raw {
         self.send(packet).await;
     }
 
+    /// Sends a startup packet of this protocol, as alice's for her database, with further parameters.
+    pub(crate) async fn start_up_with(&mut self, version: u32, parameters: &[(&str, &str)]) {
+        let mut body = version.to_be_bytes().to_vec();
+        // Of two values for one name, the last counts.
+        for (name, value) in [("user", "alice"), ("database", "shop")].iter().chain(parameters) {
+            body.extend_from_slice(format!("{name}\0{value}\0").as_bytes());
+        }
+        body.push(0);
+        let length = u32::try_from(body.len() + 4).expect("a small body");
+        self.send([&length.to_be_bytes()[..], &body].concat()).await;
+    }
+
     /// Logs in, up to the first `ReadyForQuery`.
     pub(crate) async fn log_in(&mut self, user: &str, password: &str, database: &str) {
         self.start_up(&[("user", user), ("database", database)]).await;
