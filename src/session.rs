@@ -186,7 +186,8 @@ async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
     )
     .await;
     match ended {
-        Err(Fault::ServerGone) if session.goodbye.is_some() => Ok(()),
+        // It said why, or was asked to.
+        Err(Fault::ServerGone) if session.goodbye.is_some() || session.is_closing() => Ok(()),
         ended => ended,
     }
 }

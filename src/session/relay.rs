@@ -129,6 +129,11 @@ impl Session {
         }
     }
 
+    /// Whether the client has said goodbye, and the server was told.
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.intake.stop, Some(Stop::Closing))
+    }
+
     /// Moves bytes both ways until something else is to be done.
     pub(super) fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Fault>> {
         // A cancel request that what waits had to wait for may have arrived.

@@ -5,6 +5,7 @@ mod cancel;
 mod copy;
 mod copying;
 mod golden;
+mod goodbye;
 mod large;
 mod login;
 mod malformed;
@@ -17,7 +18,7 @@ mod startup;
 mod texts;
 
 /// A policy under which everything passes.
-const EVERYTHING_PASSES: &str = r#"
+pub(crate) const EVERYTHING_PASSES: &str = r#"
     default_groups = ["dba"]
     [[rule]]
     name = "everything passes"
