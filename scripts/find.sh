@@ -95,3 +95,16 @@ find_pgbouncer() {
     command -v pgbouncer 2>/dev/null && return
     [ -x /usr/sbin/pgbouncer ] && printf '%s\n' /usr/sbin/pgbouncer
 }
+
+# PostgreSQL's JDBC driver: PGJDBC if set, else where distributions keep Java's libraries.
+find_pgjdbc() {
+    if [ -n "${PGJDBC:-}" ]; then
+        [ -f "$PGJDBC" ] && printf '%s\n' "$PGJDBC"
+        return
+    fi
+    for jar in /usr/share/java/postgresql.jar /usr/share/java/postgresql-jdbc.jar \
+        /usr/share/java/postgresql-jdbc/postgresql.jar; do
+        [ -f "$jar" ] && printf '%s\n' "$jar" && return
+    done
+    return 1
+}
