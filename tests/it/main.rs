@@ -13,6 +13,7 @@ mod support;
 mod architecture;
 mod attack;
 mod auth;
+mod clients;
 mod console;
 mod corpus;
 mod hold;

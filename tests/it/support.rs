@@ -19,5 +19,6 @@ pub(crate) mod store;
 pub(crate) mod tls;
 
 pub(crate) use cluster::Role;
+pub(crate) use home::folder;
 pub(crate) use poll::eventually;
 pub(crate) use proxy::Proxy;

@@ -136,8 +136,13 @@ pub(crate) fn cluster() -> &'static Cluster {
 impl Cluster {
     /// The path of psql: beside the server's programs, or on the `PATH`.
     pub(crate) fn psql(&self) -> PathBuf {
-        let beside = self.bin.join("psql");
-        if beside.exists() { beside } else { "psql".into() }
+        self.program("psql")
+    }
+
+    /// The path of one of PostgreSQL's clients: beside the server's programs, or on the `PATH`.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        let beside = self.bin.join(name);
+        if beside.exists() { beside } else { name.into() }
     }
 
     fn start() -> Self {
