@@ -21,3 +21,4 @@ mod regress;
 mod relay;
 mod tls;
 mod upstream_tls;
+mod wire;

@@ -4,7 +4,6 @@ mod calls;
 mod cancel;
 mod copy;
 mod copying;
-mod golden;
 mod goodbye;
 mod large;
 mod login;

@@ -10,7 +10,6 @@ use crate::support::database::Database;
 use crate::support::{Proxy, Role, folder};
 
 #[tokio::test]
-#[ignore = "FunctionCall is refused"]
 async fn psql_does_the_same_with_large_objects() {
     let script = psql()
         .args(["--command", r"\echo client: psql :VERSION_NAME", "--file"])
@@ -20,7 +19,6 @@ async fn psql_does_the_same_with_large_objects() {
 }
 
 #[tokio::test]
-#[ignore = "FunctionCall is refused"]
 async fn psycopg2_does_the_same_with_large_objects() {
     if let Some(python) = report::or_skip("psycopg2", install::python().await) {
         report::same(&python.program("large_objects_program.py").prints_the_same().await);
@@ -28,7 +26,6 @@ async fn psycopg2_does_the_same_with_large_objects() {
 }
 
 #[tokio::test]
-#[ignore = "FunctionCall is refused"]
 async fn pgjdbc_does_the_same_with_large_objects() {
     if let Some(java) = report::or_skip("pgjdbc", install::java().await) {
         report::same(&java.program("LargeObjects").prints_the_same().await);
@@ -36,7 +33,6 @@ async fn pgjdbc_does_the_same_with_large_objects() {
 }
 
 #[tokio::test]
-#[ignore = "FunctionCall is refused"]
 async fn pg_dump_and_pg_restore_do_the_same_with_large_objects() {
     if report::or_skip("pg_dump", install::tool("pg_dump")).is_none() {
         return;

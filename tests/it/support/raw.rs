@@ -211,13 +211,12 @@ impl Raw {
         );
     }
 
-    /// Answers for a password in the way that is asked for, behind a startup packet. Gives what comes after it: messages up
-    /// to the first `ReadyForQuery`, or to an error.
+    /// Answers for a password in the way that is asked for, behind a startup packet. Gives what comes after it:
+    /// messages up to the first `ReadyForQuery`, to an error, or to the connection's end.
     pub(crate) async fn authenticate(&mut self, password: &str) -> Vec<Message> {
         let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
         let mut after = Vec::new();
-        loop {
-            let message = self.message().await;
+        while let Some(message) = self.next().await {
             let mut answer = BytesMut::new();
             match (message.tag, message.authentication()) {
                 (b'R', 3) => {
@@ -253,6 +252,7 @@ impl Raw {
             }
             self.send(answer).await;
         }
+        after
     }
 
     /// Leaves: when this returns, the proxy's side of the connection knows. To drop it is not enough, for a
@@ -302,6 +302,15 @@ impl Raw {
         messages
     }
 
+    /// Our address, and that of the other side.
+    pub(crate) fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        let Carrier::Plain(stream) = self.stream.get_ref() else {
+            panic!("it is no plain TCP");
+        };
+        let ours = stream.local_addr().expect("a TCP stream");
+        (ours, stream.peer_addr().expect("it is connected"))
+    }
+
     /// Whether the other side closes the connection without a word.
     pub(crate) async fn is_closed(&mut self) -> bool {
         self.next().await.is_none()
@@ -309,9 +318,12 @@ impl Raw {
 
     /// The next byte, as it answers a question about encryption.
     pub(crate) async fn byte(&mut self) -> u8 {
-        in_time("a byte", self.stream.read_u8())
-            .await
-            .expect("the connection is open")
+        self.next_byte().await.expect("the connection is open")
+    }
+
+    /// As [`Self::byte`]; `None` at the connection's end.
+    pub(crate) async fn next_byte(&mut self) -> Option<u8> {
+        in_time("a byte", self.stream.read_u8()).await.ok()
     }
 
     async fn read_message(&mut self) -> Option<Message> {
