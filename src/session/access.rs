@@ -126,7 +126,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::upstream::Address;
+    use crate::upstream::{Address, Demands, Encryption};
 
     fn principal(name: &str, groups: &[&str]) -> Principal {
         Principal {
@@ -142,6 +142,8 @@ mod tests {
             user: user.to_owned(),
             dbname: "shop".to_owned(),
             password: None,
+            encryption: Encryption::Never,
+            demands: Demands::default(),
             connect_timeout: Duration::from_secs(1),
         })
     }

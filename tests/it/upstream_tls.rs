@@ -8,6 +8,8 @@ mod impostors;
 mod modes;
 mod protocol;
 
+use std::fmt::Write as _;
+
 use tokio_postgres::Error;
 
 use crate::support::Proxy;
@@ -42,6 +44,10 @@ impl Behind {
         self
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what is given is mostly made for it"
+    )]
     fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.parameters.push((name, value.to_string()));
         self
@@ -52,7 +58,7 @@ impl Behind {
         let mut table =
             format!("[databases.{name}]\nupstream = \"postgres://{role}@{host}:{port}/postgres\"\n");
         for (key, value) in &self.parameters {
-            table.push_str(&format!("{key} = '{value}'\n"));
+            writeln!(table, "{key} = '{value}'").unwrap();
         }
         table
     }

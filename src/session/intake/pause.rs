@@ -66,12 +66,12 @@ impl Session {
     /// The client sends nothing: what is cleared of its segment is forwarded once that has lasted.
     pub(in crate::session) fn poll_pause(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
         let intake = &self.intake;
-        let waits = !intake.clearance.is_empty()
-            && !intake.is_stopped()
-            && !intake.is_congested()
-            && !(intake.has_bound && intake.has_doubt)
-            && !self.must_wait_for_cancel();
-        if waits && self.pause.is_over(cx) {
+        let stays = intake.clearance.is_empty()
+            || intake.is_stopped()
+            || intake.is_congested()
+            || (intake.has_bound && intake.has_doubt)
+            || self.must_wait_for_cancel();
+        if !stays && self.pause.is_over(cx) {
             self.forward_cleared(cx)?;
         }
         Ok(())

@@ -10,7 +10,7 @@ const DELETE: &str = "DELETE FROM items WHERE id = 3";
 async fn what_the_server_says_by_itself_passes_and_its_silence_ends_the_wait() {
     let middle = Middle::start().await;
     let far = format!(
-        "[databases.far]\nupstream = \"postgres://app_trust@{}/postgres\"",
+        "[databases.far]\nupstream = \"postgres://app_trust@{}/postgres?sslmode=disable\"",
         middle.address
     );
     let proxy = Proxy::with().databases(&far).start().await;

@@ -444,11 +444,19 @@ fn parse(text: &str, types: &[u32]) -> Frames {
 /// Behind `frames`, a Bind with values in this format, for results in the same, and an Execute.
 fn bind(frames: Frames, values: &[Option<&[u8]>], format: i16) -> Frames {
     let mut out = BytesMut::new();
-    let write = |value: &Option<&[u8]>, out: &mut BytesMut| {
+    let write = |value: Option<&[u8]>, out: &mut BytesMut| {
         out.extend_from_slice(value.unwrap_or_default());
         Ok(if value.is_some() { IsNull::No } else { IsNull::Yes })
     };
-    let bound = frontend::bind("", "", [format], values.iter(), write, [format], &mut out);
+    let bound = frontend::bind(
+        "",
+        "",
+        [format],
+        values.iter().copied(),
+        write,
+        [format],
+        &mut out,
+    );
     assert!(bound.is_ok(), "a message");
     frames.bytes(&out).execute("", 0)
 }

@@ -31,11 +31,6 @@ impl Log {
             .and_then(|fields| fields[field].as_str().map(str::to_owned))
     }
 
-    /// Whether a line has this text.
-    pub(super) fn has(&self, text: &str) -> bool {
-        self.text().contains(text)
-    }
-
     /// The last lines, for a person who wants to know why a test failed.
     pub(super) fn tail(&self) -> String {
         let text = self.text();
