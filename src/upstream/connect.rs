@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::auth::{Answer, Authentication};
 use super::encryption::{Encrypted, Way, encrypt};
-use super::{CancelKey, Target};
+use super::{CancelKey, Demands, Target};
 use crate::wire::backend::{self, ServerError, TransactionStatus};
 use crate::wire::frame::HEADER;
 use crate::wire::startup::encode_startup;
@@ -187,6 +187,12 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// What is demanded of the server's way to authenticate.
+    #[must_use]
+    pub fn demands(&self) -> Demands {
+        self.target.demands
+    }
+
     /// The type and all bytes of the server's next message. Cancel-safe.
     pub async fn receive(&mut self) -> Result<(u8, Vec<u8>), ConnectError> {
         Ok(self.reader.read(&mut self.stream, MAX_MESSAGE).await?)

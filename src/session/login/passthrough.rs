@@ -1,14 +1,17 @@
 //! A login that the server itself decides on: its questions and the client's answers pass as they are.
 //!
 //! Nothing but `p` messages goes upstream, one for each question, and none is looked at further than SCRAM's
-//! first letter. Passwords are never logged and live no longer than their message.
+//! first letter. Passwords are never logged and live no longer than their message. What the operator demands of
+//! the server's questions (`require_auth`) is looked at before the client hears them: it is the client's password
+//! that a false server would ask for. And a server that asks nothing has let in holdpoint, by its address or
+//! certificate; for whom, it does not know. Unless the operator has said that this will do, nobody is let in.
 //!
 //! Source: PostgreSQL manual, "Message Flow", "Start-up", and "SASL Authentication".
 
 use super::super::Fault;
 use super::super::leg::Leg;
 use super::{MAX_SASL_MESSAGE, answer, drain, refused};
-use crate::upstream::{ConnectError, Pending};
+use crate::upstream::{ConnectError, Methods, Pending};
 use crate::wire::frame::HEADER;
 use crate::wire::{Fields, FrameReader, Malformed, ReadError, Report, reply, sqlstate};
 
@@ -25,8 +28,10 @@ enum Question {
     Done,
     /// Nothing: it is the last message of an exchange.
     Told,
-    /// A password, as it is or hashed.
+    /// A password, as it is.
     Password,
+    /// A password, hashed.
+    Md5,
     /// The first message of an exchange.
     Sasl {
         /// The server would take one with channel binding, too.
@@ -40,13 +45,19 @@ enum Question {
 
 /// Relays a login, up to AuthenticationOk, which then waits in `client` to be sent.
 pub(in super::super) async fn relay(client: &mut Leg, server: &mut Pending, user: &str) -> Result<(), Fault> {
+    let demanded = server.demands().methods;
+    let mut is_asked = false;
     loop {
         let (tag, frame) = server.receive().await.map_err(Fault::Upstream)?;
         if tag != b'R' {
             said(tag, frame, client)?;
+            // A server that talks without end fills no memory of ours.
+            drain(client).await?;
             continue;
         }
         let question = Question::read(&frame[HEADER..])?;
+        question.will_do(is_asked, demanded, user)?;
+        is_asked = true;
         match &question {
             Question::Sasl { verbatim: false, .. } => reply::authentication_sasl(&[MECHANISM], client.out()),
             _ => client.out().extend_from_slice(&frame),
@@ -86,7 +97,7 @@ async fn ask(
     user: &str,
 ) -> Result<Vec<u8>, Fault> {
     let (what, limit) = match question {
-        Question::Password => ("password response", MAX_PASSWORD_MESSAGE),
+        Question::Password | Question::Md5 => ("password response", MAX_PASSWORD_MESSAGE),
         _ => ("SASL response", MAX_SASL_MESSAGE),
     };
     let mut reader = FrameReader::default();
@@ -117,7 +128,8 @@ impl Question {
         let mut fields = Fields::of(body);
         match fields.i32().map_err(broken)? {
             0 => Ok(Self::Done),
-            3 | 5 => Ok(Self::Password),
+            3 => Ok(Self::Password),
+            5 => Ok(Self::Md5),
             10 => Self::of_mechanisms(fields)
                 .map_err(broken)?
                 .ok_or_else(|| unsupported("SASL")),
@@ -128,6 +140,31 @@ impl Question {
             9 => Err(unsupported("SSPI")),
             _ => Err(unsupported("an unknown way")),
         }
+    }
+
+    /// Refuses what `require_auth` does not have. `is_asked`: it is not the first.
+    fn will_do(&self, is_asked: bool, demanded: Option<Methods>, user: &str) -> Result<(), Fault> {
+        let (is_good, method) = match self {
+            Self::Done if !is_asked => (demanded.is_some_and(|methods| methods.none), "nothing"),
+            Self::Password => (
+                demanded.is_none_or(|methods| methods.password),
+                "a cleartext password",
+            ),
+            Self::Md5 => (demanded.is_none_or(|methods| methods.md5), "an MD5 password"),
+            Self::Sasl { .. } => (demanded.is_none_or(|methods| methods.scram), "SCRAM"),
+            Self::Done | Self::Told | Self::SaslContinue => return Ok(()),
+        };
+        if is_good {
+            return Ok(());
+        }
+        tracing::warn!(user.name = ?user, method, "a login is refused: require_auth does not have what the server asks for");
+        Err(Fault::StartupRefused(Box::new(
+            Report::fatal(
+                sqlstate::INVALID_AUTHORIZATION,
+                format!("the server asks for {method}, which holdpoint does not let pass"),
+            )
+            .hint("Tell the operator of holdpoint: require_auth of the database says what may be asked for."),
+        )))
     }
 
     /// `None`: there is none that passes.
@@ -195,7 +232,7 @@ mod tests {
         for (kind, rest, question) in [
             (0, &b""[..], Question::Done),
             (3, b"", Question::Password),
-            (5, b"salt", Question::Password),
+            (5, b"salt", Question::Md5),
             (10, b"SCRAM-SHA-256\0\0", sasl(false, true)),
             (10, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0", sasl(true, false)),
             (10, b"OAUTHBEARER\0SCRAM-SHA-256\0\0", sasl(false, false)),
@@ -203,6 +240,38 @@ mod tests {
             (12, b"v=x", Question::Told),
         ] {
             assert_eq!(Question::read(&request(kind, rest)).unwrap(), question);
+        }
+    }
+
+    #[test]
+    fn what_the_operator_does_not_demand_is_not_asked() {
+        let sasl = Question::Sasl {
+            binding: false,
+            verbatim: true,
+        };
+        let scram = Methods {
+            scram: true,
+            ..Methods::default()
+        };
+        let none = Methods {
+            none: true,
+            ..Methods::default()
+        };
+        for (question, is_asked, demanded, good) in [
+            (&sasl, false, None, true),
+            (&sasl, false, Some(scram), true),
+            (&sasl, false, Some(none), false),
+            (&Question::Password, false, None, true),
+            (&Question::Password, false, Some(scram), false),
+            (&Question::Md5, false, Some(scram), false),
+            // A server that asks nothing knows nobody.
+            (&Question::Done, false, None, false),
+            (&Question::Done, false, Some(scram), false),
+            (&Question::Done, false, Some(none), true),
+            (&Question::Done, true, Some(scram), true),
+        ] {
+            let refused = question.will_do(is_asked, demanded, "alice").is_err();
+            assert_eq!(!refused, good, "{question:?} {is_asked} {demanded:?}");
         }
     }
 

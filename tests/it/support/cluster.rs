@@ -110,7 +110,11 @@ impl Role {
             Self::Cleartext => "app_cleartext:app-secret",
             Self::Trust => "app_trust",
             Self::Superuser => "postgres",
-            Self::OfTheClient => return format!("postgres://127.0.0.1:{port}/{database}?sslmode=disable"),
+            Self::OfTheClient => {
+                return format!(
+                    "postgres://127.0.0.1:{port}/{database}?sslmode=disable&require_auth=none,password,md5,scram-sha-256"
+                );
+            }
         };
         format!("postgres://{user}@127.0.0.1:{port}/{database}?sslmode=disable")
     }
