@@ -214,12 +214,25 @@ impl Fault {
                 tracing::info!(client.addr = %peer, "connection refused: {self}");
             }
             Self::StartupRefused(report) => {
-                tracing::info!(client.addr = %peer, sqlstate = report.sqlstate, "startup refused: {}", report.message);
+                tracing::info!(client.addr = %peer, sqlstate = report.sqlstate, "startup refused: {}", one_line(&report.message));
             }
             Self::Unapproved => tracing::error!(client.addr = %peer, "session ended: {self}"),
-            _ => tracing::warn!(client.addr = %peer, "session ended: {self}"),
+            _ => tracing::warn!(client.addr = %peer, "session ended: {}", one_line(&self.to_string())),
         }
     }
+}
+
+/// What others have said, with its line breaks escaped: nobody writes lines of their own into the log.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
 }
 
 /// Logs the fault and tells the client, if it may know and listens. The only place where a client

@@ -28,6 +28,21 @@ pub(super) fn check(startup: &Startup) -> Result<&str, Fault> {
             "no PostgreSQL user name specified in startup packet",
         )));
     };
+    // As PostgreSQL: the user's name where no database is named.
+    let database = startup
+        .parameter("database")
+        .filter(|d| !d.is_empty())
+        .unwrap_or(user);
+    // They are shown to people, in logs and requests.
+    if [user, database]
+        .iter()
+        .any(|name| name.contains(char::is_control))
+    {
+        return Err(refused(Report::fatal(
+            sqlstate::INVALID_AUTHORIZATION,
+            "a control character in the name of the user or the database",
+        )));
+    }
     if startup
         .parameters
         .iter()
@@ -42,11 +57,7 @@ pub(super) fn check(startup: &Startup) -> Result<&str, Fault> {
             .hint("Connect replicas and backup tools to the database server directly."),
         ));
     }
-    // As PostgreSQL: the user's name where no database is named.
-    Ok(startup
-        .parameter("database")
-        .filter(|d| !d.is_empty())
-        .unwrap_or(user))
+    Ok(database)
 }
 
 /// Judges each setting as the `SET` that it stands for: it is given if it touches this session alone, or if
@@ -159,6 +170,10 @@ impl Setting {
 /// Source: PostgreSQL manual, "Connection Control Functions", `options`; `pg_split_opts` in
 /// `src/backend/utils/init/postinit.c`, `process_postgres_switches` in `src/backend/tcop/postgres.c`.
 fn read_options(options: &str, settings: &mut Vec<Setting>) {
+    // What counts as white space beyond ASCII is the server's locale's to say.
+    if !options.is_ascii() {
+        settings.push(Setting::Switch(options.to_owned()));
+    }
     let mut words = split_options(options).into_iter();
     while let Some(word) = words.next() {
         let assignment = match word.as_str() {
