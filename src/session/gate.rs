@@ -25,11 +25,22 @@ use crate::policy::Subject;
 use crate::wire::backend::TransactionStatus;
 use crate::wire::{Malformed, Report, frontend, sqlstate};
 pub(super) use bind::Large;
-use refusals::{changed, fetch_instead, missing, not_ascii};
+use refusals::{bind_again, changed, fetch_instead, missing, not_ascii};
 use resolve::{
-    Doubt, Resolved, UNSEEN, changes_names, executes, fetches, is_ambiguous, judged_alone, resolve,
+    Doubt, Resolved, UNSEEN, changes_names, executes, fetches, is_ambiguous, judged_alone, may_copy, resolve,
     with_prepared,
 };
+
+/// What this transaction has bound, as far as a Bind that failed leaves in doubt what it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct BoundInTransaction {
+    /// A text that changes names was bound to the unnamed portal.
+    changes_names: bool,
+    /// A text that may be a COPY FROM STDIN was bound, to whatever portal.
+    copies: bool,
+    /// The segment of the last Bind to the unnamed portal.
+    segment: u64,
+}
 
 /// More prepared statements than this in one session are refused.
 const NAMES_LIMIT: usize = 20_000;
@@ -204,6 +215,13 @@ impl Session {
                     Ruled::Unanswered => return Ok(Step::Stop(Stop::Drain)),
                 }
             }
+            // A Bind of an earlier segment may have failed, and left the portal of another text.
+            if self.unnamed.changes_names
+                && self.unnamed.segment != self.intake.segment
+                && !self.passes_unknown()
+            {
+                return Ok(Step::Refuse(bind_again()));
+            }
             names.clone_from(&self.portal_names);
         } else if let Some(facts) = self.cursors.facts(portal)
             && !self.runs.is_bound(portal)
@@ -216,6 +234,7 @@ impl Session {
         }
         let run = self.runs.executed(portal, self.intake.segment);
         self.intake.has_bound = true;
+        self.intake.may_copy |= self.unnamed.copies;
         self.inflight.push(Expect::Execute { names, run, rows })?;
         Ok(Step::Control)
     }
@@ -235,6 +254,7 @@ impl Session {
 
     fn note_query(&mut self, pass: Pass, run: Option<RunId>) -> Result<(), Desync> {
         self.note_cursors(&pass);
+        self.intake.may_copy |= may_copy(&pass.judged);
         let names = pass
             .judged
             .statements

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::names::{Names, Prepared};
-use crate::model::Judged;
+use crate::model::{Judged, NameOp};
 use crate::wire::Report;
 use crate::wire::backend::ServerError;
 use copy::Copying;
@@ -308,6 +308,28 @@ impl Inflight {
         match self.front() {
             Some(Expect::Describe { statement }) => statement.as_deref(),
             _ => None,
+        }
+    }
+
+    /// Whether a CommandComplete with this tag can be that of the statement at the front, as far as it changes
+    /// names: a name must not change by another statement's answer.
+    pub(super) fn tag_fits(&mut self, tag: &str) -> bool {
+        let statement = match self.front() {
+            Some(Expect::Query { names, completed, .. }) => {
+                let completed = *completed;
+                names.as_ref().and_then(|judged| judged.statements.get(completed))
+            }
+            Some(Expect::Execute { names, .. }) => {
+                names.as_ref().and_then(|judged| judged.statements.first())
+            }
+            _ => None,
+        };
+        match statement.and_then(|statement| statement.name_op.as_ref()) {
+            Some(NameOp::Prepare { .. }) => tag == "PREPARE",
+            Some(NameOp::Deallocate { .. }) => tag == "DEALLOCATE",
+            Some(NameOp::DeallocateAll) => tag == "DEALLOCATE ALL",
+            Some(NameOp::DiscardAll) => tag == "DISCARD ALL",
+            _ => true,
         }
     }
 

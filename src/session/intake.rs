@@ -37,7 +37,7 @@ pub(super) const INFLIGHT_LIMIT: usize = 10_000;
 #[derive(Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "five independent facts about where it stands"
+    reason = "six independent facts about where it stands"
 )]
 pub(super) struct Intake {
     /// What the client sent and was not forwarded; it starts with what is cleared.
@@ -50,6 +50,8 @@ pub(super) struct Intake {
     gathering: bool,
     /// A Bind or an Execute of the segment at hand was cleared.
     pub(super) has_bound: bool,
+    /// Something that may be a COPY FROM STDIN was cleared since the server had answered everything.
+    pub(super) may_copy: bool,
     /// Among what is cleared is a Parse of a text that policy does not let pass: its Bind will be held.
     pub(super) has_doubt: bool,
     /// An error was injected: everything up to Sync is dropped, as a server does after an error.
@@ -381,7 +383,10 @@ impl Session {
             && self.runs.any_before(self.intake.segment);
         // Whether this is a message or ends the session depends on whether a COPY takes what came before it.
         let in_doubt = self.inflight.awaits_copy() && !matches!(tag, b'c' | b'f' | b'H' | b'X');
-        waits || in_doubt
+        // Nor is anything else sent behind what may be a COPY FROM STDIN, before the server has said whether it
+        // is: one that fails before it reads answers a Sync that it would ignore while it reads.
+        let may_copy = self.intake.may_copy && !self.inflight.is_empty() && !self.inflight.is_copying();
+        waits || in_doubt || (may_copy && !matches!(tag, b'c' | b'f' | b'H' | b'X'))
     }
 
     /// Judges one whole frame.

@@ -165,13 +165,16 @@ impl Session {
                 self.note_parameter_types(body);
                 Ok(Relay::Pass)
             }
-            b'C' => self.inflight.command_complete(&mut self.names).map(|seen| {
-                if seen.run.is_some() {
-                    self.runs
-                        .completed(seen.run, backend::command_tag(body).unwrap_or_default());
+            b'C' => {
+                let tag = backend::command_tag(body).unwrap_or_default();
+                if !self.inflight.tag_fits(tag) {
+                    return Err(Fault::desync(Desync::Unasked));
                 }
-                Relay::Pass
-            }),
+                self.inflight.command_complete(&mut self.names).map(|seen| {
+                    self.runs.completed(seen.run, tag);
+                    Relay::Pass
+                })
+            }
             b's' => self.inflight.execute_ended().map(|seen| {
                 self.runs.suspended(seen.run, seen.rows);
                 Relay::Pass

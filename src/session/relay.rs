@@ -51,6 +51,8 @@ pub(super) struct Session {
     pub(super) portal_executes: Vec<PortalExecute>,
     /// The statement that was bound to the unnamed portal last, where it changes names.
     pub(super) portal_names: Option<Arc<Judged>>,
+    /// What else is to be known of what was bound.
+    pub(super) unnamed: super::gate::BoundInTransaction,
     /// Cursors and named portals whose statement does more than read.
     pub(super) cursors: Cursors,
     pub(super) runs: Runs,
@@ -267,9 +269,11 @@ impl Session {
             self.busy = false;
             self.handle.set_busy(false);
         }
+        self.intake.may_copy = false;
         if self.status == TransactionStatus::Idle && self.intake.clearance.is_empty() {
             // Nothing of what is noted here outlives its transaction.
             self.portal_executes.clear();
+            self.unnamed = super::gate::BoundInTransaction::default();
         }
     }
 

@@ -272,6 +272,7 @@ impl LoggedIn {
             names: super::names::Names::default(),
             portal_executes: Vec::new(),
             portal_names: None,
+            unnamed: super::gate::BoundInTransaction::default(),
             cursors: super::cursors::Cursors::default(),
             runs: super::runs::Runs::default(),
             status: TransactionStatus::Idle,

@@ -11,3 +11,4 @@ mod play;
 mod portals;
 mod resources;
 mod skipped;
+mod stale;

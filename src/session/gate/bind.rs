@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::refusals::{missing, only_unnamed};
-use super::resolve::{UNSEEN, changes_names, executes, judged_alone, with_prepared};
+use super::resolve::{UNSEEN, changes_names, executes, judged_alone, may_copy, with_prepared};
 use super::{Gated, Pass, PortalExecute, Ruled, Ruling};
 use crate::approval::{Allowed, Standing, stand};
 use crate::model::{Facts, Judged};
@@ -170,12 +170,15 @@ impl Session {
     pub(super) fn note_bind(&mut self, pass: Pass, approved: bool) -> Result<(), Desync> {
         self.note_cursors(&pass);
         self.intake.has_bound = true;
+        self.unnamed.copies |= may_copy(&pass.judged);
         self.inflight.push(Expect::Bind)?;
         if pass.portal.as_deref().is_none_or(|portal| !portal.is_empty()) {
             // A text that does something to names is not bound to a named portal (see `bound`), unless policy
             // lets pass what is unknown, as what its names then stand for is.
             return Ok(());
         }
+        self.unnamed.segment = self.intake.segment;
+        self.unnamed.changes_names |= changes_names(&pass.judged);
         let executes = executes(&pass.judged);
         self.portal_names = changes_names(&pass.judged).then(|| Arc::clone(&pass.judged));
         let known = |bound: &PortalExecute| !approved && Arc::ptr_eq(&bound.judged, &pass.judged);

@@ -51,3 +51,12 @@ pub(super) fn fetch_instead() -> Report {
     )
     .hint("Use FETCH, which can be reviewed.")
 }
+
+/// Execute of the unnamed portal, of which it is not certain what stands there.
+pub(super) fn bind_again() -> Report {
+    Report::error(
+        sqlstate::INVALID_SQL_STATEMENT_NAME,
+        "the unnamed portal was bound before the last Sync, and may be another than it seems",
+    )
+    .hint("In a transaction that binds PREPARE or DEALLOCATE to it, bind it again before it is executed.")
+}

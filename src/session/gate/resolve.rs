@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::{Facts, Judged, NameOp, Statement};
+use crate::model::{Effect, Facts, Judged, NameOp, Statement};
 use crate::session::cursors::Cursors;
 use crate::session::names::{Lookup, Names, Prepared};
 
@@ -117,6 +117,15 @@ pub(super) fn judged_alone(facts: Facts) -> Arc<Judged> {
             name_op: None,
             transaction_control: false,
         }],
+    })
+}
+
+/// Whether one of the statements may be a COPY FROM STDIN.
+pub(super) fn may_copy(judged: &Judged) -> bool {
+    judged.statements.iter().any(|statement| {
+        let facts = &statement.facts;
+        facts.effect == Effect::Unknown
+            || (facts.effect == Effect::Write && facts.commands.iter().any(|command| command == "COPY"))
     })
 }
 

@@ -79,8 +79,9 @@ impl Inflight {
 
     /// With nothing in flight no COPY can be running, and the server ignores what belongs to one.
     fn push_marker(&mut self, marker: Expect) -> Result<(), Desync> {
-        let same = |last: &Expect| std::mem::discriminant(last) == std::mem::discriminant(&marker);
-        if self.queue.back().is_some_and(|last| !same(last)) {
+        // Data are one with the data before them. But every end is that of another COPY.
+        let joins = |last: &Expect| matches!((last, &marker), (Expect::CopyData, Expect::CopyData));
+        if self.queue.back().is_some_and(|last| !joins(last)) {
             self.queue.push_back(marker);
         }
         self.follow_copy()
