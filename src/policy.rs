@@ -36,8 +36,11 @@ mod match_tests;
 #[cfg(test)]
 mod properties;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::model::{Decision, Facts, HoldTerms, Judged};
 
@@ -56,6 +59,27 @@ pub struct Subject<'a> {
     pub user: &'a str,
     /// The user's groups.
     pub groups: &'a [String],
+    /// What the client says that it is; it may say anything.
+    pub application_name: &'a str,
+    /// The address that the client connects from; `None` where there is none (a test, a Unix socket).
+    pub client: Option<IpAddr>,
+    /// When it asks.
+    pub at: Timestamp,
+}
+
+impl<'a> Subject<'a> {
+    /// Somebody of whom nothing else is known, at the beginning of time.
+    #[must_use]
+    pub const fn new(database: &'a str, user: &'a str, groups: &'a [String]) -> Self {
+        Self {
+            database,
+            user,
+            groups,
+            application_name: "",
+            client: None,
+            at: Timestamp::UNIX_EPOCH,
+        }
+    }
 }
 
 /// The rules in force.
@@ -218,11 +242,7 @@ mod tests {
     const ALICE: [String; 0] = [];
 
     fn subject() -> Subject<'static> {
-        Subject {
-            database: "shop",
-            user: "alice",
-            groups: &ALICE,
-        }
+        Subject::new("shop", "alice", &ALICE)
     }
 
     fn facts(effect: Effect, command: &str) -> Facts {
@@ -232,6 +252,9 @@ mod tests {
             tables: Vec::new(),
             functions: Vec::new(),
             unfiltered: false,
+            columns: Vec::new(),
+            unlimited: false,
+            shape: None,
             signals: Vec::new(),
         }
     }

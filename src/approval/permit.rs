@@ -33,7 +33,7 @@ pub struct Allowed(());
 #[must_use]
 pub fn stand(decision: Decision) -> Standing {
     match decision {
-        Decision::Allow => Standing::Passes(Allowed(())),
+        Decision::Allow | Decision::Observe { .. } => Standing::Passes(Allowed(())),
         Decision::Hold(terms) => Standing::Held(terms),
         Decision::Deny { rule, reason } => Standing::Denied { rule, reason },
     }

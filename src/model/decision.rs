@@ -19,6 +19,13 @@ pub struct HoldTerms {
 pub enum Decision {
     /// It passes.
     Allow,
+    /// It passes, and is recorded together with what would have become of it.
+    Observe {
+        /// The rule that said so; `None` where the whole database is observed.
+        rule: Option<Arc<str>>,
+        /// What would have become of it: never another `Observe`.
+        would: Box<Decision>,
+    },
     /// People decide.
     Hold(HoldTerms),
     /// It never runs.

@@ -1,5 +1,7 @@
 //! What judging found out about a text: per statement, its effect and the facts behind it.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,80 @@ impl TableAccess {
     }
 }
 
+/// A column that a statement writes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ColumnWrite {
+    /// As in [`TableAccess::schema`].
+    pub schema: Option<String>,
+    /// The table's name, folded as PostgreSQL folds it.
+    pub table: String,
+    /// The column's name, folded; `None` where it may be any of the table's (an INSERT without a list of
+    /// columns, a DELETE, a TRUNCATE, a COPY).
+    pub column: Option<String>,
+}
+
+/// What stays of a query when its constants are masked and the places of its words dropped: a SHA-256 over
+/// a canonical walk of its tree. Queries of one shape differ in constants, white space and comments alone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shape([u8; 32]);
+
+impl Shape {
+    /// The shape with this digest.
+    #[must_use]
+    pub const fn new(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shape({self})")
+    }
+}
+
+/// A text that is no [`Shape`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a shape is written as 64 hexadecimal digits")]
+pub struct NoShape;
+
+impl FromStr for Shape {
+    type Err = NoShape;
+
+    fn from_str(text: &str) -> Result<Self, NoShape> {
+        let digits = text.as_bytes();
+        let mut digest = [0; 32];
+        if digits.len() != 2 * digest.len() {
+            return Err(NoShape);
+        }
+        for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |d: u8| char::from(d).to_digit(16).and_then(|d| u8::try_from(d).ok());
+            let (high, low) = (digit(pair[0]).ok_or(NoShape)?, digit(pair[1]).ok_or(NoShape)?);
+            *byte = high << 4 | low;
+        }
+        Ok(Self(digest))
+    }
+}
+
+impl Serialize for Shape {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
 /// The facts of one statement. Holds no constants of the text, so that texts which differ
 /// only in integer literals can share it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +120,16 @@ pub struct Facts {
     pub functions: Vec<String>,
     /// Whether an UPDATE or DELETE anywhere inside lacks a WHERE.
     pub unfiltered: bool,
+    /// Columns that are written, sorted, without duplicates.
+    #[serde(default)]
+    pub columns: Vec<ColumnWrite>,
+    /// Whether it gives its client all rows of a query over tables: a SELECT (or what prints one, COPY … TO) whose
+    /// outermost query has no LIMIT or FETCH FIRST.
+    #[serde(default)]
+    pub unlimited: bool,
+    /// The shape, of queries and DML alone.
+    #[serde(default)]
+    pub shape: Option<Shape>,
     /// Why the effect is what it is, where that is not plain from the command; for the
     /// approver's eyes. Sentences without a full stop.
     pub signals: Vec<String>,
@@ -59,6 +145,9 @@ impl Facts {
             tables: Vec::new(),
             functions: Vec::new(),
             unfiltered: false,
+            columns: Vec::new(),
+            unlimited: false,
+            shape: None,
             signals: vec![why.into()],
         }
     }
@@ -70,8 +159,14 @@ impl Facts {
         extend_unique(&mut self.tables, &other.tables);
         extend_unique(&mut self.functions, &other.functions);
         extend_unique(&mut self.signals, &other.signals);
+        extend_unique(&mut self.columns, &other.columns);
         self.unfiltered |= other.unfiltered;
+        self.unlimited |= other.unlimited;
+        if self.shape != other.shape {
+            self.shape = None;
+        }
         self.tables.sort();
+        self.columns.sort();
         self.functions.sort();
     }
 }
@@ -204,6 +299,9 @@ impl Judged {
                 tables: Vec::new(),
                 functions: Vec::new(),
                 unfiltered: false,
+                columns: Vec::new(),
+                unlimited: false,
+                shape: None,
                 signals: Vec::new(),
             };
         };

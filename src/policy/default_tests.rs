@@ -20,6 +20,9 @@ fn facts(effect: Effect, commands: &[&str], functions: &[&str], unfiltered: bool
         tables: Vec::new(),
         functions: functions.iter().map(|f| (*f).to_owned()).collect(),
         unfiltered,
+        columns: Vec::new(),
+        unlimited: false,
+        shape: None,
         signals: Vec::new(),
     }
 }
@@ -29,11 +32,7 @@ fn facts(effect: Effect, commands: &[&str], functions: &[&str], unfiltered: bool
 fn every_effect_and_every_refusal_has_its_rule() {
     let policy = Policy::load(&folder()).unwrap();
     let groups = ["developers".to_owned()];
-    let subject = Subject {
-        database: "shop",
-        user: "alice",
-        groups: &groups,
-    };
+    let subject = Subject::new("shop", "alice", &groups);
     let file_function = "no functions that touch files on the server";
     for (facts, action, rule) in [
         (
@@ -144,11 +143,7 @@ fn every_effect_and_every_refusal_has_its_rule() {
 #[test]
 fn no_statement_is_left_without_a_rule() {
     let policy = Policy::load(&folder()).unwrap();
-    let subject = Subject {
-        database: "any",
-        user: "anybody",
-        groups: &[],
-    };
+    let subject = Subject::new("any", "anybody", &[]);
     for effect in Effect::ALL {
         let facts = facts(effect, &["ANY"], &[], false);
         assert!(policy.deciding_rule(&subject, &facts).is_some(), "{effect}");

@@ -40,6 +40,9 @@ fn facts(says: &Says) -> Facts {
         tables: says.tables.iter().map(table).collect(),
         functions: says.functions.iter().map(|f| (*f).to_owned()).collect(),
         unfiltered: says.unfiltered,
+        columns: Vec::new(),
+        unlimited: false,
+        shape: None,
         signals: Vec::new(),
     }
 }
@@ -47,11 +50,7 @@ fn facts(says: &Says) -> Facts {
 /// Whether a rule with this `when` matches, if it allows and if it denies.
 fn matches(when: &str, says: &Says) -> (bool, bool) {
     let groups = ["developers".to_owned(), "oncall".to_owned()];
-    let subject = Subject {
-        database: "shop",
-        user: "alice",
-        groups: &groups,
-    };
+    let subject = Subject::new("shop", "alice", &groups);
     let with = |then: &str| {
         let text = format!(
             "default_groups = [\"dba\"]\n[[rule]]\nname = \"x\"\nwhen = {{ {when} }}\nthen = {then}\n"
@@ -238,11 +237,7 @@ fn the_first_match_decides() {
         "#,
     )
     .unwrap();
-    let subject = Subject {
-        database: "shop",
-        user: "alice",
-        groups: &[],
-    };
+    let subject = Subject::new("shop", "alice", &[]);
     let orders = facts(&Says {
         tables: &["orders", "items"],
         ..SELECT

@@ -118,6 +118,9 @@ prop_compose! {
             tables,
             functions: functions.into_iter().map(str::to_owned).collect(),
             unfiltered,
+            columns: Vec::new(),
+            unlimited: false,
+            shape: None,
             signals: Vec::new(),
         }
     }
@@ -133,11 +136,7 @@ fn asker() -> impl Strategy<Value = (String, String, Vec<String>)> {
 }
 
 fn subject((database, user, groups): &(String, String, Vec<String>)) -> Subject<'_> {
-    Subject {
-        database,
-        user,
-        groups,
-    }
+    Subject::new(database, user, groups)
 }
 
 fn judged(all: &[Facts]) -> Judged {
@@ -156,7 +155,7 @@ fn judged(all: &[Facts]) -> Judged {
 /// Whether `b` asks at least as much of everybody as `a`.
 fn is_no_milder(a: &Decision, b: &Decision) -> bool {
     match (a, b) {
-        (Decision::Allow, _) | (_, Decision::Deny { .. }) => true,
+        (Decision::Allow | Decision::Observe { .. }, _) | (_, Decision::Deny { .. }) => true,
         (Decision::Hold(a), Decision::Hold(b)) => {
             a.groups.iter().all(|group| b.groups.contains(group))
                 && a.rules.iter().all(|rule| b.rules.contains(rule))

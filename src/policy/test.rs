@@ -135,6 +135,7 @@ impl TestFile {
         let rules: Vec<String> = match &decision {
             Decision::Allow => allowed_by.map(str::to_owned).collect(),
             Decision::Hold(terms) => terms.rules.iter().map(ToString::to_string).collect(),
+            Decision::Observe { rule, .. } => rule.iter().map(ToString::to_string).collect(),
             Decision::Deny { rule, .. } => vec![rule.to_string()],
         };
         if case.expected().is_met(&decision, &rules) {

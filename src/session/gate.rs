@@ -306,11 +306,11 @@ impl Session {
     }
 
     fn subject(&self) -> Subject<'_> {
-        Subject {
-            database: &self.who.database,
-            user: &self.who.principal.name,
-            groups: &self.who.principal.groups,
-        }
+        Subject::new(
+            &self.who.database,
+            &self.who.principal.name,
+            &self.who.principal.groups,
+        )
     }
 
     fn judge_now(&mut self, text: &[u8]) -> Option<Arc<Judged>> {

@@ -202,11 +202,7 @@ impl Asked<'_> {
     }
 
     fn judge(&self, principal: &Principal) -> Result<(), Report> {
-        let subject = Subject {
-            database: self.database,
-            user: &principal.name,
-            groups: &principal.groups,
-        };
+        let subject = Subject::new(self.database, &principal.name, &principal.groups);
         parameters::judge(self.startup, &self.policy, &subject)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Effect, Facts, TableAccess};
+use crate::model::{ColumnWrite, Effect, Facts, Shape, TableAccess};
 
 /// More signals than a person would read are only counted.
 const MAX_SIGNALS: usize = 20;
@@ -28,6 +28,9 @@ pub(super) struct Findings {
     tables: BTreeMap<(Option<String>, String), bool>,
     functions: BTreeSet<String>,
     unfiltered: bool,
+    columns: BTreeSet<ColumnWrite>,
+    unlimited: bool,
+    shape: Option<Shape>,
     signals: Vec<String>,
     signals_left_out: usize,
 }
@@ -42,6 +45,9 @@ impl Findings {
             tables: BTreeMap::new(),
             functions: BTreeSet::new(),
             unfiltered: false,
+            columns: BTreeSet::new(),
+            unlimited: false,
+            shape: None,
             signals: Vec::new(),
             signals_left_out: 0,
         }
@@ -100,6 +106,27 @@ impl Findings {
         self.unfiltered |= self.runs == Runs::Now;
     }
 
+    /// It writes a column of a table; `None` is any of them.
+    pub(super) fn column(&mut self, schema: &str, table: &str, column: Option<&str>) {
+        if self.runs == Runs::Now {
+            self.columns.insert(ColumnWrite {
+                schema: (!schema.is_empty()).then(|| schema.to_owned()),
+                table: table.to_owned(),
+                column: column.map(str::to_owned),
+            });
+        }
+    }
+
+    /// It gives its client all rows that there are.
+    pub(super) fn unlimited(&mut self) {
+        self.unlimited |= self.runs == Runs::Now;
+    }
+
+    /// It has this shape.
+    pub(super) fn shaped(&mut self, shape: Shape) {
+        self.shape = Some(shape);
+    }
+
     /// Whether what is being looked at is executed.
     pub(super) fn is_run(&self) -> bool {
         self.runs == Runs::Now
@@ -138,6 +165,9 @@ impl Findings {
                 .collect(),
             functions: self.functions.into_iter().collect(),
             unfiltered: self.unfiltered,
+            columns: self.columns.into_iter().collect(),
+            unlimited: self.unlimited,
+            shape: self.shape,
             signals: self.signals,
         }
     }

@@ -44,6 +44,7 @@ pub struct Expected {
 #[serde(rename_all = "snake_case")]
 enum Word {
     Allow,
+    Observe,
     Hold,
     Deny,
 }
@@ -64,11 +65,7 @@ impl Case {
     /// Who asks, and where.
     #[must_use]
     pub fn subject(&self) -> Subject<'_> {
-        Subject {
-            database: &self.database,
-            user: &self.user,
-            groups: &self.groups,
-        }
+        Subject::new(&self.database, &self.user, &self.groups)
     }
 
     /// What is decided on.
@@ -90,6 +87,7 @@ impl Expected {
     pub fn as_str(&self) -> &'static str {
         match self.decision {
             Word::Allow => "allow",
+            Word::Observe => "observe",
             Word::Hold => "hold",
             Word::Deny => "deny",
         }
@@ -111,6 +109,7 @@ impl Expected {
     pub(super) fn is_met(&self, decision: &Decision, rules: &[String]) -> bool {
         let (word, groups) = match decision {
             Decision::Allow => (Word::Allow, [].as_slice()),
+            Decision::Observe { .. } => (Word::Observe, [].as_slice()),
             Decision::Hold(terms) => (Word::Hold, terms.groups.as_slice()),
             Decision::Deny { .. } => (Word::Deny, [].as_slice()),
         };
@@ -256,6 +255,9 @@ fn facts(reader: &mut Reader<'_, '_>, raw: Spanned<RawFacts>) -> Option<Facts> {
         tables,
         functions: raw.functions,
         unfiltered: raw.unfiltered,
+        columns: Vec::new(),
+        unlimited: false,
+        shape: None,
         signals: Vec::new(),
     })
 }

@@ -140,6 +140,9 @@ fn describe_decision(decision: &Decision, rules: &[String]) -> String {
     match decision {
         Decision::Allow if rules.is_empty() => "allow (an empty text)".to_owned(),
         Decision::Allow => format!("allow by \"{rules}\""),
+        Decision::Observe { would, .. } => {
+            format!("observe by \"{rules}\" (else: {})", describe_decision(would, &[]))
+        }
         Decision::Hold(terms) => format!("hold for {} by \"{rules}\"", terms.groups.join(" and ")),
         Decision::Deny { reason, .. } => format!("deny by \"{rules}\": {reason}"),
     }

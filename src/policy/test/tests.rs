@@ -33,6 +33,9 @@ fn judge(sql: &str) -> Judged {
         tables: Vec::new(),
         functions: Vec::new(),
         unfiltered: false,
+        columns: Vec::new(),
+        unlimited: false,
+        shape: None,
         signals: Vec::new(),
     };
     let statements = sql.split(';').filter(|statement| !statement.trim().is_empty());

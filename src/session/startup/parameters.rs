@@ -73,7 +73,7 @@ pub(super) fn judge(startup: &Startup, policy: &Policy, subject: &Subject<'_>) -
                 continue;
             }
             match policy.decide_facts(subject, &facts) {
-                Decision::Allow => {}
+                Decision::Allow | Decision::Observe { .. } => {}
                 Decision::Hold(terms) => return Err(setting.held(&terms)),
                 Decision::Deny { rule, reason } => return Err(setting.denied(&rule, &reason)),
             }
@@ -239,11 +239,7 @@ mod tests {
 
     fn judged(policy: &str, parameters: &[(&str, &str)]) -> Result<(), Report> {
         let policy = Policy::parse(policy).unwrap();
-        let subject = Subject {
-            database: "shop",
-            user: "alice",
-            groups: &[],
-        };
+        let subject = Subject::new("shop", "alice", &[]);
         judge(&startup(parameters), &policy, &subject)
     }
 
