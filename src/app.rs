@@ -194,6 +194,7 @@ async fn run(
         &parts,
         Arc::clone(&sessions),
         public_url,
+        control.handle(),
     ));
     let threads = config.proxy.workers.count().get();
     let doorman = tokio::spawn(expel_disabled(

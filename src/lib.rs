@@ -3,13 +3,14 @@
 //! The modules follow the way of a statement; `docs/ARCHITECTURE.md` walks through them.
 //! Imports point one way: `model` imports nothing of ours, `wire` nothing of ours;
 //! `sql`, `policy`, `store` import `model`; `approval` adds `policy` and `store`;
-//! `upstream` adds `wire`; `session` all of these; `console` never sees `session` or `wire`;
+//! `upstream` adds `wire`; `catalogue` has `sql` and `upstream`; `session` all of these; `console` never sees `session` or `wire`;
 //! `app` and `cli` put everything together. `tests/it/architecture.rs` holds this.
 
 #![forbid(unsafe_code)]
 
 pub mod app;
 pub mod approval;
+pub mod catalogue;
 pub mod cli;
 pub mod config;
 pub mod console;

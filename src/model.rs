@@ -16,7 +16,9 @@ pub mod request;
 pub use clock::{Clock, SystemClock};
 pub use decision::{Decision, HoldTerms};
 pub use effect::Effect;
-pub use facts::{ColumnWrite, Facts, Judged, NameOp, NoShape, PreparedSql, Shape, Statement, TableAccess};
+pub use facts::{
+    ColumnWrite, Facts, Judged, NameOp, NoShape, PreparedSql, Sets, Shape, Statement, TableAccess,
+};
 pub use id::RequestId;
 pub use principal::Principal;
 pub use quorum::Quorum;

@@ -154,6 +154,15 @@ impl Policy {
         }
     }
 
+    /// Whether what could not be judged passes for this subject: then nothing is held for that alone.
+    #[must_use]
+    pub fn passes_unknown(&self, subject: &Subject<'_>) -> bool {
+        matches!(
+            self.decide_facts(subject, &Facts::unknown("")),
+            Decision::Allow | Decision::Observe { .. }
+        )
+    }
+
     /// The rule that decides on a statement; `None` where no rule matches.
     #[must_use]
     pub fn deciding_rule(&self, subject: &Subject<'_>, facts: &Facts) -> Option<&Rule> {
@@ -255,6 +264,8 @@ mod tests {
             columns: Vec::new(),
             unlimited: false,
             shape: None,
+            unresolved: false,
+            sets: crate::model::Sets::default(),
             signals: Vec::new(),
         }
     }

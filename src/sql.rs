@@ -27,6 +27,7 @@
 mod aliases;
 mod cache;
 mod calls;
+mod catalogue;
 mod columns;
 mod definitions;
 mod findings;
@@ -38,19 +39,25 @@ mod mask;
 mod names;
 mod nodes;
 mod objects;
+mod operators;
+mod outline;
 mod pool;
 mod readings;
+mod references;
 mod screen;
 mod second;
 mod set;
 pub mod settings;
+mod shape;
 mod statement;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod walk;
 mod weight;
+mod writes;
 
+pub use catalogue::{Callee, Catalogue, Definitions, Function, Node, Object, Operator, Sight, Text, Use};
 pub use judge::{Judge, JudgeLimits};
 pub use set::judge_startup_setting;
 

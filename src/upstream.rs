@@ -9,10 +9,12 @@ mod cancel;
 mod connect;
 mod demands;
 mod encryption;
+mod rows;
 mod target;
 
 pub use cancel::CancelKey;
 pub use connect::{ConnectError, Connected, Pending, connect, connect_as};
 pub use demands::{ChannelBinding, Demands, Methods};
 pub use encryption::{Encryption, Tls};
+pub use rows::{Row, RowsError, rows};
 pub use target::{Address, Target};

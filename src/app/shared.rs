@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
+use tokio::runtime::Handle;
+
 use super::{Files, Parts, ServeError};
+use crate::catalogue::Upkeep;
 use crate::config::{
     self, Auth, ChannelBinding, Config, DatabaseConfig, Host, RootCert, SslMode, Unmapped, UpstreamTls,
 };
@@ -33,18 +36,32 @@ pub(super) fn shared(
     parts: &Parts,
     sessions: Arc<Sessions>,
     public_url: String,
+    control: &Handle,
 ) -> Shared {
+    let judge = Judge::new(JudgeLimits {
+        max_text: config.judge.max_text,
+        cache_bytes: config.judge.cache,
+        parse_threads: config.judge.threads,
+    });
+    let mut databases = files.databases;
+    for (name, database) in &mut databases {
+        let interval = config.databases.get(name).and_then(|config| config.catalogue);
+        database.catalogue = interval.map(|interval| {
+            Upkeep::new(
+                Arc::clone(&database.own),
+                judge.clone(),
+                control.clone(),
+                interval,
+            )
+        });
+    }
     Shared {
-        judge: Judge::new(JudgeLimits {
-            max_text: config.judge.max_text,
-            cache_bytes: config.judge.cache,
-            parse_threads: config.judge.threads,
-        }),
+        judge,
         policy: RwLock::new(Arc::new(files.policy)),
         broker: parts.broker.clone(),
         directory: Arc::clone(&parts.directory),
         tls: files.tls,
-        databases: files.databases,
+        databases,
         sessions,
         seats: Arc::new(Seats::new(
             config.proxy.max_connections,
@@ -68,12 +85,14 @@ pub(super) fn shared(
 fn database(config: &DatabaseConfig) -> Result<Database, ClientTlsError> {
     let own = Arc::new(target(config)?);
     let login = match config.auth {
-        Auth::Passthrough => Login::Passthrough(own),
+        Auth::Passthrough => Login::Passthrough(Arc::clone(&own)),
         Auth::Proxy => Login::Proxy(roles(config, &own)),
     };
     Ok(Database {
         login,
         access: config.access.iter().map(member).collect(),
+        catalogue: None,
+        own,
     })
 }
 

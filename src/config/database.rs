@@ -34,6 +34,9 @@ pub struct DatabaseConfig {
     pub roles: Vec<RoleConfig>,
     /// What becomes of users for whom no entry is.
     pub unmapped: Unmapped,
+    /// How old what is known of the server's catalogue may get; at least 1 s. `None`: it is not asked, which is
+    /// always so with `Auth::Passthrough`, where there is no role to ask as.
+    pub catalogue: Option<Duration>,
 }
 
 /// `[databases.NAME]` as written.
@@ -53,6 +56,9 @@ pub(super) struct RawDatabase {
     pub(super) roles: Vec<RawRole>,
     #[serde(deserialize_with = "value::word")]
     pub(super) unmapped: Unmapped,
+    catalogue: Option<bool>,
+    #[serde(deserialize_with = "value::duration")]
+    catalogue_refresh: Duration,
     sslmode: Option<String>,
     sslrootcert: Option<String>,
     sslcert: Option<String>,
@@ -78,6 +84,8 @@ impl Default for RawDatabase {
             access: vec![Member::Everybody],
             roles: Vec::new(),
             unmapped: Unmapped::Upstream,
+            catalogue: None,
+            catalogue_refresh: Duration::from_mins(1),
             sslmode: None,
             sslrootcert: None,
             sslcert: None,
@@ -112,6 +120,11 @@ impl RawDatabase {
             "access",
             !self.access.is_empty(),
             "is empty: nobody could connect; write [\"*\"] for everybody",
+        );
+        section.require(
+            "catalogue_refresh",
+            self.catalogue_refresh >= Duration::from_secs(1),
+            "must be at least 1s",
         );
         let Some(url) = &self.upstream else {
             section.fail("upstream", missing_upstream(name, names));
@@ -153,6 +166,7 @@ impl RawDatabase {
             );
         }
         upstream.password = given.or(upstream.password);
+        let catalogue = self.catalogue.unwrap_or(self.auth == Auth::Proxy);
         let roles = self.roles.into_iter().enumerate();
         Some(DatabaseConfig {
             upstream,
@@ -164,6 +178,7 @@ impl RawDatabase {
                 .map(|(index, role)| role.resolve(name, index, folder, problems))
                 .collect(),
             unmapped: self.unmapped,
+            catalogue: catalogue.then_some(self.catalogue_refresh),
         })
     }
 
@@ -174,6 +189,7 @@ impl RawDatabase {
             ("password_file", self.password_file.is_some()),
             ("roles", !self.roles.is_empty()),
             ("unmapped", self.unmapped != Unmapped::Upstream),
+            ("catalogue", self.catalogue == Some(true)),
         ] {
             section.require(
                 key,

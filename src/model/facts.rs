@@ -104,6 +104,23 @@ impl<'de> Deserialize<'de> for Shape {
     }
 }
 
+/// Settings that a statement may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sets {
+    /// Where names without a schema are looked for: `search_path`, or the role that it depends on.
+    pub search_path: bool,
+    /// Whether transactions are read-only: `SET TRANSACTION`, `BEGIN READ WRITE`, `transaction_read_only`, …
+    pub read_only: bool,
+}
+
+impl Sets {
+    /// Takes over what `other` sets.
+    pub const fn absorb(&mut self, other: Self) {
+        self.search_path |= other.search_path;
+        self.read_only |= other.read_only;
+    }
+}
+
 /// The facts of one statement. Holds no constants of the text, so that texts which differ
 /// only in integer literals can share it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +147,12 @@ pub struct Facts {
     /// The shape, of queries and DML alone.
     #[serde(default)]
     pub shape: Option<Shape>,
+    /// Whether it names what the catalogue at hand does not know: it may be older than what is named.
+    #[serde(skip)]
+    pub unresolved: bool,
+    /// What it may do to settings that judging, or the read shield, rests on.
+    #[serde(skip)]
+    pub sets: Sets,
     /// Why the effect is what it is, where that is not plain from the command; for the
     /// approver's eyes. Sentences without a full stop.
     pub signals: Vec<String>,
@@ -148,6 +171,8 @@ impl Facts {
             columns: Vec::new(),
             unlimited: false,
             shape: None,
+            unresolved: false,
+            sets: Sets::default(),
             signals: vec![why.into()],
         }
     }
@@ -162,6 +187,8 @@ impl Facts {
         extend_unique(&mut self.columns, &other.columns);
         self.unfiltered |= other.unfiltered;
         self.unlimited |= other.unlimited;
+        self.unresolved |= other.unresolved;
+        self.sets.absorb(other.sets);
         if self.shape != other.shape {
             self.shape = None;
         }
@@ -186,6 +213,8 @@ pub struct PreparedSql {
     pub text: String,
     /// The facts of the statement inside.
     pub facts: Facts,
+    /// The number of what the catalogue was, as far as it was asked; 0 where it was not.
+    pub sight: u64,
 }
 
 /// What a statement does to the session's names of prepared statements and portals.
@@ -302,6 +331,8 @@ impl Judged {
                 columns: Vec::new(),
                 unlimited: false,
                 shape: None,
+                unresolved: false,
+                sets: Sets::default(),
                 signals: Vec::new(),
             };
         };

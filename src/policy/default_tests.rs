@@ -23,6 +23,8 @@ fn facts(effect: Effect, commands: &[&str], functions: &[&str], unfiltered: bool
         columns: Vec::new(),
         unlimited: false,
         shape: None,
+        unresolved: false,
+        sets: crate::model::Sets::default(),
         signals: Vec::new(),
     }
 }

@@ -43,6 +43,8 @@ fn facts(says: &Says) -> Facts {
         columns: Vec::new(),
         unlimited: false,
         shape: None,
+        unresolved: false,
+        sets: crate::model::Sets::default(),
         signals: Vec::new(),
     }
 }

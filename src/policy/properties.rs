@@ -121,6 +121,8 @@ prop_compose! {
             columns: Vec::new(),
             unlimited: false,
             shape: None,
+            unresolved: false,
+            sets: crate::model::Sets::default(),
             signals: Vec::new(),
         }
     }

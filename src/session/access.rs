@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::catalogue::Upkeep;
 use crate::model::Principal;
 use crate::upstream::Target;
 use crate::wire::{Report, sqlstate};
@@ -16,6 +17,22 @@ pub struct Database {
     pub login: Login,
     /// Who may open a session, of those who can log in.
     pub access: Vec<Member>,
+    /// What its names stand for; `None` where its catalogue is not asked.
+    pub catalogue: Option<Arc<Upkeep>>,
+    /// Where it is, as holdpoint's own role, as which its catalogue is asked.
+    pub own: Arc<Target>,
+}
+
+impl Database {
+    /// Whether a user acts there as holdpoint's own role.
+    pub(super) fn acts_by_default(&self, name: &str, principal: &Principal) -> bool {
+        match &self.login {
+            Login::Proxy(roles) => {
+                target_of(roles, name, principal).is_ok_and(|target| target.user == self.own.user)
+            }
+            Login::Passthrough(_) => false,
+        }
+    }
 }
 
 /// How clients prove who they are.
@@ -189,6 +206,8 @@ mod tests {
         let database = |access| Database {
             login: Login::Proxy(roles(None)),
             access,
+            catalogue: None,
+            own: target("own"),
         };
         let (alice, bob) = (principal("alice", &["developers"]), principal("bob", &["dba"]));
         assert!(database(vec![Member::Everybody]).admit("shop", &alice).is_ok());
@@ -203,10 +222,14 @@ mod tests {
         let through = || Database {
             login: Login::Passthrough(target("")),
             access: Vec::new(),
+            catalogue: None,
+            own: target("own"),
         };
         let proxied = Database {
             login: Login::Proxy(roles(None)),
             access: Vec::new(),
+            catalogue: None,
+            own: target("own"),
         };
         let mut databases = BTreeMap::from([("a".to_owned(), through()), ("b".to_owned(), through())]);
         assert!(matches!(

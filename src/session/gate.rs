@@ -7,6 +7,7 @@
 
 mod bind;
 mod call;
+mod judging;
 mod refusals;
 mod resolve;
 
@@ -26,6 +27,7 @@ use crate::wire::backend::TransactionStatus;
 use crate::wire::{Malformed, Report, frontend, sqlstate};
 pub(super) use bind::Large;
 use refusals::{bind_again, changed, fetch_instead, missing, not_ascii};
+pub(super) use resolve::is_unresolved;
 use resolve::{
     Doubt, Resolved, UNSEEN, changes_names, executes, fetches, is_ambiguous, judged_alone, may_copy, resolve,
     with_prepared,
@@ -87,10 +89,21 @@ pub(super) struct Approved {
     pub(super) pass: Pass,
 }
 
-/// A text that is judged on a thread of its own.
+/// A text whose judgement takes a thread of its own, or waits for the server's catalogue.
 #[derive(Debug)]
 pub(super) struct Judgement {
     pub(super) text: Bytes,
+    /// The prepared statement that it is the text of; `None`: the frame at hand has it.
+    pub(super) name: Option<Box<[u8]>>,
+}
+
+impl Judgement {
+    fn of(text: &[u8]) -> Self {
+        Self {
+            text: Bytes::copy_from_slice(text),
+            name: None,
+        }
+    }
 }
 
 /// A text with an SQL `EXECUTE` that was bound to the unnamed portal.
@@ -113,7 +126,14 @@ enum Ruled {
 impl Gated {
     /// Whether the text could not even be parsed: the server may refuse it by itself.
     pub(super) fn may_be_probed(&self) -> bool {
-        self.tag == b'Q' && !self.probed && self.pass.judged.is_unparsed()
+        let judged = &self.pass.judged;
+        let is_misnamed = judged.statements.len() == 1 && self.is_misnamed();
+        self.tag == b'Q' && !self.probed && (judged.is_unparsed() || is_misnamed)
+    }
+
+    /// Whether it names what the catalogue does not know.
+    pub(super) fn is_misnamed(&self) -> bool {
+        is_unresolved(&self.pass.judged)
     }
 }
 
@@ -125,10 +145,12 @@ impl Session {
             return Ok(Step::Approved(Box::new(approved)));
         }
         let Some(judged) = self.judge_now(text) else {
-            return Ok(Step::Stop(Stop::Judge(Judgement {
-                text: Bytes::copy_from_slice(text),
-            })));
+            return Ok(Step::Stop(Stop::Judge(Judgement::of(text))));
         };
+        if let Some(judgement) = self.rejudge_executed(&judged) {
+            self.intake.judged = Some(judged);
+            return Ok(Step::Stop(Stop::Judge(judgement)));
+        }
         Ok(match self.rule(&judged) {
             Ruled::Passes(proof, resolved) => {
                 self.note_query(
@@ -165,9 +187,7 @@ impl Session {
     pub(super) fn step_parse(&mut self, body: &[u8]) -> Result<Step, Misstep> {
         let parse = frontend::Parse::read(body)?;
         let Some(judged) = self.judge_now(parse.text) else {
-            return Ok(Step::Stop(Stop::Judge(Judgement {
-                text: Bytes::copy_from_slice(parse.text),
-            })));
+            return Ok(Step::Stop(Stop::Judge(Judgement::of(parse.text))));
         };
         let name = self.name_of(parse.name)?;
         let kept = self.names.kept.load(Ordering::Relaxed);
@@ -183,7 +203,9 @@ impl Session {
         let plain = judged.effect() <= Effect::Read
             && !changes_names(&judged)
             && matches!(self.decide(&judged), Decision::Allow);
-        let source = (!plain).then(|| {
+        // A text is judged again once definitions have changed: then it must be at hand.
+        let sight = self.outlook.number();
+        let source = (!plain || sight != 0).then(|| {
             Source::new(
                 Bytes::copy_from_slice(parse.text),
                 parse.types().collect(),
@@ -191,7 +213,11 @@ impl Session {
             )
         });
         self.intake.has_doubt |= !plain;
-        let prepared = Prepared::Protocol { judged, source };
+        let prepared = Prepared::Protocol {
+            judged,
+            source,
+            sight,
+        };
         self.names.announce(name, self.intake.segment, prepared.clone());
         let name = (!name.is_empty()).then(|| name.into());
         self.inflight.push(Expect::Parse { name, prepared })?;
@@ -247,13 +273,17 @@ impl Session {
             .start(running, pass.portal.as_deref(), self.intake.segment);
         match tag {
             b'Q' => self.note_query(pass, Some(run)),
-            b'F' => self.note_call(Some(run)),
+            b'F' => {
+                self.outlook.note(&pass.judged);
+                self.note_call(Some(run))
+            }
             _ => self.note_bind(pass, true),
         }
     }
 
     fn note_query(&mut self, pass: Pass, run: Option<RunId>) -> Result<(), Desync> {
         self.note_cursors(&pass);
+        self.outlook.note(&pass.judged);
         self.intake.may_copy |= may_copy(&pass.judged);
         let names = pass
             .judged
@@ -311,13 +341,6 @@ impl Session {
             &self.who.principal.name,
             &self.who.principal.groups,
         )
-    }
-
-    fn judge_now(&mut self, text: &[u8]) -> Option<Arc<Judged>> {
-        self.intake
-            .judged
-            .take()
-            .or_else(|| self.shared.judge.judge_inline(text, self.meaning))
     }
 
     fn rule(&self, judged: &Arc<Judged>) -> Ruled {

@@ -12,6 +12,7 @@ use super::Fault;
 use super::gate::{Approved, Gated, Judgement, Ruling};
 use super::inflight::Expect;
 use super::intake::Stop;
+use super::judging::Judging;
 use super::notices::{self, Held};
 use super::relay::{Event, Session};
 use crate::approval::{Started, Ticket};
@@ -296,11 +297,19 @@ impl Session {
     /// Has a long text judged on a thread of its own, the relay going on meanwhile.
     pub(super) async fn judge(&mut self, judgement: Judgement) -> Result<(), Fault> {
         self.intake.stop = Some(Stop::Deciding);
-        let judge = self.shared.judge.clone();
         let meaning = self.meaning;
-        let judged = judge.judge(judgement.text, meaning);
+        let judging = Judging {
+            judge: self.shared.judge.clone(),
+            text: judgement.text,
+            meaning,
+            upkeep: self.outlook.upkeep(),
+            is_stale: self.outlook.is_stale(),
+            has_default_path: self.outlook.has_default_path(),
+            sight: self.outlook.sight().cloned(),
+        };
+        let judged = judging.judge();
         tokio::pin!(judged);
-        let judged = loop {
+        let (judged, snapshot) = loop {
             tokio::select! {
                 judged = &mut judged => break judged,
                 moved = poll_fn(|cx| self.poll_relay(cx)) => match moved? {
@@ -314,9 +323,16 @@ impl Session {
             }
         };
         self.intake.stop = None;
+        if let Some(snapshot) = snapshot {
+            self.outlook.take(&snapshot);
+        }
         // The meaning of texts may have changed while this one was judged.
-        if self.meaning == meaning {
-            self.intake.judged = Some(judged);
+        if self.meaning != meaning {
+            return Ok(());
+        }
+        match judgement.name {
+            Some(name) => self.names.rejudge(&name, &judged, self.outlook.number()),
+            None => self.intake.judged = Some(judged),
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-use crate::model::{Judged, NameOp, PreparedSql};
+use crate::model::{Facts, Judged, NameOp, PreparedSql};
 
 /// A prepared statement as judged.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub(super) enum Prepared {
         /// The text and the types given for its parameters; `None` where policy let it pass when it
         /// was parsed, and its text was not worth keeping.
         source: Option<Source>,
+        /// The number of the sight that it was judged by (`sql::Sight`).
+        sight: u64,
     },
     /// By SQL `PREPARE`.
     Sql(Arc<PreparedSql>),
@@ -73,6 +75,51 @@ impl Prepared {
             (Self::Protocol { judged: a, .. }, Self::Protocol { judged: b, .. }) => Arc::ptr_eq(a, b),
             (Self::Sql(a), Self::Sql(b)) => Arc::ptr_eq(a, b),
             _ => false,
+        }
+    }
+}
+
+impl Prepared {
+    /// The number of the sight that it was judged by.
+    pub(super) fn sight(&self) -> u64 {
+        match self {
+            Self::Protocol { sight, .. } => *sight,
+            Self::Sql(prepared) => prepared.sight,
+        }
+    }
+
+    /// Its text, where it was kept.
+    pub(super) fn text(&self) -> Option<Bytes> {
+        match self {
+            Self::Protocol { source, .. } => source.as_ref().map(|source| source.text.clone()),
+            Self::Sql(prepared) => Some(Bytes::copy_from_slice(prepared.text.as_bytes())),
+        }
+    }
+
+    /// The same, judged anew as `judged`, which is the judgement of its text.
+    pub(super) fn rejudged(&self, judged: Arc<Judged>, number: u64) -> Self {
+        match self {
+            Self::Protocol { source, .. } => Self::Protocol {
+                judged,
+                source: source.clone(),
+                sight: number,
+            },
+            Self::Sql(old) => {
+                let again = judged
+                    .statements
+                    .iter()
+                    .find_map(|statement| match &statement.name_op {
+                        Some(NameOp::Prepare { prepared, .. }) => Some(Arc::clone(prepared)),
+                        _ => None,
+                    });
+                Self::Sql(again.unwrap_or_else(|| {
+                    Arc::new(PreparedSql {
+                        facts: Facts::unknown("it could not be judged again"),
+                        sight: number,
+                        ..PreparedSql::clone(old)
+                    })
+                }))
+            }
         }
     }
 }
@@ -160,6 +207,14 @@ impl Names {
                 ..
             }) => Lookup::Known(prepared),
             Some(_) | None => Lookup::Missing,
+        }
+    }
+
+    /// What a name stands for was judged anew.
+    pub(super) fn rejudge(&mut self, name: &[u8], judged: &Arc<Judged>, number: u64) {
+        let slot = self.slot(name);
+        if let Some(committed) = &mut slot.committed {
+            *committed = committed.rejudged(Arc::clone(judged), number);
         }
     }
 

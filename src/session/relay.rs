@@ -20,6 +20,7 @@ use super::intake::{INFLIGHT_LIMIT, Intake, Pause, Stop};
 use super::leg::{Leg, Scratch};
 use super::names::Names;
 use super::outflow::Outflow;
+use super::outlook::Outlook;
 use super::runs::Runs;
 use super::{Fault, Limits, Shared, Who};
 use crate::model::Judged;
@@ -59,6 +60,8 @@ pub(super) struct Session {
     pub(super) status: TransactionStatus,
     /// The settings that change what a text means, as the server reports them.
     pub(super) meaning: Meaning,
+    /// What names stand for.
+    pub(super) outlook: Outlook,
     /// Since when `status` says that a transaction block is open.
     pub(super) transaction_since: Option<Timestamp>,
     /// The FATAL error that the server has sent: its end is explained.
@@ -271,6 +274,7 @@ impl Session {
         }
         self.intake.may_copy = false;
         if self.status == TransactionStatus::Idle && self.intake.clearance.is_empty() {
+            self.outlook.transaction_ended();
             // Nothing of what is noted here outlives its transaction.
             self.portal_executes.clear();
             self.unnamed = super::gate::BoundInTransaction::default();

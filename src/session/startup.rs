@@ -11,6 +11,7 @@ use super::access::{self, Login, Roles};
 use super::encryption::Encryption;
 use super::handle::Entered;
 use super::leg::Leg;
+use super::outlook::Outlook;
 use super::relay::Session;
 use super::seats::{NoSeat, Seat};
 use super::{Fault, Shared, Who, login};
@@ -38,6 +39,7 @@ pub(super) enum Opened {
 pub(super) struct LoggedIn {
     who: Who,
     policy: Arc<Policy>,
+    outlook: Outlook,
     connected: Connected,
     held: Held,
 }
@@ -92,7 +94,18 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         Login::Proxy(roles) => asked.come_in(shared, client, roles).await?,
         Login::Passthrough(target) => asked.pass_through(shared, client, target).await?,
     };
-    if parameters::changes_search_path(&startup) {
+    let moves_path = parameters::changes_search_path(&startup);
+    let policy = &asked.policy;
+    let subject = Subject::new(asked.database, &principal.name, &principal.groups);
+    let catalogue = database
+        .catalogue
+        .clone()
+        .filter(|_| !policy.passes_unknown(&subject));
+    let outlook = Outlook::new(
+        catalogue,
+        !moves_path && database.acts_by_default(asked.database, &principal),
+    );
+    if moves_path {
         tracing::info!(client.addr = %peer, user.name = %principal.name, database.name = %asked.database,
             "a session begins with a search_path of its own");
     }
@@ -112,6 +125,7 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
     Ok(Opened::Session(Box::new(LoggedIn {
         who,
         policy: asked.policy,
+        outlook,
         connected,
         held: Held { entered, _seat: seat },
     })))
@@ -244,6 +258,7 @@ impl LoggedIn {
         let Self {
             who,
             policy,
+            outlook,
             connected,
             held,
         } = self;
@@ -273,6 +288,7 @@ impl LoggedIn {
             runs: super::runs::Runs::default(),
             status: TransactionStatus::Idle,
             meaning: meaning_of(&connected.parameters),
+            outlook,
             transaction_since: None,
             goodbye: None,
             busy: false,

@@ -29,6 +29,8 @@ pub(super) struct Key<'a> {
 pub(super) struct Variant {
     /// See [`super::Meaning`].
     pub(super) standard_conforming_strings: bool,
+    /// See [`super::Sight::number`]; 0 where there is none.
+    pub(super) sight: u64,
     /// Whether the text is a masked form.
     pub(super) masked: bool,
 }
@@ -140,6 +142,7 @@ mod tests {
 
     const EXACT: Variant = Variant {
         standard_conforming_strings: true,
+        sight: 0,
         masked: false,
     };
 
@@ -184,6 +187,7 @@ mod tests {
                 standard_conforming_strings: false,
                 ..EXACT
             },
+            Variant { sight: 7, ..EXACT },
         ] {
             assert_eq!(
                 cache.find(Key {

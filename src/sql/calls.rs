@@ -1,13 +1,10 @@
 //! Calls, types and sampling methods: what a name in a query makes the server run.
 //!
-//! A cast to a type that is not PostgreSQL's own stays a read, with a signal. It can run code (a
-//! domain's CHECK, a cast's function), as reading from a view can, and a parser sees neither.
-//! Such code comes into being only through a definition, which is never a read; and drivers
-//! cast to enums in the most ordinary queries. A call by name is refused because functions that
-//! write are ordinary, too.
+//! What is PostgreSQL's own is judged here, by lists; the rest is noted as a [`Reference`].
 
 use super::findings::Findings;
 use super::names::{self, Function};
+use super::references::{Kind, Reference};
 use super::set;
 use super::tree::Tree;
 use crate::model::Effect;
@@ -24,7 +21,8 @@ pub(super) fn judge(call: &Tree, findings: &mut Findings) {
     }
     findings.function(&name);
     match what {
-        Function::Reading => {}
+        Function::Reading if name.len() > 1 => {}
+        Function::Reading => findings.refers(reference(call, &name, true)),
         Function::Acting(acting) => {
             findings.calls(
                 acting.effect,
@@ -32,21 +30,21 @@ pub(super) fn judge(call: &Tree, findings: &mut Findings) {
             );
         }
         Function::SetConfig => set::judge_set_config(call, findings),
-        Function::Foreign => {
-            let why = format!("the function {} is not known to only read", name.join("."));
-            findings.calls(Effect::Unknown, why);
-        }
+        Function::Foreign => findings.refers(reference(call, &name, false)),
     }
+}
+
+fn reference(call: &Tree, name: &[&str], is_own: bool) -> Reference {
+    let countable = !call.is("func_variadic") && !call.is("agg_within_group");
+    let arguments = countable.then(|| call.list("args").len());
+    Reference::new(Kind::Function(arguments), name, is_own)
 }
 
 /// A type, in a cast or a column definition.
 pub(super) fn judge_type(r#type: &Tree, findings: &mut Findings) {
     let name = r#type.names("names");
     if !name.is_empty() && !names::is_own_type(&name) {
-        findings.signal(format!(
-            "the type {} is not PostgreSQL's own: casts to it may run code",
-            name.join(".")
-        ));
+        findings.refers(Reference::new(Kind::Type, &name, false));
     }
 }
 

@@ -9,6 +9,7 @@
 use super::aliases::Aliases;
 use super::findings::Findings;
 use super::names;
+use super::references::{Kind, Reference};
 use super::tree::{Tree, Value};
 use crate::model::Effect;
 
@@ -18,7 +19,13 @@ const EXPANDARRAY: [&str; 2] = ["x", "n"];
 
 /// `q.name`: not a call unless `q` stands for a value.
 pub(super) fn judge_reference(reference: &Tree, aliases: &Aliases<'_>, findings: &mut Findings) {
-    let [qualifier, name] = reference.list("fields") else {
+    let fields = reference.list("fields");
+    if let [_, .., name] = fields
+        && let Some(name) = name.name()
+    {
+        findings.refers(Reference::new(Kind::Attribute, &[name], false));
+    }
+    let [qualifier, name] = fields else {
         return;
     };
     if let (Some(qualifier), Some(name)) = (qualifier.name(), name.name())
@@ -38,6 +45,9 @@ pub(super) fn judge_indirection(indirection: &Tree, findings: &mut Findings) {
         .first()
         .and_then(Value::name)
         .is_some();
+    for name in names.clone() {
+        findings.refers(Reference::new(Kind::Attribute, &[name], false));
+    }
     for name in names.skip(if first_is_name { known } else { 0 }) {
         if !EXPANDARRAY.contains(&name) {
             may_call(name, findings);

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{ColumnWrite, Effect, Facts, Shape, TableAccess};
+use super::references::{Eyes, Reference};
+use super::settings;
+use crate::model::{ColumnWrite, Effect, Facts, Sets, Shape, TableAccess};
 
 /// More signals than a person would read are only counted.
 const MAX_SIGNALS: usize = 20;
@@ -31,6 +33,9 @@ pub(super) struct Findings {
     columns: BTreeSet<ColumnWrite>,
     unlimited: bool,
     shape: Option<Shape>,
+    references: BTreeSet<Reference>,
+    unresolved: bool,
+    sets: Sets,
     signals: Vec<String>,
     signals_left_out: usize,
 }
@@ -48,6 +53,9 @@ impl Findings {
             columns: BTreeSet::new(),
             unlimited: false,
             shape: None,
+            references: BTreeSet::new(),
+            unresolved: false,
+            sets: Sets::default(),
             signals: Vec::new(),
             signals_left_out: 0,
         }
@@ -74,6 +82,31 @@ impl Findings {
             self.effect = self.effect.max(effect);
             self.signal(why);
         }
+    }
+
+    /// It refers to something in the database, and runs or plans it.
+    pub(super) fn refers(&mut self, reference: Reference) {
+        if self.runs != Runs::Stored {
+            self.references.insert(reference);
+        }
+    }
+
+    /// What a reference turned out to do.
+    pub(super) fn resolved(&mut self, effect: Effect, why: String) {
+        self.effect = self.effect.max(effect);
+        self.signal(why);
+    }
+
+    /// It may change this setting (`*`: any), if it runs.
+    pub(super) fn sets(&mut self, setting: &str) {
+        if self.runs == Runs::Now {
+            self.sets.absorb(settings::sets_of(setting));
+        }
+    }
+
+    /// A reference is to something that the catalogue does not know.
+    pub(super) fn unresolved(&mut self) {
+        self.unresolved = true;
     }
 
     /// The statement as a whole has this effect, whatever of it runs now.
@@ -145,13 +178,16 @@ impl Findings {
         }
     }
 
-    /// The facts.
-    pub(super) fn into_facts(mut self) -> Facts {
+    /// The facts, what is referred to looked up.
+    pub(super) fn into_facts(mut self, eyes: Eyes<'_>) -> Facts {
+        for reference in std::mem::take(&mut self.references) {
+            reference.resolve(eyes, &mut self);
+        }
         if self.signals_left_out > 0 {
             self.signals
                 .push(format!("and {} more findings like these", self.signals_left_out));
         }
-        Facts {
+        let mut facts = Facts {
             effect: self.effect,
             commands: self.commands,
             tables: self
@@ -168,7 +204,13 @@ impl Findings {
             columns: self.columns.into_iter().collect(),
             unlimited: self.unlimited,
             shape: self.shape,
+            unresolved: self.unresolved,
+            sets: self.sets,
             signals: self.signals,
+        };
+        if let Eyes::Open(sight) = eyes {
+            sight.name_schemas(&mut facts);
         }
+        facts
     }
 }

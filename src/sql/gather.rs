@@ -7,8 +7,9 @@
 
 use super::aliases::Aliases;
 use super::findings::Findings;
+use super::references::{Kind, Reference};
 use super::tree::{Tree, Value};
-use super::{calls, columns, names, nodes};
+use super::{calls, columns, nodes, operators, writes};
 use crate::model::Effect;
 
 /// What a statement that is no query does with the tables that it names.
@@ -94,6 +95,7 @@ impl<'t> Gatherer<'t> {
             "AExpr" => self.operator(node, "name"),
             "SubLink" => self.operator(node, "oper_name"),
             "SortBy" => self.operator(node, "use_op"),
+            "CaseExpr" | "JoinExpr" => self.operator(node, ""),
             "TypeName" => {
                 if self.mode.strict {
                     calls::judge_type(node, &mut self.findings);
@@ -166,6 +168,7 @@ impl<'t> Gatherer<'t> {
         if matches!(command, "UPDATE" | "DELETE") && node.node("where_clause").is_none() {
             self.findings.unfiltered();
         }
+        writes::note(node, &mut self.findings);
         self.in_mode(QUERY, |this| {
             this.with_names(node, |this, (field, value)| {
                 let target = value.as_node().filter(|_| field == "relation");
@@ -227,6 +230,10 @@ impl<'t> Gatherer<'t> {
     fn named_table(&mut self, table: &'t Tree, written: bool) {
         let (schema, name) = (table.text("schemaname"), table.text("relname"));
         self.findings.table(schema, name, written);
+        if self.mode.strict && !self.mode.defining && !written {
+            self.findings
+                .refers(Reference::new(Kind::Relation, &[schema, name], false));
+        }
         let of_the_system = match schema {
             "" => name.starts_with("pg_"),
             "pg_catalog" | "pg_toast" | "information_schema" => true,
@@ -259,13 +266,7 @@ impl<'t> Gatherer<'t> {
 
     fn operator(&mut self, node: &'t Tree, field: &str) {
         let name = node.names(field);
-        if !name.is_empty() && !names::is_own_operator(&name) {
-            let written = name.join(".");
-            self.findings.calls(
-                Effect::Unknown,
-                format!("the operator {written} is not known to only read"),
-            );
-        }
+        operators::judge(node, &name, &mut self.findings);
         self.children(node);
     }
 

@@ -9,19 +9,19 @@ use pg_query::ParserOptions;
 
 use super::Meaning;
 use super::readings;
+use super::references::Eyes;
 use super::screen::screen;
 use super::second;
-use super::statement;
-use super::walk::Shape;
+use super::statement::{self, Look};
 use crate::model::{Judged, Statement};
 
 /// Judges a text. Never panics: a panic below is a text that could not be judged.
-pub(super) fn judge_text(text: &[u8], meaning: Meaning, max_text: usize) -> Judged {
+pub(super) fn judge_text(text: &[u8], meaning: Meaning, max_text: usize, eyes: Eyes<'_>) -> Judged {
     if !meaning.encoding_is_safe {
         return Judged::unknown("the session's client_encoding is one in which texts cannot be judged");
     }
     catch_unwind(AssertUnwindSafe(|| match screen(text, max_text) {
-        Ok(text) => judge_screened(text, meaning),
+        Ok(text) => judge_screened(text, meaning, eyes),
         Err(refusal) => Judged::unknown(refusal.to_string()),
     }))
     .unwrap_or_else(|_| {
@@ -33,20 +33,20 @@ pub(super) fn judge_text(text: &[u8], meaning: Meaning, max_text: usize) -> Judg
     })
 }
 
-fn judge_screened(text: &str, meaning: Meaning) -> Judged {
-    let shape = Shape::default();
+fn judge_screened(text: &str, meaning: Meaning, eyes: Eyes<'_>) -> Judged {
+    let look = Look::with(eyes);
     let as_set = Strings::of(meaning.standard_conforming_strings);
-    let mut judged = match parse(text, as_set, &shape) {
+    let mut judged = match parse(text, as_set, &look) {
         Ok(statements) => Judged { statements },
         Err(why) => Judged::unparsed(why),
     };
     // Without a backslash, both ways to read a string give the same. With one, the setting that
     // we know may be older than the one under which the server will read the text.
     if text.contains('\\') || !meaning.standard_conforming_strings {
-        let other = parse(text, as_set.other(), &shape);
+        let other = parse(text, as_set.other(), &look);
         readings::join(&mut judged, other);
     }
-    second::hear(&mut judged, text, shape.deepest());
+    second::hear(&mut judged, text, look.extent.deepest());
     judged
 }
 
@@ -81,13 +81,13 @@ impl Strings {
     }
 }
 
-fn parse(text: &str, strings: Strings, shape: &Shape) -> Result<Vec<Statement>, String> {
+fn parse(text: &str, strings: Strings, look: &Look<'_>) -> Result<Vec<Statement>, String> {
     match pg_query::parse(text, strings.options()) {
         Ok(tree) => Ok(tree
             .protobuf
             .stmts
             .iter()
-            .map(|raw| statement::judge(raw, text, shape))
+            .map(|raw| statement::judge(raw, text, look))
             .collect()),
         Err(error) => Err(explain(&error)),
     }

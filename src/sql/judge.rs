@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::cache::{Cache, Key, MAX_CACHED, Variant};
+use super::catalogue::{Catalogue, Definitions, Sight};
 use super::grammar::judge_text;
 use super::mask::{MAX_MASKED, mask};
 use super::pool::Pool;
+use super::references::Eyes;
 use super::screen::is_heavy;
 use super::{INLINE_MAX, Meaning};
 use crate::model::{Effect, Judged};
@@ -72,23 +74,48 @@ impl Judge {
     /// deeply nested text of 8 KiB overflows a smaller one, which ends the process.
     #[must_use]
     pub fn judge_inline(&self, text: &[u8], meaning: Meaning) -> Option<Arc<Judged>> {
-        self.shared.find(text, meaning).or_else(|| {
+        self.judge_inline_in(text, meaning, None)
+    }
+
+    /// As [`Self::judge_inline`], in a database: what is not PostgreSQL's own is looked up in its catalogue.
+    #[must_use]
+    pub fn judge_inline_in(
+        &self,
+        text: &[u8],
+        meaning: Meaning,
+        sight: Option<&Sight>,
+    ) -> Option<Arc<Judged>> {
+        self.shared.find(text, meaning, sight).or_else(|| {
             let inline = text.len() <= INLINE_MAX || text.len() > self.shared.max_text;
-            inline.then(|| self.shared.judge(text, meaning))
+            inline.then(|| self.shared.judge(text, meaning, sight))
         })
     }
 
     /// The judgement of any text, from the cache or by parsing it on the parse threads; waits
     /// for one of them to be free. Cancel-safe: nothing is lost but the answer.
     pub async fn judge(&self, text: Bytes, meaning: Meaning) -> Arc<Judged> {
-        if let Some(judged) = self.shared.find(&text, meaning) {
+        self.judge_in(text, meaning, None).await
+    }
+
+    /// As [`Self::judge`], in a database. Cancel-safe.
+    pub async fn judge_in(&self, text: Bytes, meaning: Meaning, sight: Option<Arc<Sight>>) -> Arc<Judged> {
+        if let Some(judged) = self.shared.find(&text, meaning, sight.as_deref()) {
             return judged;
         }
         let shared = Arc::clone(&self.shared);
         self.pool
-            .run(move || shared.judge(&text, meaning))
+            .run(move || shared.judge(&text, meaning, sight.as_deref()))
             .await
             .unwrap_or_else(|| Arc::new(Judged::unknown("it could not be judged: no parse thread took it")))
+    }
+}
+
+impl Judge {
+    /// A catalogue of these definitions, made on a parse thread; `None` if there is none, or it panicked.
+    /// Cancel-safe.
+    pub async fn catalogue(&self, definitions: Definitions) -> Option<Arc<Catalogue>> {
+        let made = self.pool.run(move || Arc::new(Catalogue::new(definitions)));
+        made.await
     }
 }
 
@@ -101,43 +128,71 @@ impl std::fmt::Debug for Judge {
 }
 
 impl Shared {
-    fn find(&self, text: &[u8], meaning: Meaning) -> Option<Arc<Judged>> {
+    fn find(&self, text: &[u8], meaning: Meaning, sight: Option<&Sight>) -> Option<Arc<Judged>> {
         if !meaning.encoding_is_safe || text.len() > MAX_CACHED {
             return None;
         }
+        let scene = Scene::of(meaning, sight);
         let mut buffer = [0; MAX_MASKED];
         if let Some(masked) = mask(text, &mut buffer)
-            && let Some(judged) = self.cache.find(key(masked, meaning, true))
+            && let Some(judged) = self.cache.find(key(masked, scene, true))
         {
             return Some(judged);
         }
-        self.cache.find(key(text, meaning, false))
+        self.cache.find(key(text, scene, false))
     }
 
-    fn judge(&self, text: &[u8], meaning: Meaning) -> Arc<Judged> {
+    fn judge(&self, text: &[u8], meaning: Meaning, sight: Option<&Sight>) -> Arc<Judged> {
         let heavy = text.len() <= self.max_text && is_heavy(text);
         let alone = heavy.then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
-        let judged = Arc::new(judge_text(text, meaning, self.max_text));
+        let eyes = sight.map_or(Eyes::Blind, Eyes::Open);
+        let judged = Arc::new(judge_text(text, meaning, self.max_text, eyes));
         drop(alone);
-        if meaning.encoding_is_safe {
+        // What is not known may be known by the next look.
+        if meaning.encoding_is_safe && !is_unresolved(&judged) {
+            let scene = Scene::of(meaning, sight);
             let mut buffer = [0; MAX_MASKED];
             match mask(text, &mut buffer) {
                 Some(masked) if judged.effect() != Effect::Unknown => {
-                    self.cache.keep(key(masked, meaning, true), &judged);
+                    self.cache.keep(key(masked, scene, true), &judged);
                 }
-                _ => self.cache.keep(key(text, meaning, false), &judged),
+                _ => self.cache.keep(key(text, scene, false), &judged),
             }
         }
         judged
     }
 }
 
-const fn key(text: &[u8], meaning: Meaning, masked: bool) -> Key<'_> {
-    let standard_conforming_strings = meaning.standard_conforming_strings;
+fn is_unresolved(judged: &Judged) -> bool {
+    judged
+        .statements
+        .iter()
+        .any(|statement| statement.facts.unresolved)
+}
+
+/// What a text is judged under.
+#[derive(Debug, Clone, Copy)]
+struct Scene {
+    standard_conforming_strings: bool,
+    /// The number of the sight; 0 where there is none.
+    sight: u64,
+}
+
+impl Scene {
+    fn of(meaning: Meaning, sight: Option<&Sight>) -> Self {
+        Self {
+            standard_conforming_strings: meaning.standard_conforming_strings,
+            sight: sight.map_or(0, Sight::number),
+        }
+    }
+}
+
+const fn key(text: &[u8], scene: Scene, masked: bool) -> Key<'_> {
     Key {
         text,
         variant: Variant {
-            standard_conforming_strings,
+            standard_conforming_strings: scene.standard_conforming_strings,
+            sight: scene.sight,
             masked,
         },
     }

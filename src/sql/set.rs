@@ -8,6 +8,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, VariableSetKind, VariableSetStmt, a_const};
 
 use super::findings::{Findings, Runs};
+use super::references::Eyes;
 use super::settings::{effect_of_assignment, effect_of_setting, hides_pg_catalog};
 use super::tree::Tree;
 use crate::model::{Effect, Facts};
@@ -27,7 +28,8 @@ pub(super) fn judge_set(set: &VariableSetStmt) -> Facts {
     match kind {
         // SET TRANSACTION and SET SESSION CHARACTERISTICS: isolation, read only, snapshot.
         // RESET ALL leaves role and session_authorization as they are.
-        VariableSetKind::VarSetMulti | VariableSetKind::VarResetAll => {}
+        VariableSetKind::VarSetMulti => findings.sets("transaction_read_only"),
+        VariableSetKind::VarResetAll => findings.sets("*"),
         // Back to what the session began with, which the startup packet settled.
         VariableSetKind::VarReset | VariableSetKind::VarSetDefault => {
             note(&set.name, effect_of_default(&set.name), &mut findings);
@@ -39,7 +41,7 @@ pub(super) fn judge_set(set: &VariableSetStmt) -> Facts {
             note(&set.name, Effect::Unknown, &mut findings);
         }
     }
-    findings.into_facts()
+    findings.into_facts(Eyes::Blind)
 }
 
 /// A setting of the startup packet: the facts of the `SET` that it stands for.
@@ -47,7 +49,7 @@ pub(super) fn judge_set(set: &VariableSetStmt) -> Facts {
 pub fn judge_startup_setting(name: &str, value: &str) -> Facts {
     let mut findings = Findings::new("SET", Effect::Session, Runs::Now);
     note(name, effect_of_assignment(name, value), &mut findings);
-    findings.into_facts()
+    findings.into_facts(Eyes::Blind)
 }
 
 /// A call of `set_config(name, value, is_local)`.
@@ -58,20 +60,24 @@ pub(super) fn judge_set_config(call: &Tree, findings: &mut Findings) {
         .filter_map(|argument| argument.as_node())
         .collect();
     let [name, value, _] = arguments[..] else {
+        findings.sets("*");
         return findings.calls(
             Effect::Unknown,
             "set_config is called with other than its three arguments",
         );
     };
     if constant(value) == Some(PG_DUMP_S_VALUE) {
+        findings.sets("*");
         return;
     }
     let Some(name) = constant(name) else {
+        findings.sets("*");
         return findings.calls(
             Effect::Unknown,
             "set_config is called with a name that is not a constant",
         );
     };
+    findings.sets(name);
     let effect = match constant(value) {
         Some(value) => effect_of_assignment(name, value),
         // What is only harmless with some values.
@@ -111,6 +117,7 @@ fn effect_of_values(name: &str, values: &[Node]) -> Effect {
 }
 
 fn note(name: &str, effect: Effect, findings: &mut Findings) {
+    findings.sets(name);
     if effect > Effect::Session {
         findings.does_since(effect, signal(name, effect));
     }

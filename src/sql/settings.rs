@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use crate::model::Effect;
+use crate::model::{Effect, Sets};
 
 static SESSION: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     include_str!("lists/settings_session.txt")
@@ -44,6 +44,22 @@ pub fn effect_of_assignment(name: &str, value: &str) -> Effect {
         "client_encoding" if encoding_is_safe(value) => Effect::Session,
         "search_path" if hides_pg_catalog(value.split(',')) => Effect::Unknown,
         name => effect_of_setting(name),
+    }
+}
+
+/// What else a change of this setting (`*`: of any) may change.
+pub(super) fn sets_of(setting: &str) -> Sets {
+    let name = setting.to_ascii_lowercase();
+    Sets {
+        // `$user` in a search path is the role.
+        search_path: matches!(
+            name.as_str(),
+            "*" | "search_path" | "role" | "session_authorization"
+        ),
+        read_only: matches!(
+            name.as_str(),
+            "*" | "transaction_read_only" | "default_transaction_read_only"
+        ),
     }
 }
 

@@ -11,12 +11,30 @@ use super::definitions;
 use super::findings::{Findings, Runs};
 use super::gather::{Gatherer, Tables};
 use super::kinds::kind_of;
+use super::outline;
+use super::references::Eyes;
 use super::set;
-use super::walk::{Shape, tree_of};
+use super::walk::{Extent, tree_of};
 use crate::model::{Effect, Facts, NameOp, PreparedSql, Statement};
 
+/// What judging a text goes by, and what it learns of the text's trees on the way.
+#[derive(Debug)]
+pub(super) struct Look<'a> {
+    pub(super) extent: Extent,
+    pub(super) eyes: Eyes<'a>,
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn with(eyes: Eyes<'a>) -> Self {
+        Self {
+            extent: Extent::default(),
+            eyes,
+        }
+    }
+}
+
 /// What a statement is, does and names. `text` is the text that it was parsed from.
-pub(super) fn judge(raw: &RawStmt, text: &str, shape: &Shape) -> Statement {
+pub(super) fn judge(raw: &RawStmt, text: &str, look: &Look<'_>) -> Statement {
     let Some(node) = raw.stmt.as_ref().and_then(|stmt| stmt.node.as_ref()) else {
         return Statement {
             facts: Facts::unknown("the parser found a statement without content"),
@@ -25,27 +43,29 @@ pub(super) fn judge(raw: &RawStmt, text: &str, shape: &Shape) -> Statement {
         };
     };
     Statement {
-        facts: facts(node, shape),
-        name_op: name_op(node, raw, text, shape),
+        facts: facts(node, look),
+        name_op: name_op(node, raw, text, look),
         transaction_control: matches!(node, NodeEnum::TransactionStmt(_)),
     }
 }
 
-fn facts(node: &NodeEnum, shape: &Shape) -> Facts {
+fn facts(node: &NodeEnum, look: &Look<'_>) -> Facts {
     match node {
-        NodeEnum::ExplainStmt(explain) => explained(explain, shape),
+        NodeEnum::ExplainStmt(explain) => explained(explain, look),
         // What is prepared is judged into the name, see `name_op`.
-        NodeEnum::PrepareStmt(_) => Findings::new("PREPARE", Effect::Session, Runs::Now).into_facts(),
-        NodeEnum::CopyStmt(copy) => copied(copy, shape),
+        NodeEnum::PrepareStmt(_) => {
+            Findings::new("PREPARE", Effect::Session, Runs::Now).into_facts(look.eyes)
+        }
+        NodeEnum::CopyStmt(copy) => copied(copy, look),
         NodeEnum::VariableSetStmt(set) => set::judge_set(set),
         NodeEnum::CreateSchemaStmt(create) => {
-            let mut facts = gathered(node, Runs::Now, shape);
+            let mut facts = gathered(node, Runs::Now, look);
             for element in create
                 .schema_elts
                 .iter()
                 .filter_map(|element| element.node.as_ref())
             {
-                facts.absorb(&self::facts(element, shape));
+                facts.absorb(&self::facts(element, look));
             }
             facts
         }
@@ -55,13 +75,13 @@ fn facts(node: &NodeEnum, shape: &Shape) -> Facts {
         | NodeEnum::CreateTrigStmt(_)
         | NodeEnum::CreateFunctionStmt(_)
         | NodeEnum::CreatePolicyStmt(_)
-        | NodeEnum::AlterPolicyStmt(_) => gathered(node, Runs::Stored, shape),
-        _ => gathered(node, Runs::Now, shape),
+        | NodeEnum::AlterPolicyStmt(_) => gathered(node, Runs::Stored, look),
+        _ => gathered(node, Runs::Now, look),
     }
 }
 
 /// The facts that a walk over the whole statement finds, on top of those of its kind.
-fn gathered(node: &NodeEnum, runs: Runs, shape: &Shape) -> Facts {
+fn gathered(node: &NodeEnum, runs: Runs, look: &Look<'_>) -> Facts {
     let kind = kind_of(node);
     let mut findings = Findings::new(kind.command, kind.effect, runs);
     definitions::judge(node, &mut findings);
@@ -73,23 +93,27 @@ fn gathered(node: &NodeEnum, runs: Runs, shape: &Shape) -> Facts {
         | NodeEnum::ReindexStmt(_) => Tables::Read,
         _ => Tables::Defined,
     };
-    gather(node, tables, findings, shape)
+    gather(node, tables, findings, look)
 }
 
-fn gather(node: &impl Serialize, tables: Tables, findings: Findings, shape: &Shape) -> Facts {
-    match tree_of(node, shape) {
+fn gather(node: &impl Serialize, tables: Tables, findings: Findings, look: &Look<'_>) -> Facts {
+    match tree_of(node, &look.extent) {
         Ok(tree) => {
-            let aliases = if shape.calls_in_from() {
+            let aliases = if look.extent.calls_in_from() {
                 Aliases::of(&tree)
             } else {
                 Aliases::default()
             };
             let mut gatherer = Gatherer::new(findings, aliases, tables);
             gatherer.value(&tree);
-            gatherer.findings.into_facts()
+            let mut findings = gatherer.findings;
+            if let Some(statement) = tree.as_node() {
+                outline::note(statement, &tree, &mut findings);
+            }
+            findings.into_facts(look.eyes)
         }
         Err(refused) => {
-            let mut facts = findings.into_facts();
+            let mut facts = findings.into_facts(look.eyes);
             facts.absorb(&Facts::unknown(refused.to_string()));
             facts
         }
@@ -97,15 +121,15 @@ fn gather(node: &impl Serialize, tables: Tables, findings: Findings, shape: &Sha
 }
 
 /// EXPLAIN plans its statement; with ANALYZE it runs it.
-fn explained(explain: &ExplainStmt, shape: &Shape) -> Facts {
+fn explained(explain: &ExplainStmt, look: &Look<'_>) -> Facts {
     let planned = Findings::new("EXPLAIN", Effect::Read, Runs::Planned);
     match inner(explain.query.as_deref()) {
         Some(query) if explain.options.iter().any(analyzes) => {
-            let mut own = planned.into_facts();
-            own.absorb(&facts(query, shape));
+            let mut own = planned.into_facts(look.eyes);
+            own.absorb(&facts(query, look));
             own
         }
-        _ => gather(explain, Tables::Read, planned, shape),
+        _ => gather(explain, Tables::Read, planned, look),
     }
 }
 
@@ -127,7 +151,7 @@ fn analyzes(option: &Node) -> bool {
 }
 
 /// COPY, by what stands on its other end.
-fn copied(copy: &CopyStmt, shape: &Shape) -> Facts {
+fn copied(copy: &CopyStmt, look: &Look<'_>) -> Facts {
     let (command, effect) = match (copy.is_program, copy.filename.is_empty(), copy.is_from) {
         (true, _, _) => ("COPY PROGRAM", Effect::Server),
         (false, false, _) => ("COPY FILE", Effect::Server),
@@ -154,13 +178,13 @@ fn copied(copy: &CopyStmt, shape: &Shape) -> Facts {
             Tables::Read
         },
         findings,
-        shape,
+        look,
     )
 }
 
-fn name_op(node: &NodeEnum, raw: &RawStmt, text: &str, shape: &Shape) -> Option<NameOp> {
+fn name_op(node: &NodeEnum, raw: &RawStmt, text: &str, look: &Look<'_>) -> Option<NameOp> {
     Some(match node {
-        NodeEnum::PrepareStmt(prepare) => prepared(prepare, raw, text, shape),
+        NodeEnum::PrepareStmt(prepare) => prepared(prepare, raw, text, look),
         NodeEnum::ExecuteStmt(execute) => NameOp::Execute {
             name: execute.name.clone(),
         },
@@ -194,14 +218,15 @@ fn executed_inside(query: Option<&Node>) -> Option<NameOp> {
     }
 }
 
-fn prepared(prepare: &PrepareStmt, raw: &RawStmt, text: &str, shape: &Shape) -> NameOp {
+fn prepared(prepare: &PrepareStmt, raw: &RawStmt, text: &str, look: &Look<'_>) -> NameOp {
     let facts = inner(prepare.query.as_deref()).map_or_else(
         || Facts::unknown("the parser found a PREPARE without a statement"),
-        |query| facts(query, shape),
+        |query| facts(query, look),
     );
     let prepared = PreparedSql {
         text: own_text(raw, text).to_owned(),
         facts,
+        sight: look.eyes.number(),
     };
     NameOp::Prepare {
         name: prepare.name.clone(),

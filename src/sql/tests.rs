@@ -17,17 +17,18 @@ mod statements;
 use std::fmt::Write;
 use std::thread;
 
-use super::grammar::judge_text;
+use super::grammar;
+use super::references::Eyes;
 use super::{Meaning, STACK_SIZE};
 use crate::model::{Effect, Facts, Judged, NameOp};
 
-const USUAL: Meaning = Meaning {
+pub(super) const USUAL: Meaning = Meaning {
     standard_conforming_strings: true,
     encoding_is_safe: true,
 };
 
 /// Runs on a thread that may parse.
-fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(super) fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         thread::Builder::new()
             .stack_size(STACK_SIZE)
@@ -36,6 +37,11 @@ fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
             .join()
             .unwrap()
     })
+}
+
+/// Judged without a catalogue.
+fn judge_text(text: &[u8], meaning: Meaning, max_text: usize) -> Judged {
+    grammar::judge_text(text, meaning, max_text, Eyes::Blind)
 }
 
 fn judged(text: &str) -> Judged {

@@ -17,12 +17,12 @@ const MAX_DEPTH: u32 = 12_000;
 
 /// What is known of a tree as a whole.
 #[derive(Debug, Default)]
-pub(super) struct Shape {
+pub(super) struct Extent {
     deepest: Cell<u32>,
     calls_in_from: Cell<bool>,
 }
 
-impl Shape {
+impl Extent {
     /// Nodes on the longest way from the root to a leaf.
     pub(super) const fn deepest(&self) -> u32 {
         self.deepest.get()
@@ -35,8 +35,8 @@ impl Shape {
 }
 
 /// The tree of a node. Fails if it is too deep, or holds what no parse tree holds.
-pub(super) fn tree_of(node: &impl Serialize, shape: &Shape) -> Result<Value, Refused> {
-    node.serialize(Grower { depth: 0, shape })
+pub(super) fn tree_of(node: &impl Serialize, extent: &Extent) -> Result<Value, Refused> {
+    node.serialize(Grower { depth: 0, extent })
 }
 
 /// A tree that cannot be taken over.
@@ -59,7 +59,7 @@ impl serde::ser::Error for Refused {
 #[derive(Clone, Copy)]
 struct Grower<'a> {
     depth: u32,
-    shape: &'a Shape,
+    extent: &'a Extent,
 }
 
 impl<'a> Serializer for Grower<'a> {
@@ -190,9 +190,9 @@ impl<'a> Serializer for Grower<'a> {
         if depth > MAX_DEPTH {
             return Err(Refused::TooDeep);
         }
-        self.shape.deepest.set(self.shape.deepest.get().max(depth));
+        self.extent.deepest.set(self.extent.deepest.get().max(depth));
         if name == "RangeFunction" {
-            self.shape.calls_in_from.set(true);
+            self.extent.calls_in_from.set(true);
         }
         Ok(Fields {
             grower: Grower {

@@ -258,6 +258,8 @@ fn facts(reader: &mut Reader<'_, '_>, raw: Spanned<RawFacts>) -> Option<Facts> {
         columns: Vec::new(),
         unlimited: false,
         shape: None,
+        unresolved: false,
+        sets: crate::model::Sets::default(),
         signals: Vec::new(),
     })
 }

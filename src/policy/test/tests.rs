@@ -36,6 +36,8 @@ fn judge(sql: &str) -> Judged {
         columns: Vec::new(),
         unlimited: false,
         shape: None,
+        unresolved: false,
+        sets: crate::model::Sets::default(),
         signals: Vec::new(),
     };
     let statements = sql.split(';').filter(|statement| !statement.trim().is_empty());

@@ -53,6 +53,9 @@ impl Session {
         if let Some(approved) = self.intake.approved.take() {
             return Ok(Step::Approved(Box::new(approved)));
         }
+        if let Some(judgement) = self.rejudge(bind.statement) {
+            return Ok(Step::Stop(Stop::Judge(judgement)));
+        }
         Ok(match self.bound(bind.portal, bind.statement)? {
             Bound::Passes(proof, pass) => {
                 self.note_bind(pass, false)?;
@@ -83,6 +86,9 @@ impl Session {
         let Some((portal, statement)) = frontend::Bind::names(head) else {
             return Ok(Large::Unknown);
         };
+        if let Some(judgement) = self.rejudge(statement) {
+            return Ok(Large::Stop(Stop::Judge(judgement)));
+        }
         Ok(match self.bound(portal, statement)? {
             Bound::Passes(proof, pass) => {
                 self.note_bind(pass, false)?;
@@ -110,7 +116,7 @@ impl Session {
             Lookup::Unanswered => return Ok(Bound::Unanswered),
         };
         let (judged, source) = match prepared {
-            Prepared::Protocol { judged, source } => (judged, source),
+            Prepared::Protocol { judged, source, .. } => (judged, source),
             Prepared::Sql(sql) => {
                 let text = Bytes::copy_from_slice(sql.text.as_bytes());
                 let source = Source::new(text, Arc::new([]), &self.names.kept);
@@ -169,6 +175,7 @@ impl Session {
     /// A Bind is cleared: notes what it does to names, cursors and the unnamed portal.
     pub(super) fn note_bind(&mut self, pass: Pass, approved: bool) -> Result<(), Desync> {
         self.note_cursors(&pass);
+        self.outlook.note(&pass.judged);
         self.intake.has_bound = true;
         self.unnamed.copies |= may_copy(&pass.judged);
         self.inflight.push(Expect::Bind)?;

@@ -33,6 +33,7 @@ impl Session {
             .unwrap_or_else(|| judged_alone(Facts::unknown("it names its function by number")));
         Ok(match self.rule(&judged) {
             Ruled::Passes(proof, _) => {
+                self.outlook.note(&judged);
                 self.note_call(None)?;
                 Step::Allowed(proof)
             }

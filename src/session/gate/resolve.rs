@@ -109,6 +109,14 @@ fn absorb(facts: &mut Facts, prepared: &Prepared) {
     }
 }
 
+/// Whether it names what the catalogue at hand does not know.
+pub(in crate::session) fn is_unresolved(judged: &Judged) -> bool {
+    judged
+        .statements
+        .iter()
+        .any(|statement| statement.facts.unresolved)
+}
+
 /// A single statement with these facts.
 pub(super) fn judged_alone(facts: Facts) -> Arc<Judged> {
     Arc::new(Judged {

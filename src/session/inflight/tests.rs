@@ -8,6 +8,7 @@ fn prepared(why: &str) -> Prepared {
     Prepared::Protocol {
         judged: Arc::new(Judged::unknown(why)),
         source: None,
+        sight: 0,
     }
 }
 
@@ -227,6 +228,7 @@ fn sql_names_commit_statement_by_statement() {
         Arc::new(crate::model::PreparedSql {
             text: text.to_owned(),
             facts: Facts::unknown("x"),
+            sight: 0,
         })
     };
     let prepare = |name: &str| {

@@ -98,8 +98,10 @@ impl Session {
         tag: u8,
         stop: Stop,
     ) -> Result<(), Fault> {
-        // Something of the segment has gone upstream, or is about to.
-        let begun = self.busy || span.release > span.start;
+        // Something of the segment has gone upstream, or is about to. What names something that is not known goes
+        // there first, too: mostly it does not exist, and the server says so.
+        let is_misnamed = matches!(&stop, Stop::Held(gated) if gated.is_misnamed());
+        let begun = self.busy || span.release > span.start || (is_misnamed && span.at > span.start);
         self.intake.stop = Some(match stop {
             Stop::Held(_) if matches!(tag, b'Q' | b'F') && !self.inflight.is_empty() => Stop::Drain,
             Stop::Held(_) if self.inflight.awaits_ready() => Stop::InTurn,

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{effect, judged, on_a_large_stack};
+use super::{effect, judge_text, judged, on_a_large_stack};
 use crate::model::Effect;
 use crate::sql::Meaning;
-use crate::sql::grammar::judge_text;
 
 fn nested(open: &str, core: &str, close: &str, times: usize) -> String {
     format!("{}{core}{}", open.repeat(times), close.repeat(times))

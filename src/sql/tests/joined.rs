@@ -1,9 +1,8 @@
 //! Texts that two settings, or two parsers, read differently.
 
-use super::{USUAL, line, on_a_large_stack};
+use super::{USUAL, judge_text, line, on_a_large_stack};
 use crate::model::{Effect, Judged};
 use crate::sql::Meaning;
-use crate::sql::grammar::judge_text;
 use crate::sql::second;
 
 fn both(text: &str) -> [Judged; 2] {

@@ -3,9 +3,8 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
-use super::{USUAL, on_a_large_stack};
+use super::{USUAL, judge_text, on_a_large_stack};
 use crate::model::Effect;
-use crate::sql::grammar::judge_text;
 use crate::sql::mask::{MAX_MASKED, mask};
 use crate::sql::{Judge, JudgeLimits, Meaning};
 

@@ -1,0 +1,126 @@
+//! What is asked of the server. For PostgreSQL 13 and newer.
+//!
+//! Each query gives one kind of definition; OIDs below 16384 are PostgreSQL's own. They run with an empty
+//! `search_path`, so that the server writes out the schema of every name in a definition.
+
+/// Before the others: a snapshot of one moment, and an answer in bounded time.
+pub(super) const BEGIN: [&str; 4] = [
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    "SELECT array_to_string(current_schemas(true), E'\\n')",
+    "SET LOCAL search_path = ''",
+    "SET LOCAL statement_timeout = '30s'",
+];
+
+/// Functions, aggregates and window functions: OID, schema, name, volatility, language, least and most
+/// arguments, source. A body in standard SQL (PostgreSQL 14) is not in `prosrc`.
+pub(super) const FUNCTIONS: &str = "\
+SELECT p.oid, n.nspname, p.proname, p.provolatile, l.lanname, \
+  p.pronargs - p.pronargdefaults - (p.provariadic <> 0)::int, \
+  CASE WHEN p.provariadic <> 0 THEN 32767 ELSE p.pronargs END, \
+  CASE WHEN p.provolatile = 'v' OR l.lanname NOT IN ('sql', 'plpgsql', 'internal') THEN '' \
+    WHEN p.prosrc = '' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END \
+FROM pg_catalog.pg_proc p \
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+WHERE p.oid >= 16384 AND p.prokind <> 'p'";
+
+/// Tables, views and the like: OID, schema, name, kind, and a view's query.
+pub(super) const RELATIONS: &str = "\
+SELECT c.oid, n.nspname, c.relname, c.relkind, \
+  CASE WHEN c.relkind = 'v' AND c.oid >= 16384 THEN pg_catalog.pg_get_viewdef(c.oid) END \
+FROM pg_catalog.pg_class c \
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
+  AND (c.oid >= 16384 OR n.nspname IN ('pg_catalog', 'information_schema')) \
+  AND n.nspname NOT LIKE 'pg\\_toast%'";
+
+/// Types: OID, schema, name.
+pub(super) const TYPES: &str = "\
+SELECT t.oid, n.nspname, t.typname \
+FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+WHERE t.oid >= 16384";
+
+/// Operators: OID, schema, name, the types of both operands.
+pub(super) const OPERATORS: &str = "\
+SELECT o.oid, n.nspname, o.oprname, o.oprleft, o.oprright \
+FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace \
+WHERE o.oid >= 16384";
+
+/// Which functions are called by what: kind and OID of what calls, OID, schema and name of the function. The
+/// functions of a type that are in C read and write its values; they are trusted.
+pub(super) const CALLS: &str = "\
+SELECT x.kind, x.oid, p.oid, n.nspname, p.proname FROM ( \
+  SELECT 'f' AS kind, a.aggfnoid::pg_catalog.oid AS oid, m AS fn FROM pg_catalog.pg_aggregate a, \
+    LATERAL pg_catalog.unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, \
+      a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::pg_catalog.oid[]) m \
+    WHERE a.aggfnoid::pg_catalog.oid >= 16384 \
+  UNION ALL \
+  SELECT 'o', o.oid, m FROM pg_catalog.pg_operator o, \
+    LATERAL pg_catalog.unnest(ARRAY[o.oprcode, o.oprrest, o.oprjoin]::pg_catalog.oid[]) m WHERE o.oid >= 16384 \
+  UNION ALL \
+  SELECT 't', t.oid, m FROM pg_catalog.pg_type t, \
+    LATERAL pg_catalog.unnest(ARRAY[t.typinput, t.typoutput, t.typreceive, t.typsend, t.typmodin, t.typmodout] \
+      ::pg_catalog.oid[]) m \
+    JOIN pg_catalog.pg_proc f ON f.oid = m JOIN pg_catalog.pg_language l ON l.oid = f.prolang \
+    WHERE t.oid >= 16384 AND l.lanname NOT IN ('c', 'internal') \
+  UNION ALL \
+  SELECT 't', r.rngtypid, m FROM pg_catalog.pg_range r, \
+    LATERAL pg_catalog.unnest(ARRAY[r.rngcanonical, r.rngsubdiff]::pg_catalog.oid[]) m WHERE r.rngtypid >= 16384 \
+  UNION ALL \
+  SELECT 't', c.opcintype, a.amproc::pg_catalog.oid FROM pg_catalog.pg_opclass c \
+    JOIN pg_catalog.pg_amproc a ON a.amprocfamily = c.opcfamily \
+      AND c.opcintype IN (a.amproclefttype, a.amprocrighttype) \
+    WHERE c.oid >= 16384 \
+) x JOIN pg_catalog.pg_proc p ON p.oid = x.fn JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace";
+
+/// Casts by a function: both types, OID, schema and name of the function.
+pub(super) const CASTS: &str = "\
+SELECT c.castsource, c.casttarget, p.oid, n.nspname, p.proname \
+FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc \
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
+WHERE c.oid >= 16384";
+
+/// Expressions that reading runs: row security, checks of domains. Kind and OID of what is read, the text.
+pub(super) const EXPRESSIONS: &str = "\
+SELECT 'r' AS kind, polrelid AS oid, pg_catalog.pg_get_expr(polqual, polrelid) FROM pg_catalog.pg_policy \
+  WHERE polcmd IN ('*', 'r') AND polqual IS NOT NULL \
+UNION ALL \
+SELECT 't', contypid, pg_catalog.pg_get_expr(conbin, 0) FROM pg_catalog.pg_constraint \
+  WHERE contypid >= 16384 AND conbin IS NOT NULL";
+
+/// What uses what: kind and OID of both. By dependencies: views and row security through their rules and
+/// policies, functions with a body in standard SQL, domains through their checks, types and the columns of
+/// tables by themselves. A table's children are read with it, and its row is a value of a type.
+pub(super) const USES: &str = "\
+SELECT x.kind, x.oid, x.used, d FROM ( \
+  SELECT 'r' AS kind, r.ev_class AS oid, d.refclassid AS class, d.refobjid AS d FROM pg_catalog.pg_depend d \
+    JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.ev_type = '1' \
+    WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass \
+  UNION ALL \
+  SELECT 'r', p.polrelid, d.refclassid, d.refobjid FROM pg_catalog.pg_depend d \
+    JOIN pg_catalog.pg_policy p ON p.oid = d.objid AND p.polcmd IN ('*', 'r') \
+    WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass \
+  UNION ALL \
+  SELECT 't', c.contypid, d.refclassid, d.refobjid FROM pg_catalog.pg_depend d \
+    JOIN pg_catalog.pg_constraint c ON c.oid = d.objid AND c.contypid <> 0 \
+    WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass \
+  UNION ALL \
+  SELECT 'f', d.objid, d.refclassid, d.refobjid FROM pg_catalog.pg_depend d \
+    WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.deptype IN ('n', 'a') \
+  UNION ALL \
+  SELECT 't', d.objid, d.refclassid, d.refobjid FROM pg_catalog.pg_depend d \
+    WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass \
+      AND d.refclassid IN ('pg_catalog.pg_type'::pg_catalog.regclass, 'pg_catalog.pg_class'::pg_catalog.regclass) \
+  UNION ALL \
+  SELECT 'r', d.objid, d.refclassid, d.refobjid FROM pg_catalog.pg_depend d \
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+      AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass \
+  UNION ALL \
+  SELECT 'r', c.oid, 'pg_catalog.pg_type'::pg_catalog.regclass, c.reltype FROM pg_catalog.pg_class c \
+  UNION ALL \
+  SELECT 'r', i.inhparent, 'pg_catalog.pg_class'::pg_catalog.regclass, i.inhrelid FROM pg_catalog.pg_inherits i \
+) y JOIN LATERAL (SELECT y.kind, y.oid, CASE y.class WHEN 'pg_catalog.pg_proc'::pg_catalog.regclass THEN 'f' \
+    WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN 'r' \
+    WHEN 'pg_catalog.pg_operator'::pg_catalog.regclass THEN 'o' \
+    WHEN 'pg_catalog.pg_type'::pg_catalog.regclass THEN 't' END AS used) x ON x.used IS NOT NULL \
+WHERE y.d >= 16384 AND y.oid >= 16384";

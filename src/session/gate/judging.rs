@@ -1,0 +1,66 @@
+//! Judging here and now, where the cache and the catalogue at hand will do; else saying what has to be waited for.
+
+use std::sync::Arc;
+
+use super::Judgement;
+use super::resolve::is_unresolved;
+use crate::model::{Judged, NameOp};
+use crate::session::names::Lookup;
+use crate::session::relay::Session;
+
+impl Session {
+    /// The judgement of the frame's text; `None` where it takes a thread of its own, or a newer catalogue.
+    pub(super) fn judge_now(&mut self, text: &[u8]) -> Option<Arc<Judged>> {
+        match self.intake.judged.take() {
+            Some(judged) => Some(judged),
+            None => self.judge_inline(text),
+        }
+    }
+
+    fn judge_inline(&mut self, text: &[u8]) -> Option<Arc<Judged>> {
+        if self.outlook.is_stale() {
+            self.outlook.look_again();
+            if self.outlook.is_stale() {
+                return None;
+            }
+        }
+        let sight = self.outlook.sight().map(AsRef::as_ref);
+        let judged = self.shared.judge.judge_inline_in(text, self.meaning, sight)?;
+        // The catalogue may be older than what is named.
+        let can_ask = is_unresolved(&judged) && self.outlook.upkeep().is_some();
+        (!can_ask).then_some(judged)
+    }
+
+    /// Judges a prepared statement again if definitions have changed since it was; gives what that has to wait for.
+    pub(super) fn rejudge(&mut self, name: &[u8]) -> Option<Judgement> {
+        let Lookup::Known(prepared) = self.names.lookup(name, self.intake.segment) else {
+            return None;
+        };
+        let is_current = !self.outlook.is_stale() && prepared.sight() == self.outlook.number();
+        if is_current || !self.outlook.is_asked() {
+            return None;
+        }
+        let text = prepared.text().unwrap_or_default();
+        match self.judge_inline(&text) {
+            Some(judged) => {
+                self.names.rejudge(name, &judged, self.outlook.number());
+                None
+            }
+            None => Some(Judgement {
+                text,
+                name: Some(name.into()),
+            }),
+        }
+    }
+
+    /// As [`Self::rejudge`], for all that a text executes by name.
+    pub(super) fn rejudge_executed(&mut self, judged: &Judged) -> Option<Judgement> {
+        judged
+            .statements
+            .iter()
+            .find_map(|statement| match &statement.name_op {
+                Some(NameOp::Execute { name }) => self.rejudge(name.as_bytes()),
+                _ => None,
+            })
+    }
+}

@@ -1,0 +1,124 @@
+//! What the names in a session's texts stand for: the database's catalogue, as this session may go by it.
+//!
+//! Judging goes by a snapshot of the catalogue. It is not gone by any more once definitions have changed
+//! ([`Outlook::is_stale`]): then a new one is waited for before anything else is judged. While the session itself
+//! changes definitions in a transaction, nobody else sees them yet, and no catalogue says what they are: until
+//! its end, nothing of the database's own is known here.
+
+use std::sync::Arc;
+
+use crate::catalogue::{Snapshot, Upkeep};
+use crate::model::{Effect, Facts, Judged};
+use crate::sql::{Catalogue, Sight};
+
+/// The names as one session sees them.
+#[derive(Debug)]
+pub(super) struct Outlook {
+    /// `None`: no catalogue is asked, and names are judged by themselves.
+    upkeep: Option<Arc<Upkeep>>,
+    sight: Option<Arc<Sight>>,
+    /// That of the snapshot behind `sight`.
+    version: u64,
+    /// The search path is the one that sessions of its role begin with.
+    has_default_path: bool,
+    /// Definitions are being changed in the transaction at hand.
+    changing: bool,
+}
+
+impl Outlook {
+    /// With this catalogue, which is asked for when the first text is judged.
+    pub(super) fn new(upkeep: Option<Arc<Upkeep>>, has_default_path: bool) -> Self {
+        Self {
+            upkeep,
+            has_default_path,
+            sight: None,
+            version: 0,
+            changing: false,
+        }
+    }
+
+    /// Whether there is a catalogue to go by.
+    pub(super) fn is_asked(&self) -> bool {
+        self.upkeep.is_some()
+    }
+
+    /// Whether the search path is the one that sessions of its role begin with.
+    pub(super) fn has_default_path(&self) -> bool {
+        self.has_default_path
+    }
+
+    /// What to judge by; `None` where no catalogue is asked.
+    pub(super) fn sight(&self) -> Option<&Arc<Sight>> {
+        self.sight.as_ref()
+    }
+
+    /// The number of the sight; 0 where there is none.
+    pub(super) fn number(&self) -> u64 {
+        self.sight.as_ref().map_or(0, |sight| sight.number())
+    }
+
+    /// Whether what is known here is not to be gone by any more. A load and a comparison.
+    pub(super) fn is_stale(&self) -> bool {
+        !self.changing
+            && self
+                .upkeep
+                .as_ref()
+                .is_some_and(|upkeep| upkeep.version() != self.version)
+    }
+
+    /// Takes over the latest snapshot, if there is one; it may have been loaded for another session.
+    pub(super) fn look_again(&mut self) {
+        if let Some(snapshot) = self.upkeep.as_ref().and_then(|upkeep| upkeep.current()) {
+            self.take(&snapshot);
+        }
+    }
+
+    /// Whom to ask for a newer snapshot; `None` where that would say nothing new.
+    pub(super) fn upkeep(&self) -> Option<Arc<Upkeep>> {
+        self.upkeep.clone().filter(|_| !self.changing)
+    }
+
+    /// Takes over a snapshot.
+    pub(super) fn take(&mut self, snapshot: &Snapshot) {
+        if !self.changing {
+            self.version = snapshot.version;
+            self.sight = Some(snapshot.catalogue.sight(self.has_default_path));
+        }
+    }
+
+    /// The search path may be another from now on: a name is any of that name.
+    fn lose_path(&mut self) {
+        if std::mem::take(&mut self.has_default_path) {
+            // Taken anew with the next look.
+            self.version = 0;
+        }
+    }
+
+    /// A text was cleared.
+    pub(super) fn note(&mut self, judged: &Judged) {
+        let moves = |facts: &Facts| facts.sets.search_path || facts.effect == Effect::Unknown;
+        if judged.statements.iter().any(|statement| moves(&statement.facts)) {
+            self.lose_path();
+        }
+        if self.upkeep.is_some() && !self.changing && judged.effect() >= Effect::Schema {
+            self.changing = true;
+            self.sight = Some(Arc::new(Catalogue::empty()).sight(false));
+        }
+    }
+
+    /// The transaction has ended: what it defined is there for all.
+    pub(super) fn transaction_ended(&mut self) {
+        if std::mem::take(&mut self.changing)
+            && let Some(upkeep) = &self.upkeep
+        {
+            upkeep.outdated();
+        }
+    }
+}
+
+impl Drop for Outlook {
+    /// What was forwarded may still take effect.
+    fn drop(&mut self) {
+        self.transaction_ended();
+    }
+}

@@ -1,0 +1,137 @@
+//! What a database's own names stand for, as far as judging goes: which of them do more than read.
+//!
+//! [`Definitions`] are what the server told; a [`Catalogue`] is made of them once (`reach` follows what reaches
+//! what), and then only read. A [`Sight`] is a catalogue seen through one search path.
+//!
+//! Invariants:
+//! - *A doubt counts against the statement.* A name without a schema is any of that name on the search path, or
+//!   anywhere where the path is not known. What cannot be followed acts.
+//! - What is called only reads if PostgreSQL itself refuses writes in it (a function that is STABLE or IMMUTABLE)
+//!   and nothing that it can reach acts.
+//!
+//! What follows here from PostgreSQL's rules: a function that is not VOLATILE runs its own statements read-only
+//! (`SPI_execute` with `read_only`, `src/backend/executor/spi.c`; `init_execution_state` in
+//! `src/backend/executor/functions.c`), but may call one that is; C code is trusted to be what it is declared.
+
+mod definitions;
+mod reach;
+mod sight;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use definitions::{Callee, Definitions, Function, Node, Object, Operator, Text, Use};
+pub use sight::Sight;
+
+/// More search paths than this are not told apart: names may then stand for anything of that name.
+const MAX_SIGHTS: usize = 256;
+
+/// The catalogue of one database, as it was at one time.
+#[derive(Debug)]
+pub struct Catalogue {
+    functions: HashMap<Box<str>, Vec<Entry>>,
+    relations: HashMap<Box<str>, Vec<Entry>>,
+    operators: HashMap<Box<str>, Vec<Entry>>,
+    types: HashMap<Box<str>, Vec<Entry>>,
+    /// Tables and views of `pg_catalog` and `information_schema`, by name, with their schema.
+    system: HashMap<Box<str>, Box<str>>,
+    /// Why nothing in this database can be said to only read, if so.
+    all_acts: Option<Arc<str>>,
+    default_path: Vec<Box<str>>,
+    sights: Mutex<HashMap<Option<Vec<String>>, Arc<Sight>>>,
+}
+
+/// Something with a name.
+#[derive(Debug)]
+struct Entry {
+    schema: Box<str>,
+    /// Why it may do more than read; `None` where it does not.
+    acts: Option<Arc<str>>,
+    /// The least and the most arguments of a function.
+    arguments: (usize, usize),
+}
+
+impl Catalogue {
+    /// Follows what reaches what. Takes milliseconds for hundreds of definitions; parses views, and so needs a
+    /// stack of [`super::STACK_SIZE`].
+    #[must_use]
+    pub fn new(definitions: Definitions) -> Self {
+        let reached = reach::follow(&definitions);
+        let entry = |node: Node, schema: &str, arguments| Entry {
+            schema: schema.into(),
+            acts: reached.acts.get(&node).cloned(),
+            arguments,
+        };
+        let mut functions: HashMap<Box<str>, Vec<Entry>> = HashMap::new();
+        for function in &definitions.functions {
+            let object = &function.object;
+            functions
+                .entry(object.name.as_str().into())
+                .or_default()
+                .push(entry(
+                    Node::Function(object.oid),
+                    &object.schema,
+                    function.arguments,
+                ));
+        }
+        let by_name = |objects: &[Object], node: fn(u32) -> Node| {
+            let mut entries: HashMap<Box<str>, Vec<Entry>> = HashMap::new();
+            for object in objects {
+                let entry = entry(node(object.oid), &object.schema, (0, 0));
+                entries
+                    .entry(object.name.as_str().into())
+                    .or_default()
+                    .push(entry);
+            }
+            entries
+        };
+        let operators: Vec<Object> = definitions.operators.iter().map(|o| o.object.clone()).collect();
+        Self {
+            relations: by_name(&definitions.relations, Node::Relation),
+            operators: by_name(&operators, Node::Operator),
+            types: by_name(&definitions.types, Node::Type),
+            functions,
+            system: definitions
+                .system
+                .iter()
+                .map(|(schema, name)| (name.as_str().into(), schema.as_str().into()))
+                .collect(),
+            all_acts: reached.all_acts,
+            default_path: definitions.path.iter().map(|s| s.as_str().into()).collect(),
+            sights: Mutex::default(),
+        }
+    }
+
+    /// One that knows no name: everything that is not PostgreSQL's own is missing in it.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::new(Definitions::default())
+    }
+
+    /// This catalogue seen through the search path that sessions have by default, or through none that is
+    /// known: then a name is any of that name.
+    pub fn sight(self: &Arc<Self>, path_is_default: bool) -> Arc<Sight> {
+        let path = path_is_default.then(|| self.default_path.iter().map(ToString::to_string).collect());
+        self.through(path)
+    }
+
+    /// This catalogue seen through a search path: names of schemas in their order.
+    pub fn through(self: &Arc<Self>, path: Option<Vec<String>>) -> Arc<Sight> {
+        let mut sights = self.sights.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = if sights.len() < MAX_SIGHTS { path } else { None };
+        Arc::clone(
+            sights.entry(path).or_insert_with_key(|path| {
+                Arc::new(Sight::new(Arc::clone(self), path.clone(), next_number()))
+            }),
+        )
+    }
+}
+
+/// Numbers of sights are never used again, so that no judgement under an older one is found.
+fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

@@ -1,0 +1,115 @@
+//! What a server tells of a database's own definitions.
+
+/// The first OID that objects of users have (`FirstNormalObjectId`, `src/include/access/transam.h`).
+const FIRST_OF_USERS: u32 = 16_384;
+
+/// One thing in the catalogue, by its kind and OID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Node {
+    /// Of `pg_proc`.
+    Function(u32),
+    /// Of `pg_class`.
+    Relation(u32),
+    /// Of `pg_operator`.
+    Operator(u32),
+    /// Of `pg_type`.
+    Type(u32),
+}
+
+impl Node {
+    /// Whether it comes with PostgreSQL.
+    #[must_use]
+    pub const fn is_own(self) -> bool {
+        let (Self::Function(oid) | Self::Relation(oid) | Self::Operator(oid) | Self::Type(oid)) = self;
+        oid < FIRST_OF_USERS
+    }
+}
+
+/// Its OID, schema and name.
+#[derive(Debug, Clone, Default)]
+pub struct Object {
+    /// Its OID.
+    pub oid: u32,
+    /// Its schema's name.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A function, aggregate or window function that does not come with PostgreSQL.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// What it is called.
+    pub object: Object,
+    /// Whether it is VOLATILE.
+    pub is_volatile: bool,
+    /// The language's name.
+    pub language: String,
+    /// What it runs, for SQL and PL/pgSQL; for `internal` the name of the C function.
+    pub source: String,
+    /// The least and the most arguments that it takes.
+    pub arguments: (usize, usize),
+}
+
+/// A function that something calls.
+#[derive(Debug, Clone)]
+pub struct Callee {
+    /// What it is called.
+    pub object: Object,
+}
+
+/// An operator that does not come with PostgreSQL.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// What it is called.
+    pub object: Object,
+    /// The types of its operands; 0 where there is none.
+    pub operands: [u32; 2],
+}
+
+/// SQL that reading something runs.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// Whatever is read.
+    pub of: Node,
+    /// A query, or an expression.
+    pub sql: String,
+    /// Whether it is an expression.
+    pub is_expression: bool,
+}
+
+/// That running or reading one thing may run another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Use {
+    /// What is used by name.
+    pub by: Node,
+    /// What it reaches.
+    pub of: Node,
+}
+
+/// All of it.
+#[derive(Debug, Clone, Default)]
+pub struct Definitions {
+    /// The schemas that names without one are looked for in, by default and in this order.
+    pub path: Vec<String>,
+    /// Functions of users.
+    pub functions: Vec<Function>,
+    /// Operators of users.
+    pub operators: Vec<Operator>,
+    /// Tables, views, sequences of users.
+    pub relations: Vec<Object>,
+    /// Those that read from another server, or from a file or program.
+    pub foreign: Vec<u32>,
+    /// Types of users.
+    pub types: Vec<Object>,
+    /// Views, row security, checks of domains.
+    pub texts: Vec<Text>,
+    /// What reaches what.
+    pub uses: Vec<Use>,
+    /// Calls of functions, PostgreSQL's own among them.
+    pub calls: Vec<(Node, Callee)>,
+    /// Casts with a function: between which types.
+    pub casts: Vec<([u32; 2], Callee)>,
+    /// Schema and name of tables and views that come with PostgreSQL.
+    pub system: Vec<(String, String)>,
+}

@@ -1,0 +1,221 @@
+//! A catalogue seen through a search path.
+
+use std::sync::Arc;
+
+use super::{Catalogue, Entry};
+use crate::model::Facts;
+use crate::sql::references::{Found, Kind, Reference};
+
+/// What names stand for, for sessions with the same catalogue and search path.
+#[derive(Debug)]
+pub struct Sight {
+    catalogue: Arc<Catalogue>,
+    /// `None`: not known, a name without a schema is any of that name.
+    path: Option<Vec<String>>,
+    number: u64,
+}
+
+impl Sight {
+    pub(super) const fn new(catalogue: Arc<Catalogue>, path: Option<Vec<String>>, number: u64) -> Self {
+        Self {
+            catalogue,
+            path,
+            number,
+        }
+    }
+
+    /// Its number, which no other sight of this process has.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What a reference stands for, at worst.
+    pub(in crate::sql) fn look_up(&self, reference: &Reference) -> Found {
+        if let Some(why) = &self.catalogue.all_acts {
+            return Found::Acts(format!("values may be cast by {why}"));
+        }
+        match reference.kind {
+            Kind::Function(arguments) => self.function(reference, arguments),
+            Kind::Attribute => self.attribute(reference),
+            Kind::Operator => self.operator(reference),
+            Kind::Type => self
+                .named(&self.catalogue.types, reference)
+                .found(reference, "uses"),
+            Kind::Relation => self.relation(reference),
+        }
+    }
+
+    fn function(&self, reference: &Reference, arguments: Option<usize>) -> Found {
+        let fits =
+            |entry: &&Entry| arguments.is_none_or(|n| (entry.arguments.0..=entry.arguments.1).contains(&n));
+        let all = self
+            .entries(&self.catalogue.functions, reference)
+            .collect::<Vec<_>>();
+        let candidates = Candidates::of(all.iter().copied().filter(fits));
+        if !candidates.is_empty() {
+            return candidates.found(reference, "calls");
+        }
+        // Called with a number of arguments that none has, the server refuses it.
+        if reference.is_own || !all.is_empty() {
+            return Found::Reads;
+        }
+        // A cast in function's clothes.
+        let casts = self.named(&self.catalogue.types, reference);
+        casts.found(reference, "uses")
+    }
+
+    /// A column, unless it calls a function that takes the row, or the value, before it.
+    fn attribute(&self, reference: &Reference) -> Found {
+        let takes_one = |entry: &&Entry| (entry.arguments.0..=entry.arguments.1).contains(&1);
+        let functions = self
+            .entries(&self.catalogue.functions, reference)
+            .filter(takes_one);
+        let candidates = Candidates::of(functions);
+        if candidates.is_empty() {
+            return Found::Missing;
+        }
+        candidates.found(reference, "may call")
+    }
+
+    fn operator(&self, reference: &Reference) -> Found {
+        let candidates = self.named(&self.catalogue.operators, reference);
+        if candidates.is_empty() && reference.is_own {
+            return Found::Reads;
+        }
+        candidates.found(reference, "calls")
+    }
+
+    fn relation(&self, reference: &Reference) -> Found {
+        let candidates = self.named(&self.catalogue.relations, reference);
+        if candidates.is_empty() && self.system_schema(&reference.schema, &reference.name).is_some() {
+            return Found::Reads;
+        }
+        candidates.found(reference, "reads")
+    }
+
+    fn named<'c>(
+        &'c self,
+        map: &'c std::collections::HashMap<Box<str>, Vec<Entry>>,
+        reference: &'c Reference,
+    ) -> Candidates<'c> {
+        Candidates::of(self.entries(map, reference))
+    }
+
+    fn entries<'c>(
+        &'c self,
+        map: &'c std::collections::HashMap<Box<str>, Vec<Entry>>,
+        reference: &'c Reference,
+    ) -> impl Iterator<Item = &'c Entry> {
+        map.get(reference.name.as_str())
+            .into_iter()
+            .flatten()
+            .filter(|entry| self.is_in_sight(&reference.schema, &entry.schema))
+    }
+
+    /// Whether a name with this schema as written can stand for something in that one.
+    fn is_in_sight(&self, written: &str, schema: &str) -> bool {
+        match (written, &self.path) {
+            ("", None) => true,
+            ("", Some(path)) => {
+                schema == "pg_catalog" || is_temporary(schema) || path.iter().any(|s| s == schema)
+            }
+            ("pg_temp", _) => is_temporary(schema),
+            (written, _) => written == schema,
+        }
+    }
+
+    /// The schema of a table or view that comes with PostgreSQL.
+    fn system_schema(&self, written: &str, name: &str) -> Option<&str> {
+        let schema = self.catalogue.system.get(name)?;
+        match written {
+            "" => (&**schema == "pg_catalog").then_some(schema),
+            written => (written == &**schema).then_some(schema),
+        }
+    }
+
+    /// Says the schemas of tables and columns that are named without one, where it is certain which they are.
+    pub(in crate::sql) fn name_schemas(&self, facts: &mut Facts) {
+        for table in facts.tables.iter_mut().filter(|table| table.schema.is_none()) {
+            table.schema = self.schema_of(&table.name).map(str::to_owned);
+        }
+        for column in facts.columns.iter_mut().filter(|column| column.schema.is_none()) {
+            column.schema = self.schema_of(&column.table).map(str::to_owned);
+        }
+        // What was written both ways is one table.
+        facts.tables.sort();
+        facts.tables.dedup_by(|next, first| {
+            let is_same = next.schema == first.schema && next.name == first.name;
+            first.written |= is_same && next.written;
+            is_same
+        });
+        facts.columns.sort();
+        facts.columns.dedup();
+    }
+
+    fn schema_of(&self, name: &str) -> Option<&str> {
+        let named = self.catalogue.relations.get(name).map_or(&[][..], Vec::as_slice);
+        if named.iter().any(|entry| is_temporary(&entry.schema)) {
+            return None;
+        }
+        if let Some(schema) = self.system_schema("", name) {
+            return named.is_empty().then_some(schema);
+        }
+        match &self.path {
+            Some(path) => path
+                .iter()
+                .find(|schema| named.iter().any(|entry| &*entry.schema == schema.as_str()))
+                .map(String::as_str),
+            // Wherever names are looked for, there is but one.
+            None => match named {
+                [only] => Some(&only.schema),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Schemas of sessions' temporary objects: `pg_temp_5`.
+fn is_temporary(schema: &str) -> bool {
+    schema.starts_with("pg_temp")
+}
+
+/// What a name can stand for.
+struct Candidates<'c> {
+    any: bool,
+    acting: Option<&'c Entry>,
+}
+
+impl<'c> Candidates<'c> {
+    fn of(entries: impl Iterator<Item = &'c Entry>) -> Self {
+        let mut candidates = Self {
+            any: false,
+            acting: None,
+        };
+        for entry in entries {
+            candidates.any = true;
+            if entry.acts.is_some() && candidates.acting.is_none() {
+                candidates.acting = Some(entry);
+            }
+        }
+        candidates
+    }
+
+    const fn is_empty(&self) -> bool {
+        !self.any
+    }
+
+    /// `does` is what the statement does with it.
+    fn found(&self, reference: &Reference, does: &str) -> Found {
+        match self
+            .acting
+            .and_then(|entry| entry.acts.as_ref().map(|why| (entry, why)))
+        {
+            Some((entry, why)) => {
+                Found::Acts(format!("it {does} {}.{}: {why}", entry.schema, reference.name))
+            }
+            None if self.any => Found::Reads,
+            None => Found::Missing,
+        }
+    }
+}

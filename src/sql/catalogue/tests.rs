@@ -1,0 +1,319 @@
+//! What a catalogue makes of the names in a text.
+
+use std::sync::Arc;
+
+use super::definitions::{Callee, Definitions, Function, Node, Object, Operator, Text, Use};
+use super::{Catalogue, Sight};
+use crate::model::{Effect, Facts};
+use crate::sql::grammar::judge_text;
+use crate::sql::references::Eyes;
+use crate::sql::tests::{USUAL, on_a_large_stack};
+
+fn object(oid: u32, name: &str) -> Object {
+    let (schema, name) = name.split_once('.').unwrap_or(("public", name));
+    Object {
+        oid,
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn function(oid: u32, name: &str, is_volatile: bool, language: &str, source: &str) -> Function {
+    Function {
+        object: object(oid, name),
+        is_volatile,
+        language: language.to_owned(),
+        source: source.to_owned(),
+        arguments: (1, 1),
+    }
+}
+
+const PAY: u32 = 20_001;
+const LIES: u32 = 20_002;
+
+/// A shop with traps.
+fn shop() -> Definitions {
+    let call = |by: Node, oid: u32, name: &str| {
+        (
+            by,
+            Callee {
+                object: object(oid, name),
+            },
+        )
+    };
+    Definitions {
+        path: vec!["pg_catalog".into(), "public".into()],
+        functions: vec![
+            function(PAY, "pay", true, "plpgsql", ""),
+            function(LIES, "lies", false, "sql", "SELECT Pay($1)"),
+            function(20_003, "honest", false, "sql", "SELECT $1 * 2"),
+            function(
+                20_004,
+                "kills",
+                false,
+                "plpgsql",
+                "BEGIN PERFORM \"pg_terminate_backend\"($1); END",
+            ),
+            function(20_005, "runs", false, "plpgsql", "BEGIN EXECUTE $1; END"),
+            function(20_006, "python", false, "plpython3u", ""),
+            function(20_007, "compiled", false, "c", ""),
+            function(20_008, "lower", true, "sql", ""),
+            function(20_009, "elsewhere.upper", true, "sql", ""),
+            function(20_010, "by_operator", false, "sql", "SELECT $1 <~> 1"),
+            function(20_011, "even", false, "sql", "SELECT lies($1)"),
+            function(20_012, "total", false, "internal", "aggregate_dummy"),
+        ],
+        operators: vec![
+            Operator {
+                object: object(21_001, "<~>"),
+                operands: [23, 23],
+            },
+            Operator {
+                object: object(21_002, "<->"),
+                operands: [23, 23],
+            },
+            Operator {
+                object: object(21_003, "="),
+                operands: [22_003, 22_003],
+            },
+        ],
+        relations: vec![
+            object(22_501, "orders"),
+            object(22_502, "trap"),
+            object(22_503, "over_trap"),
+            object(22_504, "asks"),
+            object(22_505, "far"),
+            object(22_506, "guarded"),
+            object(22_507, "parent"),
+            object(22_508, "checked"),
+            object(22_509, "elsewhere.orders"),
+            object(22_510, "archive.only_there"),
+        ],
+        foreign: vec![22_505],
+        types: vec![
+            object(22_001, "mood"),
+            object(22_002, "checks"),
+            object(22_003, "odd"),
+        ],
+        texts: vec![
+            Text {
+                of: Node::Relation(22_502),
+                sql: " SELECT public.pay(o.id) AS pay FROM public.orders o;".into(),
+                is_expression: false,
+            },
+            Text {
+                of: Node::Relation(22_504),
+                sql: " SELECT nextval('s'::regclass) AS nextval;".into(),
+                is_expression: false,
+            },
+            Text {
+                of: Node::Type(22_001),
+                sql: "(VALUE > 0)".into(),
+                is_expression: true,
+            },
+        ],
+        uses: vec![
+            Use {
+                by: Node::Relation(22_502),
+                of: Node::Function(PAY),
+            },
+            Use {
+                by: Node::Relation(22_503),
+                of: Node::Relation(22_502),
+            },
+            Use {
+                by: Node::Relation(22_506),
+                of: Node::Function(LIES),
+            },
+            Use {
+                by: Node::Relation(22_507),
+                of: Node::Relation(22_505),
+            },
+            Use {
+                by: Node::Type(22_002),
+                of: Node::Function(PAY),
+            },
+            Use {
+                by: Node::Relation(22_508),
+                of: Node::Type(22_002),
+            },
+        ],
+        calls: vec![
+            call(Node::Operator(21_001), PAY, "pay"),
+            call(Node::Operator(21_002), 20_003, "honest"),
+            call(Node::Operator(21_003), PAY, "pay"),
+            call(Node::Function(20_012), 1_574, "pg_catalog.nextval"),
+        ],
+        casts: vec![],
+        system: vec![
+            ("pg_catalog".into(), "pg_class".into()),
+            ("information_schema".into(), "tables".into()),
+        ],
+    }
+}
+
+fn facts(sight: &Sight, text: &str) -> Facts {
+    judge_text(text.as_bytes(), USUAL, 1_000_000, Eyes::Open(sight)).joined_facts()
+}
+
+fn with<T: Send>(definitions: Definitions, work: impl FnOnce(&Arc<Catalogue>) -> T + Send) -> T {
+    on_a_large_stack(move || work(&Arc::new(Catalogue::new(definitions))))
+}
+
+#[test]
+fn what_only_reads_passes_and_what_reaches_further_does_not() {
+    with(shop(), |catalogue| {
+        let sight = catalogue.sight(true);
+        for (text, effect) in [
+            ("SELECT * FROM orders", Effect::Read),
+            ("SELECT honest(1), compiled(2) FROM public.orders", Effect::Read),
+            ("SELECT 1 <-> 2", Effect::Read),
+            ("SELECT 'x'::mood", Effect::Read),
+            ("SELECT o.total FROM orders o", Effect::Unknown),
+            (
+                "SELECT * FROM pg_class, pg_catalog.pg_class c, information_schema.tables",
+                Effect::Read,
+            ),
+            ("SELECT pay(1)", Effect::Unknown),
+            ("SELECT lies(1)", Effect::Unknown),
+            ("SELECT even(1)", Effect::Unknown),
+            ("SELECT kills(1)", Effect::Unknown),
+            ("SELECT runs('x')", Effect::Unknown),
+            ("SELECT python(1)", Effect::Unknown),
+            ("SELECT by_operator(1)", Effect::Unknown),
+            ("SELECT total(1)", Effect::Unknown),
+            ("SELECT 1 <~> 2", Effect::Unknown),
+            ("SELECT 1 OPERATOR(public.<~>) 2", Effect::Unknown),
+            ("SELECT * FROM trap", Effect::Unknown),
+            ("SELECT * FROM over_trap", Effect::Unknown),
+            ("SELECT * FROM asks", Effect::Unknown),
+            ("SELECT * FROM far", Effect::Unknown),
+            ("SELECT * FROM parent", Effect::Unknown),
+            ("SELECT * FROM guarded", Effect::Unknown),
+            ("SELECT * FROM checked", Effect::Unknown),
+            ("COPY trap TO STDOUT", Effect::Unknown),
+            ("COPY orders TO STDOUT", Effect::Read),
+            ("SELECT checks '5'", Effect::Unknown),
+            ("SELECT checks(5)", Effect::Unknown),
+            ("SELECT mood(5)", Effect::Read),
+            ("SELECT o.pay FROM orders o", Effect::Unknown),
+            ("SELECT o.id FROM orders o", Effect::Read),
+            ("SELECT (o).pay FROM orders o", Effect::Unknown),
+            ("EXPLAIN SELECT * FROM trap", Effect::Unknown),
+            ("CREATE VIEW v AS SELECT * FROM trap", Effect::Schema),
+            ("DELETE FROM orders WHERE id > 1", Effect::Write),
+            ("INSERT INTO not_there VALUES (1)", Effect::Write),
+            ("WITH trap AS (SELECT 1) SELECT * FROM trap", Effect::Read),
+        ] {
+            let found = facts(&sight, text);
+            assert_eq!(found.effect, effect, "{text}: {:?}", found.signals);
+        }
+    });
+}
+
+/// A function of a user's may stand behind the name of one of PostgreSQL's own, and an operator behind syntax.
+#[test]
+fn what_hides_behind_names_of_postgresql_counts() {
+    with(shop(), |catalogue| {
+        let sight = catalogue.sight(true);
+        for (text, effect) in [
+            ("SELECT lower('A')", Effect::Unknown),
+            ("SELECT pg_catalog.lower('A')", Effect::Read),
+            ("SELECT lower('A', 'B')", Effect::Read),
+            ("SELECT upper('a')", Effect::Read),
+            ("SELECT elsewhere.upper('a')", Effect::Unknown),
+            ("SELECT a = b FROM orders", Effect::Unknown),
+            ("SELECT a OPERATOR(pg_catalog.=) b FROM orders", Effect::Read),
+            ("SELECT a IN (SELECT 1) FROM orders", Effect::Unknown),
+            ("SELECT CASE a WHEN 1 THEN 2 END FROM orders", Effect::Unknown),
+            ("SELECT CASE WHEN true THEN 2 END FROM orders", Effect::Read),
+            ("SELECT 1 FROM orders a JOIN orders b USING (id)", Effect::Unknown),
+            ("SELECT 1 FROM orders a NATURAL JOIN orders b", Effect::Unknown),
+            ("SELECT a < b FROM orders", Effect::Read),
+        ] {
+            assert_eq!(facts(&sight, text).effect, effect, "{text}");
+        }
+        // Where names are looked for is not known: anywhere.
+        assert_eq!(
+            facts(&catalogue.sight(false), "SELECT upper('a')").effect,
+            Effect::Unknown
+        );
+    });
+}
+
+#[test]
+fn names_that_are_not_known_are_unresolved() {
+    with(shop(), |catalogue| {
+        let sight = catalogue.sight(true);
+        for (text, unresolved) in [
+            ("SELECT * FROM orders", false),
+            ("SELECT * FROM ordres", true),
+            ("SELECT * FROM archive.only_there", false),
+            ("SELECT * FROM only_there", true),
+            ("SELECT missing(1)", true),
+            ("SELECT 1 <=?=> 2", true),
+            ("SELECT 'a'::missing", true),
+            ("INSERT INTO ordres VALUES (1)", false),
+            ("INSERT INTO orders SELECT * FROM ordres", true),
+            ("CREATE TABLE ordres (id int)", false),
+        ] {
+            let found = facts(&sight, text);
+            assert_eq!(found.unresolved, unresolved, "{text}");
+            assert!(!unresolved || found.effect == Effect::Unknown, "{text}");
+        }
+        assert!(!facts(&catalogue.sight(false), "SELECT * FROM only_there").unresolved);
+    });
+}
+
+#[test]
+fn schemas_are_said_where_it_is_certain_which() {
+    with(shop(), |catalogue| {
+        let tables = |sight: &Sight, text: &str| {
+            let facts = facts(sight, text);
+            facts
+                .tables
+                .iter()
+                .map(crate::model::TableAccess::qualified)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let (default, unknown) = (catalogue.sight(true), catalogue.sight(false));
+        assert_eq!(
+            tables(&default, "SELECT * FROM orders, public.orders o"),
+            "public.orders"
+        );
+        assert_eq!(tables(&unknown, "SELECT * FROM orders"), "orders");
+        assert_eq!(tables(&unknown, "SELECT * FROM only_there"), "archive.only_there");
+        assert_eq!(tables(&default, "SELECT * FROM only_there"), "only_there");
+        assert_eq!(tables(&default, "SELECT * FROM pg_class"), "pg_catalog.pg_class");
+        let columns = facts(&default, "UPDATE orders SET a = 1 WHERE true").columns;
+        assert_eq!(columns[0].schema.as_deref(), Some("public"));
+    });
+}
+
+#[test]
+fn a_cast_between_types_of_postgresql_s_own_makes_everything_doubtful() {
+    let mut definitions = shop();
+    let callee = Callee {
+        object: object(PAY, "pay"),
+    };
+    definitions.casts.push(([23, 25], callee));
+    with(definitions, |catalogue| {
+        assert_eq!(
+            facts(&catalogue.sight(true), "SELECT a FROM orders").effect,
+            Effect::Unknown
+        );
+    });
+}
+
+#[test]
+fn paths_are_told_apart_up_to_a_bound() {
+    let catalogue = Arc::new(Catalogue::empty());
+    let first = catalogue.through(Some(vec!["a".into()]));
+    assert!(Arc::ptr_eq(&first, &catalogue.through(Some(vec!["a".into()]))));
+    for n in 0..1000 {
+        let _ = catalogue.through(Some(vec![n.to_string()]));
+    }
+    let beyond = catalogue.through(Some(vec!["beyond".into()]));
+    assert!(Arc::ptr_eq(&beyond, &catalogue.through(None)));
+}

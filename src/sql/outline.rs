@@ -1,0 +1,54 @@
+//! What a statement is as a whole: its shape, whether it hands out all rows, and what the walk over its nodes
+//! does not see of the columns that it writes.
+
+use super::findings::Findings;
+use super::references::{Kind, Reference};
+use super::tree::{Tree, Value};
+use super::{shape, writes};
+
+/// Notes what the statement is; `value` is the same tree.
+pub(super) fn note(statement: &Tree, value: &Value, findings: &mut Findings) {
+    match statement.kind {
+        "SelectStmt" => {
+            findings.shaped(shape::of(value));
+            hands_out(statement, findings);
+        }
+        "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt" => findings.shaped(shape::of(value)),
+        "DeclareCursorStmt" => {
+            if let Some(query) = statement.node("query") {
+                hands_out(query, findings);
+            }
+        }
+        // BEGIN READ WRITE, and what begins another transaction with the modes of the last.
+        "TransactionStmt" if !statement.list("options").is_empty() || statement.is("chain") => {
+            findings.sets("transaction_read_only");
+        }
+        "DiscardStmt" => findings.sets("*"),
+        "CopyStmt" => copied(statement, findings),
+        "TruncateStmt" => statement
+            .list("relations")
+            .iter()
+            .filter_map(Value::as_node)
+            .for_each(|table| writes::note_listed(table, &[], findings)),
+        _ => {}
+    }
+}
+
+fn hands_out(query: &Tree, findings: &mut Findings) {
+    if query.node("into_clause").is_none() && writes::is_unlimited(query) {
+        findings.unlimited();
+    }
+}
+
+fn copied(copy: &Tree, findings: &mut Findings) {
+    match (copy.is("is_from"), copy.node("relation"), copy.node("query")) {
+        (true, Some(table), _) => writes::note_listed(table, copy.list("attlist"), findings),
+        (false, Some(table), _) => {
+            findings.unlimited();
+            let name = [table.text("schemaname"), table.text("relname")];
+            findings.refers(Reference::new(Kind::Relation, &name, false));
+        }
+        (false, None, Some(query)) => hands_out(query, findings),
+        _ => {}
+    }
+}
