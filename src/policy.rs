@@ -133,6 +133,16 @@ impl Policy {
         held.map_or(Decision::Allow, Decision::Hold)
     }
 
+    /// What is to happen with a text on a database that is observed: it passes, and what would have become of
+    /// it elsewhere is said beside.
+    #[must_use]
+    pub fn observed(&self, subject: &Subject<'_>, judged: &Judged) -> Decision {
+        Decision::Observe {
+            rule: None,
+            would: Box::new(self.decide(subject, judged)),
+        }
+    }
+
     /// What is to happen with one statement by itself.
     #[must_use]
     pub fn decide_facts(&self, subject: &Subject<'_>, facts: &Facts) -> Decision {
