@@ -9,6 +9,7 @@ pub mod duration;
 pub mod effect;
 pub mod facts;
 pub mod id;
+pub mod observation;
 pub mod principal;
 pub mod quorum;
 pub mod request;
@@ -20,6 +21,7 @@ pub use facts::{
     ColumnWrite, Facts, Judged, NameOp, NoShape, PreparedSql, Sets, Shape, Statement, TableAccess,
 };
 pub use id::RequestId;
+pub use observation::{Observation, ObservedDecision, Sightings};
 pub use principal::Principal;
 pub use quorum::Quorum;
 pub use request::{

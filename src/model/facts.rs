@@ -291,6 +291,19 @@ impl Judged {
         }
     }
 
+    /// A text of whose statements nothing but the facts is known.
+    #[must_use]
+    pub fn from_facts(facts: impl IntoIterator<Item = Facts>) -> Self {
+        let statement = |facts| Statement {
+            facts,
+            name_op: None,
+            transaction_control: false,
+        };
+        Self {
+            statements: facts.into_iter().map(statement).collect(),
+        }
+    }
+
     /// A text that is not SQL as far as the grammar here knows; the server may know better.
     #[must_use]
     pub fn unparsed(why: impl Into<String>) -> Self {
