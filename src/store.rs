@@ -1,4 +1,4 @@
-//! Where requests, users and sessions are kept: the traits, and one folder per database.
+//! Where requests, users, sessions and observations are kept: the traits, and one folder per database.
 //!
 //! Imports `model`. sqlx stays inside the implementing folders. Invariants:
 //! - the store's row is the truth; every transition names the state that it expects and
@@ -17,7 +17,7 @@ use std::pin::Pin;
 
 use jiff::Timestamp;
 
-use crate::model::{HeldRequest, NewRequest, Outcome, Principal, RequestId, Review, StateKind};
+use crate::model::{HeldRequest, NewRequest, Outcome, Principal, RequestId, Review, Sightings, StateKind};
 
 /// A boxed future, so that stores can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -243,6 +243,52 @@ pub trait UserStore: Send + Sync + 'static {
     fn secret(&self) -> BoxFuture<'_, Result<[u8; 32], StoreError>>;
 }
 
+/// Which observations to list, in the order in which they were recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservationQuery {
+    /// Those last seen at this time or later. Sightings are counted by the hour, so those earlier in its hour are
+    /// among them.
+    pub since: Timestamp,
+    /// Only those on this database.
+    pub database: Option<String>,
+    /// Only those of this user.
+    pub user: Option<String>,
+    /// Only those recorded after this one, for paging; 0: from the first.
+    pub after: i64,
+    /// At most this many; the caller bounds it.
+    pub limit: u32,
+}
+
+/// What was recorded of an hour's sightings of one observation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredObservation {
+    /// Its place in the order; above 0.
+    pub id: i64,
+    /// What was seen, how often, and when.
+    pub sightings: Sightings,
+}
+
+/// What was let pass and observed.
+pub trait ObservationStore: Send + Sync + 'static {
+    /// Counts a batch, all of it or nothing: what was seen in the same hour before is added to, and the rest is
+    /// new. With `max_rows` there, nothing new is taken: how many sightings were left out for that.
+    fn record_observations<'a>(
+        &'a self,
+        batch: &'a [Sightings],
+        max_rows: u64,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+
+    /// Observations by query.
+    fn observations<'a>(
+        &'a self,
+        query: &'a ObservationQuery,
+    ) -> BoxFuture<'a, Result<Vec<StoredObservation>, StoreError>>;
+
+    /// Forgets the hours before the one that `before` is in; how many observations that were. May be some
+    /// transactions: dropped half way, the newest of them are still there.
+    fn prune_observations(&self, before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
+}
+
 /// Everything a store does.
-pub trait Store: RequestStore + UserStore {}
-impl<T: RequestStore + UserStore> Store for T {}
+pub trait Store: RequestStore + UserStore + ObservationStore {}
+impl<T: RequestStore + UserStore + ObservationStore> Store for T {}

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 pub(crate) mod lists;
+pub(crate) mod observations;
 pub(crate) mod races;
 pub(crate) mod requests;
 pub(crate) mod users;
@@ -68,6 +69,15 @@ macro_rules! store_contract {
                 tokens_lead_to_their_user,
                 a_session_ends_in_time_and_by_hand,
                 the_secret_is_made_once,
+            ],
+            observations: [
+                an_observation_reads_back_as_written,
+                the_same_within_an_hour_is_one_row,
+                whatever_differs_is_a_row_of_its_own,
+                those_since_a_time_and_of_somebody,
+                pages_of_observations_join,
+                a_full_table_goes_on_counting_what_it_has,
+                what_is_old_is_forgotten_by_the_hour,
             ],
             races: [
                 of_fifty_verdicts_one_wins,

@@ -10,6 +10,7 @@
 mod audit;
 mod decide;
 mod list;
+mod observe;
 mod open;
 mod row;
 mod sessions;
@@ -27,10 +28,13 @@ use sqlx::{SqliteConnection, Transaction};
 
 pub use open::OpenError;
 
-use super::{BoxFuture, Decided, RequestFilter, RequestStore, StoreError, UserRecord, UserStore, WebSession};
-use crate::model::{Clock, HeldRequest, NewRequest, Outcome, RequestId, Review, SystemClock};
+use super::{
+    BoxFuture, Decided, ObservationQuery, ObservationStore, RequestFilter, RequestStore, StoreError,
+    StoredObservation, UserRecord, UserStore, WebSession,
+};
+use crate::model::{Clock, HeldRequest, NewRequest, Outcome, RequestId, Review, Sightings, SystemClock};
 
-/// Requests, users and sessions in a SQLite database.
+/// Requests, users, sessions and observations in a SQLite database.
 ///
 /// Dropping it closes the database; [`SqliteStore::close`] does so and waits for it.
 pub struct SqliteStore {
@@ -264,5 +268,26 @@ impl UserStore for SqliteStore {
 
     fn secret(&self) -> BoxFuture<'_, Result<[u8; 32], StoreError>> {
         Box::pin(self.installation_secret())
+    }
+}
+
+impl ObservationStore for SqliteStore {
+    fn record_observations<'a>(
+        &'a self,
+        batch: &'a [Sightings],
+        max_rows: u64,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(self.count_observations(batch, max_rows))
+    }
+
+    fn observations<'a>(
+        &'a self,
+        query: &'a ObservationQuery,
+    ) -> BoxFuture<'a, Result<Vec<StoredObservation>, StoreError>> {
+        Box::pin(self.list_observations(query))
+    }
+
+    fn prune_observations(&self, before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(self.forget_observations(before))
     }
 }

@@ -1,6 +1,7 @@
 //! Rows to and from the types of the model. What does not read back as it was written is
 //! [`StoreError::Inconsistent`], never a guess.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -10,10 +11,10 @@ use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{Decode, Row as _, Type};
 
 use crate::model::{
-    Effect, HeldRequest, NewRequest, Origin, Outcome, Principal, RequestId, RequestState, Review, StateKind,
-    Verdict,
+    Effect, HeldRequest, NewRequest, Observation, ObservedDecision, Origin, Outcome, Principal, RequestId,
+    RequestState, Review, Sightings, StateKind, Verdict,
 };
-use crate::store::{StoreError, UserRecord, WebSession};
+use crate::store::{StoreError, StoredObservation, UserRecord, WebSession};
 
 /// A row of `requests`, with its reviews, oldest first.
 pub(super) fn request(row: &SqliteRow, reviews: Vec<Review>) -> Result<HeldRequest, StoreError> {
@@ -137,6 +138,35 @@ pub(super) fn web_session(row: &SqliteRow) -> Result<WebSession, StoreError> {
         user: column(row, "user_name")?,
         csrf: column(row, "csrf")?,
         expires_at: time(row, "expires_at")?,
+    })
+}
+
+/// A row of `observations`.
+pub(super) fn observation(row: &SqliteRow) -> Result<StoredObservation, StoreError> {
+    let count: i64 = column(row, "sightings")?;
+    let client_addr = column::<Option<String>>(row, "client_addr")?
+        .map(|address| address.parse::<IpAddr>())
+        .transpose()
+        .map_err(|error| StoreError::Inconsistent(format!("client_addr: {error}")))?;
+    Ok(StoredObservation {
+        id: column(row, "id")?,
+        sightings: Sightings {
+            observation: Observation {
+                database: column(row, "database_name")?,
+                user: column(row, "user_name")?,
+                groups: json(row, "group_names")?,
+                application_name: column(row, "application_name")?,
+                client_addr,
+                statement: column(row, "statement")?,
+                facts: json(row, "facts")?,
+                decision: parsed::<ObservedDecision>(row, "decision")?,
+                rules: json(row, "rules")?,
+            },
+            count: u64::try_from(count)
+                .map_err(|_| StoreError::Inconsistent(format!("{count} is no number of sightings")))?,
+            first_seen: time(row, "first_seen")?,
+            last_seen: time(row, "last_seen")?,
+        },
     })
 }
 

@@ -1,0 +1,154 @@
+//! Observations: counted by the hour, bounded, forgotten in time.
+//!
+//! How many rows there are is never counted: ids grow, and what is forgotten is the oldest, so the span from the
+//! first id to the last bounds it, and costs two look-ups. Where the clock was set back there may be gaps in
+//! between; then there is room for somewhat less.
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::{SqliteStore, commit, not_read, not_written, row};
+use crate::model::Sightings;
+use crate::model::observation::hour_of;
+use crate::store::{ObservationQuery, StoreError, StoredObservation};
+
+/// Rows that are forgotten in one transaction: held statements wait for it.
+const FORGOTTEN_AT_ONCE: u64 = 5_000;
+
+impl SqliteStore {
+    /// Counts a batch, in one transaction. How many sightings there was no room for.
+    pub(super) async fn count_observations(
+        &self,
+        batch: &[Sightings],
+        max_rows: u64,
+    ) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut room = max_rows.saturating_sub(at_most(&mut tx).await?);
+        let mut left_out: u64 = 0;
+        for seen in batch {
+            let digest = seen.observation.key();
+            // Not an upsert, which does not tell whether it took a row more. Nobody comes in between: the
+            // transaction has the write lock.
+            if count_again(&mut tx, seen, &digest).await? {
+                continue;
+            }
+            if room == 0 {
+                left_out = left_out.saturating_add(seen.count);
+                continue;
+            }
+            insert(&mut tx, seen, &digest).await?;
+            room -= 1;
+        }
+        commit(tx).await?;
+        Ok(left_out)
+    }
+
+    pub(super) async fn list_observations(
+        &self,
+        query: &ObservationQuery,
+    ) -> Result<Vec<StoredObservation>, StoreError> {
+        let found = sqlx::query(
+            "SELECT * FROM observations WHERE id > ?1 AND last_seen >= ?2 \
+             AND (?3 IS NULL OR database_name = ?3) AND (?4 IS NULL OR user_name = ?4) ORDER BY id LIMIT ?5",
+        )
+        .bind(query.after)
+        .bind(query.since.as_microsecond())
+        .bind(query.database.as_deref())
+        .bind(query.user.as_deref())
+        .bind(i64::from(query.limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(not_read)?;
+        found.iter().map(row::observation).collect()
+    }
+
+    pub(super) async fn forget_observations(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        loop {
+            let mut tx = self.begin().await?;
+            let gone = sqlx::query(
+                "DELETE FROM observations WHERE id IN \
+                 (SELECT id FROM observations WHERE hour < ?1 ORDER BY hour LIMIT ?2)",
+            )
+            .bind(hour_of(before))
+            .bind(as_integer(FORGOTTEN_AT_ONCE))
+            .execute(&mut *tx)
+            .await
+            .map_err(not_written)?
+            .rows_affected();
+            commit(tx).await?;
+            forgotten += gone;
+            if gone < FORGOTTEN_AT_ONCE {
+                return Ok(forgotten);
+            }
+        }
+    }
+}
+
+/// How many rows there are at most.
+async fn at_most(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let rows: i64 = sqlx::query_scalar(
+        "SELECT coalesce((SELECT max(id) FROM observations) - (SELECT min(id) FROM observations) + 1, 0)",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(not_read)?;
+    Ok(u64::try_from(rows).unwrap_or(0))
+}
+
+/// Adds to what was seen in this hour before. `false`: it was not.
+async fn count_again(
+    connection: &mut SqliteConnection,
+    seen: &Sightings,
+    digest: &[u8; 32],
+) -> Result<bool, StoreError> {
+    let changed = sqlx::query(
+        "UPDATE observations SET sightings = sightings + ?3, first_seen = min(first_seen, ?4), \
+         last_seen = max(last_seen, ?5) WHERE hour = ?1 AND digest = ?2",
+    )
+    .bind(seen.hour())
+    .bind(&digest[..])
+    .bind(as_integer(seen.count))
+    .bind(seen.first_seen.as_microsecond())
+    .bind(seen.last_seen.as_microsecond())
+    .execute(connection)
+    .await
+    .map_err(not_written)?;
+    Ok(changed.rows_affected() > 0)
+}
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    seen: &Sightings,
+    digest: &[u8; 32],
+) -> Result<(), StoreError> {
+    let observation = &seen.observation;
+    sqlx::query(
+        "INSERT INTO observations (hour, digest, database_name, user_name, group_names, application_name, \
+         client_addr, statement, facts, decision, rules, sightings, first_seen, last_seen) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )
+    .bind(seen.hour())
+    .bind(&digest[..])
+    .bind(&observation.database)
+    .bind(&observation.user)
+    .bind(row::to_json(&observation.groups)?)
+    .bind(&observation.application_name)
+    .bind(observation.client_addr.map(|address| address.to_string()))
+    .bind(&observation.statement)
+    .bind(row::to_json(&observation.facts)?)
+    .bind(observation.decision.as_str())
+    .bind(row::to_json(&observation.rules)?)
+    .bind(as_integer(seen.count))
+    .bind(seen.first_seen.as_microsecond())
+    .bind(seen.last_seen.as_microsecond())
+    .execute(connection)
+    .await
+    .map_err(not_written)?;
+    Ok(())
+}
+
+/// SQLite's integers are signed.
+fn as_integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
