@@ -22,6 +22,7 @@ mod hold;
 mod judge;
 mod log;
 mod nearest;
+mod observe;
 mod policy;
 mod proxy;
 mod roles;
@@ -51,6 +52,7 @@ pub use error::{ConfigError, ConfigProblem, Place};
 pub use hold::HoldConfig;
 pub use judge::JudgeConfig;
 pub use log::{LogConfig, LogFormat, LogLevel};
+pub use observe::ObserveConfig;
 pub use policy::PolicyConfig;
 pub use proxy::{ProxyConfig, Workers};
 pub use roles::{Auth, Member, RoleConfig, Unmapped};
@@ -65,7 +67,7 @@ use extract::extract;
 use source::Source;
 
 /// The sections of the file.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "proxy",
     "console",
     "store",
@@ -73,6 +75,7 @@ const SECTIONS: [&str; 8] = [
     "hold",
     "log",
     "judge",
+    "observe",
     "databases",
 ];
 
@@ -93,6 +96,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[judge]`
     pub judge: JudgeConfig,
+    /// `[observe]`
+    pub observe: ObserveConfig,
     /// `[databases.NAME]`, by name; never empty.
     pub databases: BTreeMap<String, DatabaseConfig>,
 }
@@ -142,6 +147,7 @@ impl Config {
             hold: take(&mut sections, "hold", &mut problems),
             log: take(&mut sections, "log", &mut problems),
             judge: take(&mut sections, "judge", &mut problems),
+            observe: take(&mut sections, "observe", &mut problems),
             databases: BTreeMap::new(),
         };
         for name in sections.keys() {
@@ -167,6 +173,7 @@ impl Config {
         self.console.validate(&mut problems.section("console"));
         self.hold.validate(&mut problems.section("hold"));
         self.judge.validate(&mut problems.section("judge"));
+        self.observe.validate(&mut problems.section("observe"));
         if self.proxy.listen.contains(&self.console.listen) && self.console.listen.port() != 0 {
             problems.section("console").fail(
                 "listen",

@@ -37,6 +37,8 @@ pub struct DatabaseConfig {
     /// How old what is known of the server's catalogue may get; at least 1 s. `None`: it is not asked, which is
     /// always so with `Auth::Passthrough`, where there is no role to ask as.
     pub catalogue: Option<Duration>,
+    /// Whether nothing is held or denied there, and what would have been is recorded.
+    pub observe: bool,
 }
 
 /// `[databases.NAME]` as written.
@@ -59,6 +61,8 @@ pub(super) struct RawDatabase {
     catalogue: Option<bool>,
     #[serde(deserialize_with = "value::duration")]
     catalogue_refresh: Duration,
+    #[serde(deserialize_with = "value::flag")]
+    pub(super) observe: bool,
     sslmode: Option<String>,
     sslrootcert: Option<String>,
     sslcert: Option<String>,
@@ -86,6 +90,7 @@ impl Default for RawDatabase {
             unmapped: Unmapped::Upstream,
             catalogue: None,
             catalogue_refresh: Duration::from_mins(1),
+            observe: false,
             sslmode: None,
             sslrootcert: None,
             sslcert: None,
@@ -179,6 +184,7 @@ impl RawDatabase {
                 .collect(),
             unmapped: self.unmapped,
             catalogue: catalogue.then_some(self.catalogue_refresh),
+            observe: self.observe,
         })
     }
 

@@ -60,6 +60,7 @@ fn every_key_in_the_example_is_its_default() {
     assert_eq!(config.hold, HoldConfig::default());
     assert_eq!(config.log, LogConfig::default());
     assert_eq!(config.judge, JudgeConfig::default());
+    assert_eq!(config.observe, ObserveConfig::default());
     let console = ConsoleConfig::default();
     assert_eq!(config.console.listen, console.listen);
     assert_eq!(
@@ -70,6 +71,7 @@ fn every_key_in_the_example_is_its_default() {
     assert_eq!(shop.connect_timeout, default.connect_timeout);
     assert_eq!((shop.auth, shop.unmapped), (default.auth, default.unmapped));
     assert_eq!(shop.access, default.access);
+    assert_eq!(shop.observe, default.observe);
     assert!(shop.roles.is_empty() && default.roles.is_empty());
     assert_eq!(shop.tls, UpstreamTls::default());
 }
@@ -91,7 +93,7 @@ fn no_key_is_missing_from_the_example() {
     shown.sort();
     known.sort();
     assert_eq!(shown, known);
-    assert_eq!(known.len(), 19);
+    assert_eq!(known.len(), 21);
 
     for (table, known) in [
         (&example["databases"]["shop"], database_keys()),

@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use super::TlsConfig;
 use super::database::RawDatabase;
 use super::error::Problems;
-use super::{ConsoleConfig, HoldConfig, JudgeConfig, LogConfig, PolicyConfig, ProxyConfig, StoreConfig};
+use super::{
+    ConsoleConfig, HoldConfig, JudgeConfig, LogConfig, ObserveConfig, PolicyConfig, ProxyConfig, StoreConfig,
+};
 
 /// Reads the table at `path`; keys with a fault keep their defaults and are among the problems.
 pub(super) fn extract<T: DeserializeOwned + Default>(
@@ -44,6 +46,7 @@ pub(super) fn settings() -> Vec<(&'static str, &'static str)> {
         ("hold", known_keys::<HoldConfig>()),
         ("log", known_keys::<LogConfig>()),
         ("judge", known_keys::<JudgeConfig>()),
+        ("observe", known_keys::<ObserveConfig>()),
     ]
     .into_iter()
     .flat_map(|(section, keys)| keys.iter().map(move |key| (section, *key)))

@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod observe;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -149,7 +151,7 @@ fn every_fault_is_named_with_its_place() {
             &[],
             &[
                 "etc/holdpoint.toml:1: colour: unknown key; known here: proxy, console, store, policy, hold, \
-               log, judge, databases",
+               log, judge, observe, databases",
             ],
         ),
         (
