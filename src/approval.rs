@@ -5,16 +5,20 @@
 //! - the row is the truth; a waiter is only woken by it, and what it may do next is again a
 //!   guarded transition of the row;
 //! - bytes go upstream only as a [`Permit`], and a permit covers only bytes that were cleared.
+//!
+//! What is let pass and observed is counted here, too ([`Observer`]): off the path, and with none of these promises.
 
 mod broker;
 mod entitlement;
 mod expiry;
+mod observer;
 mod permit;
 mod ticket;
 mod waiters;
 
 pub use broker::{Broker, DecideError};
 pub use expiry::sweep_expired;
+pub use observer::{Observer, ObserverLimits, record_observed};
 pub(crate) use permit::digest;
 pub use permit::{Allowed, Clearance, Permit, Standing, Unapproved, stand};
 pub use ticket::{Running, Started, Ticket};
