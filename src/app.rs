@@ -23,8 +23,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-use crate::approval::{Broker, sweep_expired};
-use crate::config::{Config, StoreUrl};
+use crate::approval::{Broker, Observer, ObserverLimits, record_observed, sweep_expired};
+use crate::config::{Config, ObserveConfig, StoreUrl};
 use crate::console::{self, ConsoleState};
 use crate::identity::{Directory, SignInThrottle};
 use crate::model::{Clock, SystemClock};
@@ -166,7 +166,7 @@ async fn run(
     let StoreUrl::Sqlite(path) = &config.store.url;
     let _lock = lock(path)?;
     let store = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
-    let parts = Parts::new(&store, control).await?;
+    let parts = Parts::new(&store, control, &config.observe).await?;
     let left_over = parts.broker.abandon_left_over().await?;
     if left_over > 0 {
         tracing::warn!(
@@ -181,6 +181,8 @@ async fn run(
     let console = parts.console(&public_url, &stopping);
     let serving = serve_console(listeners.console, console, stopping.clone())?;
     let sweeper = tokio::spawn(sweep_expired(parts.broker.clone()));
+    let recorder = tokio::spawn(record_observed(parts.observer.clone(), stopping.clone()));
+    say_what_is_observed(config);
 
     let sessions = Arc::new(Sessions::default());
     for listener in &listeners.proxy {
@@ -212,6 +214,8 @@ async fn run(
         // A console that has failed is logged where it fails.
         let _ = serving.await;
         parts.broker.drain().await;
+        // It has not been asked to end before the last session has.
+        let _ = recorder.await;
         store.close().await;
     };
     if tokio::time::timeout(LAST_WRITES, last).await.is_err() {
@@ -219,6 +223,13 @@ async fn run(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Nobody is to believe that a database is guarded which is not.
+fn say_what_is_observed(config: &Config) {
+    for (name, _) in config.databases.iter().filter(|(_, database)| database.observe) {
+        tracing::warn!(database.name = %name, "this database is observed: nothing there is held or denied");
+    }
 }
 
 /// Serves, and reads files again where that is asked for or they have changed, until a signal to stop.
@@ -242,19 +253,30 @@ async fn until_stop(signals: &mut Signals, config: &Config, shared: &Shared) {
 /// What the proxy and the console have in common.
 struct Parts {
     broker: Broker,
+    observer: Observer,
     directory: Arc<Directory>,
     clock: Arc<dyn Clock>,
 }
 
 impl Parts {
-    async fn new(store: &Arc<SqliteStore>, control: &Runtime) -> Result<Self, StoreError> {
+    async fn new(
+        store: &Arc<SqliteStore>,
+        control: &Runtime,
+        observe: &ObserveConfig,
+    ) -> Result<Self, StoreError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let secret = store.secret().await?;
         let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
         let broker = Broker::new(Arc::clone(&store), Arc::clone(&clock), control.handle().clone());
+        let limits = ObserverLimits {
+            keep: observe.keep,
+            max_rows: u64::try_from(observe.max_rows).unwrap_or(u64::MAX),
+        };
+        let observer = Observer::new(Arc::clone(&store), Arc::clone(&clock), limits);
         let directory = Arc::new(Directory::new(store, Arc::clone(&clock), secret));
         Ok(Self {
             broker,
+            observer,
             directory,
             clock,
         })

@@ -19,6 +19,7 @@ mod leg;
 mod login;
 mod names;
 mod notices;
+mod observe;
 mod outflow;
 mod outlook;
 mod relay;
@@ -35,7 +36,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use crate::approval::Broker;
+use crate::approval::{Broker, Observer};
 use crate::identity::Directory;
 use crate::model::{Clock, Principal, RequestId};
 use crate::policy::Policy;
@@ -59,6 +60,8 @@ pub struct Shared {
     pub policy: RwLock<Arc<Policy>>,
     /// Holds statements.
     pub broker: Broker,
+    /// Counts what is let pass and observed.
+    pub observer: Observer,
     /// Knows users.
     pub directory: Arc<Directory>,
     /// TLS for clients, where there is a certificate.

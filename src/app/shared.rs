@@ -59,6 +59,7 @@ pub(super) fn shared(
         judge,
         policy: RwLock::new(Arc::new(files.policy)),
         broker: parts.broker.clone(),
+        observer: parts.observer.clone(),
         directory: Arc::clone(&parts.directory),
         tls: files.tls,
         databases,
@@ -93,6 +94,7 @@ fn database(config: &DatabaseConfig) -> Result<Database, ClientTlsError> {
         access: config.access.iter().map(member).collect(),
         catalogue: None,
         own,
+        observe: config.observe,
     })
 }
 

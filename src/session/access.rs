@@ -21,6 +21,8 @@ pub struct Database {
     pub catalogue: Option<Arc<Upkeep>>,
     /// Where it is, as holdpoint's own role, as which its catalogue is asked.
     pub own: Arc<Target>,
+    /// Whether nothing is held or denied here, and what would have become of it is recorded.
+    pub observe: bool,
 }
 
 impl Database {
@@ -208,6 +210,7 @@ mod tests {
             access,
             catalogue: None,
             own: target("own"),
+            observe: false,
         };
         let (alice, bob) = (principal("alice", &["developers"]), principal("bob", &["dba"]));
         assert!(database(vec![Member::Everybody]).admit("shop", &alice).is_ok());
@@ -224,12 +227,14 @@ mod tests {
             access: Vec::new(),
             catalogue: None,
             own: target("own"),
+            observe: false,
         };
         let proxied = Database {
             login: Login::Proxy(roles(None)),
             access: Vec::new(),
             catalogue: None,
             own: target("own"),
+            observe: false,
         };
         let mut databases = BTreeMap::from([("a".to_owned(), through()), ("b".to_owned(), through())]);
         assert!(matches!(

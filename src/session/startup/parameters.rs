@@ -2,7 +2,7 @@
 
 use super::super::Fault;
 use super::refused;
-use crate::model::{Decision, Effect, Facts, HoldTerms};
+use crate::model::{Decision, Effect, Facts, HoldTerms, Judged};
 use crate::policy::{Policy, Subject};
 use crate::sql;
 use crate::wire::startup::Startup;
@@ -82,6 +82,16 @@ pub(super) fn judge(startup: &Startup, policy: &Policy, subject: &Subject<'_>) -
     Ok(())
 }
 
+/// What policy is asked about in [`judge`]: the settings that do not touch this session alone, each as the SET
+/// that it stands for.
+pub(super) fn decided_on(startup: &Startup) -> impl Iterator<Item = (String, Judged)> {
+    settings_of(startup).into_iter().filter_map(|setting| {
+        let mut facts = setting.facts();
+        facts.retain(|facts| facts.effect != Effect::Session);
+        (!facts.is_empty()).then(|| (setting.as_sql(), Judged::from_facts(facts)))
+    })
+}
+
 /// Whether names will mean something else than they would without the startup packet.
 pub(super) fn changes_search_path(startup: &Startup) -> bool {
     settings_of(startup).iter().any(
@@ -125,6 +135,18 @@ impl Setting {
                     ..Facts::unknown("it is a switch of the server's command line")
                 })
                 .into(),
+        }
+    }
+
+    fn as_sql(&self) -> String {
+        match self {
+            Self::Assigned(name, value) => {
+                format!(
+                    "-- at connection start\nSET {name} TO '{}'",
+                    value.replace('\'', "''")
+                )
+            }
+            Self::Switch(switch) => format!("-- at connection start: the option \"{switch}\""),
         }
     }
 
@@ -330,6 +352,24 @@ mod tests {
             assert_eq!(says_so, denied, "{name}={value}: {refusal:?}");
             assert_eq!(judged(ALL_PASSES, &[(name, value)]), Ok(()), "{name}={value}");
         }
+    }
+
+    #[test]
+    fn what_policy_is_asked_about_is_shown_as_sql() {
+        let startup = startup(&[
+            ("user", "alice"),
+            ("application_name", "x"),
+            ("role", "o'neill"),
+            ("options", "-d"),
+        ]);
+        let decided: Vec<(String, usize)> = decided_on(&startup)
+            .map(|(text, judged)| (text, judged.statements.len()))
+            .collect();
+        let expected = [
+            ("-- at connection start\nSET role TO 'o''neill'".to_owned(), 1),
+            ("-- at connection start: the option \"-d\"".to_owned(), 3),
+        ];
+        assert_eq!(decided, expected);
     }
 
     #[test]
