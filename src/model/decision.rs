@@ -36,3 +36,11 @@ pub enum Decision {
         reason: Arc<str>,
     },
 }
+
+impl Decision {
+    /// Whether the statement goes on, observed or not.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Allow | Self::Observe { .. })
+    }
+}

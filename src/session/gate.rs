@@ -19,6 +19,7 @@ use bytes::Bytes;
 use super::inflight::{Desync, Expect, RunId};
 use super::intake::{Misstep, Step, Stop, plain_name};
 use super::names::{Prepared, Source};
+use super::observe::Observed;
 use super::relay::Session;
 use crate::approval::{Allowed, Running, Standing, stand};
 use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, NameOp, Parameter};
@@ -27,10 +28,9 @@ use crate::wire::backend::TransactionStatus;
 use crate::wire::{Malformed, Report, frontend, sqlstate};
 pub(super) use bind::Large;
 use refusals::{bind_again, changed, fetch_instead, missing, not_ascii};
-pub(super) use resolve::is_unresolved;
+pub(super) use resolve::{is_unresolved, with_prepared};
 use resolve::{
     Doubt, Resolved, UNSEEN, changes_names, executes, fetches, is_ambiguous, judged_alone, may_copy, resolve,
-    with_prepared,
 };
 
 /// What this transaction has bound, as far as a Bind that failed leaves in doubt what it is.
@@ -116,7 +116,7 @@ pub(super) struct PortalExecute {
 
 /// What the rules say, names resolved.
 enum Ruled {
-    Passes(Allowed, Vec<Prepared>),
+    Passes(Allowed, Vec<Prepared>, Option<Observed>),
     Stops(Ruling, Facts, Vec<Prepared>),
     Missing(String),
     Refused(Report),
@@ -152,7 +152,8 @@ impl Session {
             return Ok(Step::Stop(Stop::Judge(judgement)));
         }
         Ok(match self.rule(&judged) {
-            Ruled::Passes(proof, resolved) => {
+            Ruled::Passes(proof, resolved, observed) => {
+                self.note_observed(text, &resolved, observed);
                 self.note_query(
                     Pass {
                         judged,
@@ -190,8 +191,9 @@ impl Session {
             return Ok(Step::Stop(Stop::Judge(Judgement::of(parse.text))));
         };
         let name = self.name_of(parse.name)?;
-        let kept = self.names.kept.load(Ordering::Relaxed);
-        if self.names.len() >= NAMES_LIMIT || kept > self.limits.max_message {
+        let has_room = self.names.kept.load(Ordering::Relaxed) <= self.limits.max_message;
+        // What is only observed need not be shown to people.
+        if self.names.len() >= NAMES_LIMIT || !(has_room || self.observe) {
             return Ok(Step::Refuse(
                 Report::error(
                     sqlstate::LIMIT_EXCEEDED,
@@ -205,14 +207,14 @@ impl Session {
             && matches!(self.decide(&judged), Decision::Allow);
         // A text is judged again once definitions have changed: then it must be at hand.
         let sight = self.outlook.number();
-        let source = (!plain || sight != 0).then(|| {
+        let source = ((!plain || sight != 0) && has_room).then(|| {
             Source::new(
                 Bytes::copy_from_slice(parse.text),
                 parse.types().collect(),
                 &self.names.kept,
             )
         });
-        self.intake.has_doubt |= !plain;
+        self.intake.has_doubt |= !plain && !self.observe;
         let prepared = Prepared::Protocol {
             judged,
             source,
@@ -251,7 +253,7 @@ impl Session {
             names.clone_from(&self.portal_names);
         } else if let Some(facts) = self.cursors.facts(portal)
             && !self.runs.is_bound(portal)
-            && self.decide(&judged_alone(facts)) != Decision::Allow
+            && !self.decide(&judged_alone(facts)).passes()
         {
             return Ok(Step::Refuse(fetch_instead()));
         }
@@ -316,12 +318,15 @@ impl Session {
 
     /// Policy's decision on a text without names to resolve.
     fn decide(&self, judged: &Judged) -> Decision {
+        if self.observe {
+            return self.policy.observed(&self.subject(), judged);
+        }
         self.policy.decide(&self.subject(), judged)
     }
 
     /// Whether policy lets pass what cannot be judged. Then nothing is refused for that it cannot be.
     fn passes_unknown(&self) -> bool {
-        self.decide(&judged_alone(Facts::unknown(UNSEEN))) == Decision::Allow
+        self.decide(&judged_alone(Facts::unknown(UNSEEN))).passes()
     }
 
     /// A name of the protocol's, if it is what it seems (see [`plain_name`]) or need not be.
@@ -378,9 +383,10 @@ impl Session {
     }
 }
 
-fn ruled(decision: Decision, judged: &Judged, resolved: Vec<Prepared>) -> Ruled {
+fn ruled(decision: Decision, judged: &Arc<Judged>, resolved: Vec<Prepared>) -> Ruled {
+    let observed = Observed::of(&decision, judged);
     match stand(decision) {
-        Standing::Passes(proof) => Ruled::Passes(proof, resolved),
+        Standing::Passes(proof) => Ruled::Passes(proof, resolved, observed),
         Standing::Held(terms) => Ruled::Stops(Ruling::Hold(terms), judged.joined_facts(), resolved),
         Standing::Denied { rule, reason } => {
             Ruled::Stops(Ruling::Deny { rule, reason }, judged.joined_facts(), resolved)

@@ -37,6 +37,8 @@ pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
     /// The policy in force when the session began.
     pub(super) policy: Arc<Policy>,
+    /// The database is observed: nothing is held or denied, and what would have been is recorded.
+    pub(super) observe: bool,
     pub(super) limits: Limits,
     pub(super) who: Who,
     pub(super) handle: Arc<SessionHandle>,

@@ -40,6 +40,7 @@ pub(super) struct LoggedIn {
     who: Who,
     policy: Arc<Policy>,
     outlook: Outlook,
+    observe: bool,
     connected: Connected,
     held: Held,
 }
@@ -130,6 +131,7 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         who,
         policy: asked.policy,
         outlook,
+        observe: asked.observe,
         connected,
         held: Held { entered, _seat: seat },
     })))
@@ -268,6 +270,7 @@ impl LoggedIn {
             who,
             policy,
             outlook,
+            observe,
             connected,
             held,
         } = self;
@@ -280,6 +283,7 @@ impl LoggedIn {
         let session = Session {
             shared: Arc::clone(shared),
             policy,
+            observe,
             limits: shared.limits,
             who,
             handle: Arc::clone(&entered.handle),

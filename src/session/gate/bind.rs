@@ -12,6 +12,7 @@ use crate::model::{Facts, Judged};
 use crate::session::inflight::{Desync, Expect};
 use crate::session::intake::{Misstep, Step, Stop};
 use crate::session::names::{Lookup, Prepared, Source, cut};
+use crate::session::observe::Observed;
 use crate::session::relay::Session;
 use crate::session::values;
 use crate::wire::{Malformed, Report, frontend, sqlstate};
@@ -100,7 +101,8 @@ impl Session {
         })
     }
 
-    /// What a Bind of this statement to this portal would do.
+    /// What a Bind of this statement to this portal would do. One that passes is cleared next, and is noted here
+    /// where it is observed.
     fn bound(&self, portal: &[u8], statement: &[u8]) -> Result<Bound, Malformed> {
         let portal = self.name_of(portal)?;
         let statement = self.name_of(statement)?;
@@ -134,7 +136,11 @@ impl Session {
             resolved,
         };
         Ok(match self.rule(&judged) {
-            Ruled::Passes(proof, resolved) => Bound::Passes(proof, pass(judged, resolved)),
+            Ruled::Passes(proof, resolved, observed) => {
+                let text = source.as_ref().map_or(&b""[..], |source| &source.text);
+                self.note_observed(text, &resolved, observed);
+                Bound::Passes(proof, pass(judged, resolved))
+            }
             Ruled::Stops(ruling, facts, resolved) => match source {
                 Some(source) => Bound::Stops {
                     ruling,
@@ -161,9 +167,16 @@ impl Session {
     /// pass what is unknown, the server itself says so.
     fn bound_unseen(&self, portal: &[u8], statement: &[u8]) -> Bound {
         let judged = judged_alone(Facts::unknown(UNSEEN));
-        let Standing::Passes(proof) = stand(self.decide(&judged)) else {
+        let decision = self.decide(&judged);
+        let observed = Observed::of(&decision, &judged);
+        let Standing::Passes(proof) = stand(decision) else {
             return Bound::Refused(missing(&String::from_utf8_lossy(statement)));
         };
+        self.note_observed(
+            b"-- a prepared statement that was not seen being prepared",
+            &[],
+            observed,
+        );
         let pass = Pass {
             judged,
             portal: Some(portal.into()),

@@ -32,7 +32,9 @@ impl Session {
             .and_then(|(text, _)| self.judge_now(text.as_bytes()))
             .unwrap_or_else(|| judged_alone(Facts::unknown("it names its function by number")));
         Ok(match self.rule(&judged) {
-            Ruled::Passes(proof, _) => {
+            Ruled::Passes(proof, _, observed) => {
+                let text = known.map_or("-- a function call by number", |(text, _)| text);
+                self.note_observed(text.as_bytes(), &[], observed);
                 self.outlook.note(&judged);
                 self.note_call(None)?;
                 Step::Allowed(proof)

@@ -171,7 +171,7 @@ pub(super) fn is_ambiguous(op: &NameOp) -> bool {
 }
 
 /// The text with what its EXECUTEs stand for, so that people see what would run.
-pub(super) fn with_prepared(text: &[u8], resolved: &[Prepared]) -> Bytes {
+pub(in crate::session) fn with_prepared(text: &[u8], resolved: &[Prepared]) -> Bytes {
     if resolved.is_empty() {
         return Bytes::copy_from_slice(text);
     }
