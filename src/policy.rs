@@ -24,6 +24,7 @@ mod error;
 mod file;
 mod load;
 mod pattern;
+pub mod replay;
 mod rule;
 pub mod test;
 
