@@ -1,5 +1,7 @@
 //! `holdpoint policy`: policies, looked at before they are in force.
 
+mod replay;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -27,6 +29,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Say what the policies would have done with the traffic that was observed
+    Replay(replay::Options),
 }
 
 /// Does what the subcommand says.
@@ -38,6 +42,7 @@ pub(super) fn run(command: Command, global: &Global) -> Result<(), Failure> {
             print(&format!("{}: {}\n", dir.display(), summary(&policy)))
         }
         Command::Test { dir } => test(&folder(dir, global)?),
+        Command::Replay(options) => replay::run(options, global),
     }
 }
 
