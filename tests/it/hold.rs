@@ -4,6 +4,7 @@ mod announced;
 mod approved;
 mod decisions;
 mod gone;
+mod observed;
 mod recorded;
 mod refused;
 mod server;
