@@ -43,7 +43,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Decision, Facts, HoldTerms, Judged};
+use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, TableAccess};
 
 pub use error::{PolicyError, PolicyProblem};
 pub use rule::{Action, Rule};
@@ -163,6 +163,27 @@ impl Policy {
                 reason: Arc::clone(reason),
             },
         }
+    }
+
+    /// Whether writes pass for this subject, whatever they write: not where only some tables may be written.
+    #[must_use]
+    pub fn passes_writes(&self, subject: &Subject<'_>) -> bool {
+        let facts = Facts {
+            effect: Effect::Write,
+            commands: vec!["MERGE".to_owned()],
+            // A name that no pattern but `*` is for.
+            tables: vec![TableAccess {
+                schema: Some("\0".to_owned()),
+                name: "\0".to_owned(),
+                written: true,
+            }],
+            signals: Vec::new(),
+            ..Facts::unknown("")
+        };
+        matches!(
+            self.decide_facts(subject, &facts),
+            Decision::Allow | Decision::Observe { .. }
+        )
     }
 
     /// Whether what could not be judged passes for this subject: then nothing is held for that alone.

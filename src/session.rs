@@ -25,6 +25,7 @@ mod outlook;
 mod relay;
 mod runs;
 mod seats;
+mod shield;
 mod startup;
 mod values;
 
@@ -183,6 +184,7 @@ async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
         Poll::Ready(())
     })
     .await;
+    session.raise_ahead(false);
     let ended = session.run().await;
     // What the server said before it closed is the client's.
     let _ = tokio::time::timeout(

@@ -94,6 +94,7 @@ fn database(config: &DatabaseConfig) -> Result<Database, ClientTlsError> {
         access: config.access.iter().map(member).collect(),
         catalogue: None,
         own,
+        read_shield: config.read_shield,
         observe: config.observe,
     })
 }

@@ -37,6 +37,8 @@ pub struct DatabaseConfig {
     /// How old what is known of the server's catalogue may get; at least 1 s. `None`: it is not asked, which is
     /// always so with `Auth::Passthrough`, where there is no role to ask as.
     pub catalogue: Option<Duration>,
+    /// Whether the server is to refuse writes in what passes as a read.
+    pub read_shield: bool,
     /// Whether nothing is held or denied there, and what would have been is recorded.
     pub observe: bool,
 }
@@ -61,6 +63,8 @@ pub(super) struct RawDatabase {
     catalogue: Option<bool>,
     #[serde(deserialize_with = "value::duration")]
     catalogue_refresh: Duration,
+    #[serde(deserialize_with = "value::flag")]
+    read_shield: bool,
     #[serde(deserialize_with = "value::flag")]
     pub(super) observe: bool,
     sslmode: Option<String>,
@@ -90,6 +94,7 @@ impl Default for RawDatabase {
             unmapped: Unmapped::Upstream,
             catalogue: None,
             catalogue_refresh: Duration::from_mins(1),
+            read_shield: true,
             observe: false,
             sslmode: None,
             sslrootcert: None,
@@ -184,6 +189,7 @@ impl RawDatabase {
                 .collect(),
             unmapped: self.unmapped,
             catalogue: catalogue.then_some(self.catalogue_refresh),
+            read_shield: self.read_shield,
             observe: self.observe,
         })
     }

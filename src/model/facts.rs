@@ -109,7 +109,8 @@ impl<'de> Deserialize<'de> for Shape {
 pub struct Sets {
     /// Where names without a schema are looked for: `search_path`, or the role that it depends on.
     pub search_path: bool,
-    /// Whether transactions are read-only: `SET TRANSACTION`, `BEGIN READ WRITE`, `transaction_read_only`, …
+    /// Whether transactions are read-only (`SET TRANSACTION`, `BEGIN READ WRITE`, `transaction_read_only`, …), also
+    /// where it is only shown; or savepoints.
     pub read_only: bool,
 }
 

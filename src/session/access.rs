@@ -21,6 +21,8 @@ pub struct Database {
     pub catalogue: Option<Arc<Upkeep>>,
     /// Where it is, as holdpoint's own role, as which its catalogue is asked.
     pub own: Arc<Target>,
+    /// Whether the server is to refuse writes in what passes as a read.
+    pub read_shield: bool,
     /// Whether nothing is held or denied here, and what would have become of it is recorded.
     pub observe: bool,
 }
@@ -210,6 +212,7 @@ mod tests {
             access,
             catalogue: None,
             own: target("own"),
+            read_shield: true,
             observe: false,
         };
         let (alice, bob) = (principal("alice", &["developers"]), principal("bob", &["dba"]));
@@ -227,6 +230,7 @@ mod tests {
             access: Vec::new(),
             catalogue: None,
             own: target("own"),
+            read_shield: true,
             observe: false,
         };
         let proxied = Database {
@@ -234,6 +238,7 @@ mod tests {
             access: Vec::new(),
             catalogue: None,
             own: target("own"),
+            read_shield: true,
             observe: false,
         };
         let mut databases = BTreeMap::from([("a".to_owned(), through()), ("b".to_owned(), through())]);

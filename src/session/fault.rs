@@ -63,6 +63,8 @@ pub(crate) enum Fault {
     Store(#[source] StoreError),
     #[error("the bytes to be forwarded are not those that were approved")]
     Unapproved,
+    #[error("the server did not move the read shield")]
+    Shield,
     #[error("user {user} was disabled")]
     Expelled { user: String },
     #[error("the proxy stops")]
@@ -155,6 +157,11 @@ impl Fault {
             Self::Store(_) => Report::fatal(sqlstate::IO_ERROR, "holdpoint's store does not work")
                 .hint("Tell the operator of holdpoint; its log says more."),
             Self::Unapproved => Report::fatal(sqlstate::INTERNAL_ERROR, "internal error; nothing was run"),
+            Self::Shield => Report::fatal(
+                sqlstate::READ_ONLY_TRANSACTION,
+                "terminating connection: the read shield could not be moved",
+            )
+            .hint("Connect again. If it happens again, tell the operator of holdpoint; its log says more."),
             Self::Expelled { user } => Report::fatal(
                 sqlstate::ADMIN_SHUTDOWN,
                 format!("terminating connection: user \"{user}\" was disabled"),

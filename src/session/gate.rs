@@ -10,6 +10,7 @@ mod call;
 mod judging;
 mod refusals;
 mod resolve;
+mod shielding;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +22,7 @@ use super::intake::{Misstep, Step, Stop, plain_name};
 use super::names::{Prepared, Source};
 use super::observe::Observed;
 use super::relay::Session;
+use super::shield::Need;
 use crate::approval::{Allowed, Running, Standing, stand};
 use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, NameOp, Parameter};
 use crate::policy::Subject;
@@ -28,10 +30,10 @@ use crate::wire::backend::TransactionStatus;
 use crate::wire::{Malformed, Report, frontend, sqlstate};
 pub(super) use bind::Large;
 use refusals::{bind_again, changed, fetch_instead, missing, not_ascii};
-pub(super) use resolve::{is_unresolved, with_prepared};
 use resolve::{
     Doubt, Resolved, UNSEEN, changes_names, executes, fetches, is_ambiguous, judged_alone, may_copy, resolve,
 };
+pub(super) use resolve::{is_unresolved, with_prepared};
 
 /// What this transaction has bound, as far as a Bind that failed leaves in doubt what it is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,6 +44,10 @@ pub(super) struct BoundInTransaction {
     copies: bool,
     /// The segment of the last Bind to the unnamed portal.
     segment: u64,
+    /// What the text that was bound to the unnamed portal last needs of the read shield; `None`: nothing was.
+    need: Option<Need>,
+    /// That text begins or ends transactions, or sets their modes.
+    is_control: bool,
 }
 
 /// More prepared statements than this in one session are refused.
@@ -141,8 +147,8 @@ impl Session {
     /// Query.
     pub(super) fn step_query(&mut self, body: &[u8], frame: usize) -> Result<Step, Misstep> {
         let text = frontend::query(body)?;
-        if let Some(approved) = self.intake.approved.take() {
-            return Ok(Step::Approved(Box::new(approved)));
+        if let Some(step) = self.step_approved() {
+            return Ok(step);
         }
         let Some(judged) = self.judge_now(text) else {
             return Ok(Step::Stop(Stop::Judge(Judgement::of(text))));
@@ -151,8 +157,13 @@ impl Session {
             self.intake.judged = Some(judged);
             return Ok(Step::Stop(Stop::Judge(judgement)));
         }
+        let need = self.need(&judged);
         Ok(match self.rule(&judged) {
             Ruled::Passes(proof, resolved, observed) => {
+                if let Some(stop) = self.shield_stop(need) {
+                    self.intake.judged = Some(judged);
+                    return Ok(Step::Stop(stop));
+                }
                 self.note_observed(text, &resolved, observed);
                 self.note_query(
                     Pass {
@@ -163,6 +174,9 @@ impl Session {
                     None,
                 )?;
                 Step::Allowed(proof)
+            }
+            Ruled::Stops(Ruling::Hold(_), ..) if self.refused_by_shield(need).is_some() => {
+                Step::Refuse(self.refused_by_shield(need).unwrap_or_else(changed))
             }
             Ruled::Stops(ruling, facts, resolved) => Step::Stop(Stop::Held(Box::new(Gated {
                 tag: b'Q',
@@ -182,6 +196,16 @@ impl Session {
             Ruled::Refused(report) => Step::Refuse(report),
             Ruled::Unanswered => Step::Stop(Stop::Drain),
         })
+    }
+
+    /// The frame at hand, if people have approved it.
+    fn step_approved(&mut self) -> Option<Step> {
+        let approved = self.intake.approved.as_ref()?;
+        if let Some(stop) = self.shield_stop(self.need(&approved.pass.judged)) {
+            return Some(Step::Stop(stop));
+        }
+        let approved = self.intake.approved.take()?;
+        Some(Step::Approved(Box::new(approved)))
     }
 
     /// Parse: nothing runs, but the name will stand for this text.
@@ -231,6 +255,9 @@ impl Session {
     pub(super) fn step_execute(&mut self, body: &[u8]) -> Result<Step, Misstep> {
         let (portal, rows) = frontend::execute(body)?;
         let portal = self.name_of(portal)?;
+        if let Some(stop) = self.shield_stop(self.need_of_portal(portal)) {
+            return Ok(Step::Stop(stop));
+        }
         let mut names = None;
         if portal.is_empty() {
             for bound in &self.portal_executes {
@@ -261,6 +288,8 @@ impl Session {
             self.names.announce_all(judged, self.intake.segment);
         }
         let run = self.runs.executed(portal, self.intake.segment);
+        self.intake.after_control = portal.is_empty() && self.unnamed.is_control;
+        self.intake.has_control |= self.intake.after_control;
         self.intake.has_bound = true;
         self.intake.may_copy |= self.unnamed.copies;
         self.inflight.push(Expect::Execute { names, run, rows })?;
@@ -286,6 +315,7 @@ impl Session {
     fn note_query(&mut self, pass: Pass, run: Option<RunId>) -> Result<(), Desync> {
         self.note_cursors(&pass);
         self.outlook.note(&pass.judged);
+        self.shield.cleared(&pass.judged);
         self.intake.may_copy |= may_copy(&pass.judged);
         let names = pass
             .judged
@@ -359,7 +389,7 @@ impl Session {
             .any(|s| s.name_op.as_ref().is_some_and(is_ambiguous));
         let fetches = !self.cursors.is_empty() && judged.statements.iter().any(fetches);
         if !ambiguous && !fetches && !executes(judged) {
-            return ruled(self.decide(judged), judged, Vec::new());
+            return self.ruled(judged, Vec::new());
         }
         let Resolved::As { judged, used, doubt } =
             resolve(judged, &self.names, &self.cursors, self.intake.segment)
@@ -367,10 +397,18 @@ impl Session {
             return Ruled::Unanswered;
         };
         // People are not asked about what nobody can tell them; where policy lets it pass, the server answers.
-        match (ruled(self.decide(&judged), &judged, used), doubt) {
+        match (self.ruled(&judged, used), doubt) {
             (Ruled::Stops(..), Some(Doubt::Missing(name))) => Ruled::Missing(name),
             (Ruled::Stops(..), Some(Doubt::NotAscii)) => Ruled::Refused(not_ascii()),
             (ruled, _) => ruled,
+        }
+    }
+
+    /// What the rules say; a read that cannot be shielded counts as unknown.
+    fn ruled(&self, judged: &Arc<Judged>, resolved: Vec<Prepared>) -> Ruled {
+        match self.unshielded(judged) {
+            Some(doubtful) => ruled(self.decide(&doubtful), &Arc::new(doubtful), resolved),
+            None => ruled(self.decide(judged), judged, resolved),
         }
     }
 

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::names::{Names, Prepared};
+use super::shield::Move;
 use crate::model::{Judged, NameOp};
 use crate::wire::Report;
 use crate::wire::backend::ServerError;
@@ -67,6 +68,12 @@ pub(super) enum Expect {
     Sync(u64),
     /// Our own Sync, which stops the server's clocks while people think: the client's segment goes on.
     Pause,
+    /// Our own messages that move the read shield, up to their Sync; and how many of their commands have not
+    /// completed. Sent only where everything before is answered.
+    Shield {
+        one: Move,
+        left: u32,
+    },
     /// COPY data, however much: nothing answers it.
     CopyData,
     /// CopyDone or CopyFail: answered only while its COPY runs.
@@ -174,7 +181,7 @@ impl Expect {
     fn tag(&self) -> u8 {
         match self {
             Self::Query { .. } | Self::Poison { simple: true, .. } => b'Q',
-            Self::Parse { .. } | Self::Poison { .. } | Self::Probe { .. } => b'P',
+            Self::Parse { .. } | Self::Poison { .. } | Self::Probe { .. } | Self::Shield { .. } => b'P',
             Self::Call { .. } => b'F',
             Self::Bind => b'B',
             Self::Describe { .. } => b'D',
@@ -211,8 +218,44 @@ impl Inflight {
                     | Expect::Poison { simple: true, .. }
                     | Expect::Probe { .. }
                     | Expect::Pause
+                    | Expect::Shield { .. }
             )
         })
+    }
+
+    /// Whether what was cleared last is in a segment that has not ended.
+    pub(super) fn ends_open(&self) -> bool {
+        matches!(
+            self.queue.back(),
+            Some(
+                Expect::Parse { .. }
+                    | Expect::Bind
+                    | Expect::Describe { .. }
+                    | Expect::Execute { .. }
+                    | Expect::Close { .. }
+                    | Expect::Poison { simple: false, .. }
+            )
+        )
+    }
+
+    /// Whether the next reply is to a move of the read shield.
+    pub(super) fn is_shield_at_front(&mut self) -> bool {
+        matches!(self.front(), Some(Expect::Shield { .. }))
+    }
+
+    /// A command of the move at the front has completed.
+    pub(super) fn shield_completed(&mut self) {
+        if let Some(Expect::Shield { left, .. }) = self.front() {
+            *left = left.saturating_sub(1);
+        }
+    }
+
+    /// The move at the front is at its end. `None`: it was not done.
+    pub(super) fn shield_done(&mut self) -> Option<Move> {
+        match self.queue.pop_front() {
+            Some(Expect::Shield { one, left: 0 }) => Some(one),
+            _ => None,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {

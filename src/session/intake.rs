@@ -19,6 +19,7 @@ use super::Fault;
 use super::gate::{Gated, Judgement};
 use super::inflight::{Desync, Expect};
 use super::relay::{SPILL_LIMIT, Session};
+use super::shield::Move;
 use crate::approval::Clearance;
 use crate::wire::frame::HEADER;
 use crate::wire::frontend::{self, Target};
@@ -37,7 +38,7 @@ pub(super) const INFLIGHT_LIMIT: usize = 10_000;
 #[derive(Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "six independent facts about where it stands"
+    reason = "independent facts about where it stands"
 )]
 pub(super) struct Intake {
     /// What the client sent and was not forwarded; it starts with what is cleared.
@@ -54,6 +55,10 @@ pub(super) struct Intake {
     pub(super) may_copy: bool,
     /// Among what is cleared is a Parse of a text that policy does not let pass: its Bind will be held.
     pub(super) has_doubt: bool,
+    /// What was executed last in the segment at hand begins or ends transactions, or sets their modes.
+    pub(super) after_control: bool,
+    /// Something in the segment at hand does.
+    pub(super) has_control: bool,
     /// An error was injected: everything up to Sync is dropped, as a server does after an error.
     discarding: bool,
     /// The client has not taken what it was answered: the rest of `buffer` waits for that.
@@ -82,6 +87,10 @@ pub(super) enum Stop {
     /// A message of this type stands where only COPY data may: the server is being asked whether it still
     /// takes data.
     InCopy(u8),
+    /// It waits until the read shield is moved, for which everything before it is answered.
+    Shield(Move),
+    /// As `InTurn`, once what is before it in its own segment was ended by a Sync of our own.
+    ShieldPause,
     /// The server is being asked whether the text is SQL at all.
     Probing(Box<Gated>),
     /// It is being judged, or decided on.
@@ -169,6 +178,8 @@ impl Intake {
         self.segment += 1;
         self.has_bound = false;
         self.has_doubt = false;
+        self.has_control = false;
+        self.after_control = false;
     }
 
     /// Gives memory back once nothing waits.

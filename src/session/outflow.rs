@@ -12,7 +12,7 @@ use super::Fault;
 use super::inflight::{Desync, Relay};
 use super::intake::Stop;
 use super::relay::Session;
-use crate::wire::backend::ServerError;
+use crate::wire::backend::{ServerError, TransactionStatus};
 use crate::wire::frame::HEADER;
 use crate::wire::{Header, backend};
 
@@ -153,6 +153,9 @@ impl Session {
 
     /// Looks at a whole message.
     fn look_at(&mut self, tag: u8, body: &[u8]) -> Result<Relay, Fault> {
+        if self.shield_answered(tag, body)? {
+            return Ok(Relay::Swallow);
+        }
         let pass = |(): ()| Relay::Pass;
         let relay = match tag {
             b'Z' => return self.ready(body),
@@ -194,8 +197,10 @@ impl Session {
     }
 
     fn ready(&mut self, body: &[u8]) -> Result<Relay, Fault> {
+        let was_in_block = self.status != TransactionStatus::Idle;
         self.note_status(backend::ready_for_query(body).map_err(Fault::server_message)?);
         let (relay, segment) = self.inflight.ready(&mut self.names).map_err(Fault::desync)?;
+        self.shield.ready(self.status, self.inflight.is_empty());
         if let Some(segment) = segment {
             self.runs.ready(segment, self.status);
         }
@@ -203,6 +208,7 @@ impl Session {
             self.intake.probe_accepted();
         }
         self.became_ready();
+        self.raise_ahead(was_in_block);
         Ok(relay)
     }
 

@@ -6,6 +6,7 @@
 //!
 //! Everything here is cancel-safe: all state is in [`Session`].
 
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,6 +23,7 @@ use super::names::Names;
 use super::outflow::Outflow;
 use super::outlook::Outlook;
 use super::runs::Runs;
+use super::shield::{Need, Shield};
 use super::{Fault, Limits, Shared, Who};
 use crate::model::Judged;
 use crate::policy::Policy;
@@ -64,6 +66,10 @@ pub(super) struct Session {
     pub(super) meaning: Meaning,
     /// What names stand for.
     pub(super) outlook: Outlook,
+    /// Whether the server refuses writes in what passes as a read.
+    pub(super) shield: Shield,
+    /// What portals with names need of it, in the transaction at hand.
+    pub(super) portal_needs: HashMap<Box<[u8]>, Need>,
     /// Since when `status` says that a transaction block is open.
     pub(super) transaction_since: Option<Timestamp>,
     /// The FATAL error that the server has sent: its end is explained.
@@ -279,6 +285,7 @@ impl Session {
             self.outlook.transaction_ended();
             // Nothing of what is noted here outlives its transaction.
             self.portal_executes.clear();
+            self.portal_needs.clear();
             self.unnamed = super::gate::BoundInTransaction::default();
         }
     }
@@ -304,6 +311,7 @@ impl Session {
                 let value = std::str::from_utf8(value).unwrap_or_default();
                 self.meaning.encoding_is_safe = settings::encoding_is_safe(value);
             }
+            b"default_transaction_read_only" => self.shield.reported(value),
             b"application_name" => self.who.application_name = String::from_utf8_lossy(value).into_owned(),
             _ => {}
         }

@@ -14,6 +14,7 @@ use super::leg::Leg;
 use super::outlook::Outlook;
 use super::relay::Session;
 use super::seats::{NoSeat, Seat};
+use super::shield::Shield;
 use super::{Fault, Shared, Who, login, observe};
 use crate::identity::Standing;
 use crate::model::Principal;
@@ -40,6 +41,8 @@ pub(super) struct LoggedIn {
     who: Who,
     policy: Arc<Policy>,
     outlook: Outlook,
+    /// Whether what passes as a read is to be shielded.
+    shielded: bool,
     observe: bool,
     connected: Connected,
     held: Held,
@@ -103,6 +106,7 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         .catalogue
         .clone()
         .filter(|_| !policy.passes_unknown(&subject));
+    let shielded = database.read_shield && !asked.observe && !policy.passes_writes(&subject);
     let outlook = Outlook::new(
         catalogue,
         !moves_path && database.acts_by_default(asked.database, &principal),
@@ -131,6 +135,7 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         who,
         policy: asked.policy,
         outlook,
+        shielded,
         observe: asked.observe,
         connected,
         held: Held { entered, _seat: seat },
@@ -270,11 +275,18 @@ impl LoggedIn {
             who,
             policy,
             outlook,
+            shielded,
             observe,
             connected,
             held,
         } = self;
         let entered = &held.entered;
+        let read_only = connected
+            .parameters
+            .iter()
+            .rfind(|(name, _)| name == "default_transaction_read_only")
+            .map(|(_, value)| value.as_str());
+        let shield = Shield::new(shielded, read_only);
         client.out().extend_from_slice(&connected.greeting);
         reply::backend_key_data(entered.handle.pid, &entered.handle.secret, client.out());
         reply::ready_for_query(connected.status, client.out());
@@ -302,6 +314,8 @@ impl LoggedIn {
             status: TransactionStatus::Idle,
             meaning: meaning_of(&connected.parameters),
             outlook,
+            shield,
+            portal_needs: std::collections::HashMap::new(),
             transaction_since: None,
             goodbye: None,
             busy: false,

@@ -19,10 +19,19 @@ pub(super) fn note(statement: &Tree, value: &Value, findings: &mut Findings) {
                 hands_out(query, findings);
             }
         }
-        // BEGIN READ WRITE, and what begins another transaction with the modes of the last.
-        "TransactionStmt" if !statement.list("options").is_empty() || statement.is("chain") => {
+        // BEGIN READ WRITE, what begins another transaction with the modes of the last, and savepoints, of which the
+        // shield is made.
+        "TransactionStmt"
+            if !statement.list("options").is_empty()
+                || statement.is("chain")
+                || !statement.text("savepoint_name").is_empty() =>
+        {
             findings.sets("transaction_read_only");
         }
+        "VariableShowStmt" => findings.sets(match statement.text("name") {
+            "all" => "*",
+            name => name,
+        }),
         "DiscardStmt" => findings.sets("*"),
         "CopyStmt" => copied(statement, findings),
         "TruncateStmt" => statement

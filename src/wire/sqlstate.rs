@@ -10,6 +10,8 @@ pub const UNABLE_TO_CONNECT: &str = "08001";
 pub const PROTOCOL_VIOLATION: &str = "08P01";
 /// `feature_not_supported`.
 pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
+/// `read_only_sql_transaction`.
+pub const READ_ONLY_TRANSACTION: &str = "25006";
 /// `invalid_sql_statement_name`.
 pub const INVALID_SQL_STATEMENT_NAME: &str = "26000";
 /// `invalid_password`.

@@ -51,16 +51,27 @@ impl Session {
     /// Bind.
     pub(in crate::session) fn step_bind(&mut self, body: &[u8], frame: usize) -> Result<Step, Misstep> {
         let bind = frontend::Bind::read(body)?;
-        if let Some(approved) = self.intake.approved.take() {
-            return Ok(Step::Approved(Box::new(approved)));
+        if let Some(step) = self.step_approved() {
+            return Ok(step);
         }
         if let Some(judgement) = self.rejudge(bind.statement) {
             return Ok(Step::Stop(Stop::Judge(judgement)));
         }
         Ok(match self.bound(bind.portal, bind.statement)? {
             Bound::Passes(proof, pass) => {
+                if let Some(stop) = self.shield_stop(self.need(&pass.judged)) {
+                    return Ok(Step::Stop(stop));
+                }
                 self.note_bind(pass, false)?;
                 Step::Allowed(proof)
+            }
+            Bound::Stops {
+                ruling: Ruling::Hold(_),
+                pass,
+                ..
+            } if self.refused_by_shield(self.need(&pass.judged)).is_some() => {
+                let need = self.need(&pass.judged);
+                Step::Refuse(self.refused_by_shield(need).unwrap_or_else(only_unnamed))
             }
             Bound::Stops {
                 ruling,
@@ -92,6 +103,9 @@ impl Session {
         }
         Ok(match self.bound(portal, statement)? {
             Bound::Passes(proof, pass) => {
+                if let Some(stop) = self.shield_stop(self.need(&pass.judged)) {
+                    return Ok(Large::Stop(stop));
+                }
                 self.note_bind(pass, false)?;
                 Large::Passes(proof)
             }
@@ -189,7 +203,10 @@ impl Session {
     pub(super) fn note_bind(&mut self, pass: Pass, approved: bool) -> Result<(), Desync> {
         self.note_cursors(&pass);
         self.outlook.note(&pass.judged);
+        self.note_need(&pass);
+        self.shield.cleared(&pass.judged);
         self.intake.has_bound = true;
+        self.intake.after_control = false;
         self.unnamed.copies |= may_copy(&pass.judged);
         self.inflight.push(Expect::Bind)?;
         if pass.portal.as_deref().is_none_or(|portal| !portal.is_empty()) {

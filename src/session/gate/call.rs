@@ -24,15 +24,18 @@ impl Session {
     /// FunctionCall.
     pub(in crate::session) fn step_call(&mut self, body: &[u8], frame: usize) -> Result<Step, Misstep> {
         let call = FunctionCall::read(body)?;
-        if let Some(approved) = self.intake.approved.take() {
-            return Ok(Step::Approved(Box::new(approved)));
+        if let Some(step) = self.step_approved() {
+            return Ok(step);
         }
         let known = of_large_objects(call.function);
         let judged = known
-            .and_then(|(text, _)| self.judge_now(text.as_bytes()))
+            .and_then(|(text, _)| self.shared.judge.judge_inline(text.as_bytes(), self.meaning))
             .unwrap_or_else(|| judged_alone(Facts::unknown("it names its function by number")));
         Ok(match self.rule(&judged) {
             Ruled::Passes(proof, _, observed) => {
+                if let Some(stop) = self.shield_stop(self.need(&judged)) {
+                    return Ok(Step::Stop(stop));
+                }
                 let text = known.map_or("-- a function call by number", |(text, _)| text);
                 self.note_observed(text.as_bytes(), &[], observed);
                 self.outlook.note(&judged);

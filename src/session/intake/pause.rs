@@ -103,6 +103,20 @@ impl Session {
         let is_misnamed = matches!(&stop, Stop::Held(gated) if gated.is_misnamed());
         let begun = self.busy || span.release > span.start || (is_misnamed && span.at > span.start);
         self.intake.stop = Some(match stop {
+            Stop::Shield(one) => {
+                self.move_shield(one);
+                Stop::InTurn
+            }
+            Stop::ShieldPause => {
+                self.forward(cx, &buffer[span.start..span.at])?;
+                span.done(0);
+                self.server.out().extend_from_slice(SYNC);
+                self.inflight.push_own(Expect::Pause);
+                // What comes behind it begins anew.
+                self.intake.has_bound = false;
+                self.intake.after_control = false;
+                Stop::InTurn
+            }
             Stop::Held(_) if matches!(tag, b'Q' | b'F') && !self.inflight.is_empty() => Stop::Drain,
             Stop::Held(_) if self.inflight.awaits_ready() => Stop::InTurn,
             Stop::Held(_) if tag == b'B' && begun && !self.intake.has_bound => {

@@ -1,0 +1,206 @@
+//! The read shield at the gate: what has to be asked of the server before a frame is cleared.
+
+use crate::model::{Facts, Judged};
+use crate::session::Fault;
+use crate::session::inflight::Expect;
+use crate::session::intake::Stop;
+use crate::session::relay::Session;
+use crate::session::shield::{Move, Need, need_of};
+use crate::wire::backend::TransactionStatus;
+use crate::wire::{Report, sqlstate};
+
+use super::Pass;
+use super::resolve::{Resolved, executes, fetches, resolve};
+
+/// Portals with names whose need is remembered, in one transaction.
+const PORTALS: usize = 10_000;
+
+/// Why a text counts as unknown that reads only.
+const SLIPS: &str = "what it reads cannot be shielded: it follows, in the same message or pipeline, what writes, or \
+                     what begins or ends transactions or sets their modes";
+
+impl Session {
+    /// What a text needs, the names in it resolved.
+    pub(super) fn need(&self, judged: &Judged) -> Need {
+        let need = self.need_by_itself(judged);
+        // What counts as unknown is not taken for a read here either.
+        if need == Need::Up && self.slips(judged, need) {
+            return Need::Down;
+        }
+        need
+    }
+
+    fn need_by_itself(&self, judged: &Judged) -> Need {
+        let by_name = executes(judged) || (!self.cursors.is_empty() && judged.statements.iter().any(fetches));
+        if by_name
+            && let Resolved::As { judged, .. } =
+                resolve(judged, &self.names, &self.cursors, self.intake.segment)
+        {
+            return need_of(&judged);
+        }
+        need_of(judged)
+    }
+
+    /// Whether a text that needs the shield up cannot have it.
+    fn slips(&self, judged: &Judged, need: Need) -> bool {
+        self.shield.is_worn()
+            && (self.shield.is_slipped_by(judged) || (need == Need::Up && self.is_shield_stuck(need)))
+    }
+
+    /// A Bind is cleared: what its portal will need.
+    pub(super) fn note_need(&mut self, pass: &Pass) {
+        let need = self.need(&pass.judged);
+        let is_control = pass
+            .judged
+            .statements
+            .iter()
+            .any(|statement| statement.transaction_control || statement.facts.sets.read_only);
+        match pass.portal.as_deref() {
+            Some(portal) if !portal.is_empty() => {
+                if self.portal_needs.len() >= PORTALS {
+                    // What is not known counts as a read.
+                    self.portal_needs.clear();
+                }
+                self.portal_needs.insert(portal.into(), need);
+            }
+            _ => {
+                self.unnamed.need = Some(need);
+                self.unnamed.is_control = is_control;
+            }
+        }
+    }
+
+    /// What has to happen before something that needs this is cleared; `None`: nothing.
+    pub(super) fn shield_stop(&self, need: Need) -> Option<Stop> {
+        if self.shield.is_ready(need) || self.server_refuses_all_but_the_end() {
+            return None;
+        }
+        if self.inflight.is_empty() {
+            return self.shield.next(need).map(Stop::Shield);
+        }
+        Some(if self.inflight.ends_open() {
+            Stop::ShieldPause
+        } else {
+            Stop::InTurn
+        })
+    }
+
+    /// Whether the shield can no longer be moved for what needs this: it stands in the middle of an implicit
+    /// transaction, which a Sync of ours would end.
+    pub(super) fn is_shield_stuck(&self, need: Need) -> bool {
+        let intake = &self.intake;
+        let is_free = !intake.has_bound
+            || intake.after_control
+            || (self.status == TransactionStatus::InTransaction && !intake.has_control);
+        !is_free && !self.shield.is_ready(need) && self.inflight.ends_open()
+    }
+
+    /// As it is to be decided on: a read that cannot be shielded counts as unknown.
+    pub(super) fn unshielded(&self, judged: &Judged) -> Option<Judged> {
+        if !self.shield.is_worn() || !self.slips(judged, self.need_by_itself(judged)) {
+            return None;
+        }
+        let mut judged = judged.clone();
+        let mut doubt = Facts::unknown(SLIPS);
+        doubt.commands.clear();
+        for statement in &mut judged.statements {
+            statement.facts.absorb(&doubt);
+        }
+        Some(judged)
+    }
+
+    /// The refusal of what writes where the shield cannot be lowered; people are not asked in vain.
+    pub(super) fn refused_by_shield(&self, need: Need) -> Option<Report> {
+        if need != Need::Down {
+            return None;
+        }
+        if self.shield.forbids_writes() {
+            return Some(
+                read_only()
+                    .detail("The transaction was begun in one message with statements that passed as reads.")
+                    .hint("Send BEGIN by itself, or what writes first."),
+            );
+        }
+        self.is_shield_stuck(need).then(|| {
+            read_only()
+                .detail("Earlier statements of the same pipeline have passed as reads.")
+                .hint("Send a Sync in between, or begin a transaction block.")
+        })
+    }
+
+    /// What an Execute of a portal needs.
+    pub(super) fn need_of_portal(&self, portal: &[u8]) -> Need {
+        if portal.is_empty() {
+            return self.unnamed.need.unwrap_or(Need::Up);
+        }
+        match self.portal_needs.get(portal) {
+            Some(need) => *need,
+            // A cursor of DECLARE, or a portal that was forgotten.
+            None if self.runs.is_bound(portal) || self.cursors.facts(portal).is_some() => Need::Down,
+            None => Need::Up,
+        }
+    }
+
+    /// Asks the server to move the shield.
+    pub(in crate::session) fn move_shield(&mut self, one: Move) {
+        let mut bytes = Vec::new();
+        one.encode(&mut bytes);
+        self.server.out().extend_from_slice(&bytes);
+        self.inflight.push_own(Expect::Shield {
+            one,
+            left: one.commands(),
+        });
+    }
+
+    /// The client has all its answers: raises the shield ahead of its next read.
+    pub(in crate::session) fn raise_ahead(&mut self, was_in_block: bool) {
+        let is_quiet = self.inflight.is_empty()
+            && self.intake.clearance.is_empty()
+            && self.intake.buffer.is_empty()
+            && !self.intake.is_stopped()
+            && !self.handle.is_cancelling();
+        if is_quiet && let Some(one) = self.shield.ahead(was_in_block) {
+            self.move_shield(one);
+        }
+    }
+
+    /// A message of the server's that answers a move of the shield. `None`: it does not.
+    pub(in crate::session) fn shield_answered(&mut self, tag: u8, body: &[u8]) -> Result<bool, Fault> {
+        if !self.inflight.is_shield_at_front() {
+            return Ok(false);
+        }
+        match tag {
+            b'1' | b'2' | b'3' | b'C' => {
+                if tag == b'C' {
+                    self.inflight.shield_completed();
+                }
+                Ok(true)
+            }
+            b'S' => Ok(body.starts_with(b"default_transaction_read_only\0")),
+            b'Z' => match self.inflight.shield_done() {
+                Some(done) => {
+                    self.shield.moved(done);
+                    Ok(true)
+                }
+                None => Err(Fault::Shield),
+            },
+            b'E' => {
+                let error = crate::wire::backend::error_response(body);
+                if error.ends_session() {
+                    return Ok(false);
+                }
+                tracing::error!(error.sqlstate = %error.sqlstate, error.message = %error.message,
+                    "the server refuses to move the read shield");
+                Err(Fault::Shield)
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+fn read_only() -> Report {
+    Report::error(
+        sqlstate::READ_ONLY_TRANSACTION,
+        "cannot write in a transaction that is read-only behind the read shield",
+    )
+}

@@ -1,0 +1,362 @@
+//! The read shield: what passes because it only reads runs where the server itself refuses writes.
+//!
+//! Judging may be wrong about a read: a definition may have changed a moment ago, or reach further than anybody
+//! sees. So the server is asked, too. Outside of transaction blocks the session's `default_transaction_read_only`
+//! is on; inside of one, reads run in a subtransaction (`SAVEPOINT`) that is read-only, which can be left again,
+//! as a transaction that has once been read-only cannot. (`check_transaction_read_only` in
+//! `src/backend/commands/variable.c`; `CommitSubTransaction` in `src/backend/access/transam/xact.c` restores the
+//! outer transaction's mode.)
+//!
+//! Everything else runs with the shield down, as if it were not there: what has a permit to write, and whatever
+//! sets, shows or ends modes and savepoints. So the client sees its own settings, and can lift nothing.
+//!
+//! Pure: says what is to be asked of the server next, and keeps what it has confirmed. `gate/shielding.rs` asks.
+//! Invariant: a read is forwarded only after the server has confirmed that the shield is up.
+
+use crate::model::{Effect, Judged, NameOp, Statement};
+use crate::wire::backend::TransactionStatus;
+
+/// What a text needs of the shield.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It runs no data, and changes nothing that the shield is made of.
+    Nothing,
+    /// It passes because it reads.
+    Up,
+    /// It may write, or has to do with modes and savepoints.
+    Down,
+}
+
+/// Something to ask of the server: messages of our own, up to a Sync of our own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Move {
+    /// Outside of transaction blocks, from now on.
+    RaiseDefault,
+    LowerDefault,
+    /// In this transaction block.
+    RaiseInBlock,
+    LowerInBlock,
+}
+
+/// Where it stands on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Position {
+    Down,
+    /// `default_transaction_read_only` is on.
+    Default,
+    /// The transaction block is in a read-only subtransaction.
+    Block,
+}
+
+/// The shield of one session.
+#[derive(Debug)]
+pub(super) struct Shield {
+    is_worn: bool,
+    position: Position,
+    /// The client's own `default_transaction_read_only` is on: then there is nothing to raise.
+    client_is_read_only: bool,
+    /// The transaction block was begun by a text that also reads: it is read-only from its start to its end.
+    is_born_read_only: bool,
+    /// Something that was cleared and is not answered may begin or end transactions, or change their modes.
+    is_in_doubt: bool,
+    status: TransactionStatus,
+}
+
+impl Shield {
+    /// For a session that passes reads and nothing more. `reported` is what the server says of
+    /// `default_transaction_read_only`, which it does from PostgreSQL 14 on: without that, none is worn.
+    pub(super) fn new(is_wanted: bool, reported: Option<&str>) -> Self {
+        Self {
+            is_worn: is_wanted && reported.is_some(),
+            position: Position::Down,
+            client_is_read_only: reported == Some("on"),
+            is_born_read_only: false,
+            is_in_doubt: false,
+            status: TransactionStatus::Idle,
+        }
+    }
+
+    pub(super) fn is_worn(&self) -> bool {
+        self.is_worn
+    }
+
+    /// Puts it on or off, where policy has changed; what is raised stays so until something needs it down.
+
+    /// Whether anything has to be asked, or answered, before what needs `need` goes upstream.
+    pub(super) fn is_ready(&self, need: Need) -> bool {
+        if need == Need::Nothing || !(self.is_worn || self.position != Position::Down) {
+            return true;
+        }
+        !self.is_in_doubt && self.next(need).is_none()
+    }
+
+    /// What to ask of the server, all before being answered.
+    pub(super) fn next(&self, need: Need) -> Option<Move> {
+        match (need, self.status, self.position) {
+            // The server refuses everything but the end of the transaction, which needs nothing.
+            (Need::Nothing, _, _) | (_, TransactionStatus::Failed, _) => None,
+            (Need::Up, _, _) if !self.is_worn => None,
+            (Need::Up, TransactionStatus::Idle, Position::Down) => {
+                (!self.client_is_read_only).then_some(Move::RaiseDefault)
+            }
+            (Need::Up, TransactionStatus::InTransaction, Position::Down) => Some(Move::RaiseInBlock),
+            (Need::Down, TransactionStatus::Idle, Position::Default) => Some(Move::LowerDefault),
+            (Need::Down, TransactionStatus::InTransaction, Position::Block) => Some(Move::LowerInBlock),
+            // A block that is read-only by its birth stays so.
+            (Need::Up | Need::Down, _, _) => None,
+        }
+    }
+
+    /// What to raise while the client is not waiting for anything, so that its next read need not.
+    pub(super) fn ahead(&self, was_in_block: bool) -> Option<Move> {
+        // Who has just ended a block begins the next one with the shield down.
+        let is_pointless = was_in_block && self.status == TransactionStatus::Idle;
+        if self.is_in_doubt || is_pointless {
+            return None;
+        }
+        self.next(Need::Up)
+    }
+
+    /// The server has done as it was asked.
+    pub(super) fn moved(&mut self, done: Move) {
+        self.position = match done {
+            Move::RaiseDefault => Position::Default,
+            Move::RaiseInBlock => Position::Block,
+            Move::LowerDefault | Move::LowerInBlock => Position::Down,
+        };
+    }
+
+    /// Whether the transaction at hand can write, whatever people say.
+    pub(super) fn forbids_writes(&self) -> bool {
+        self.is_born_read_only && self.status == TransactionStatus::InTransaction
+    }
+
+    /// A text was cleared.
+    pub(super) fn cleared(&mut self, judged: &Judged) {
+        self.is_in_doubt |= judged.statements.iter().any(may_move);
+    }
+
+    /// ReadyForQuery for the client. `all`: everything is answered.
+    pub(super) fn ready(&mut self, status: TransactionStatus, all: bool) {
+        match status {
+            TransactionStatus::Idle => {
+                self.is_born_read_only = false;
+                if self.position == Position::Block {
+                    self.position = Position::Down;
+                }
+            }
+            TransactionStatus::InTransaction => {
+                self.is_born_read_only |= self.position == Position::Default;
+                // It was rolled back to a savepoint from before.
+                if self.status == TransactionStatus::Failed && self.position == Position::Block {
+                    self.position = Position::Down;
+                }
+            }
+            TransactionStatus::Failed => {}
+        }
+        self.status = status;
+        if all {
+            self.is_in_doubt = false;
+        }
+    }
+
+    /// The server reports `default_transaction_read_only`, and not because we have changed it.
+    pub(super) fn reported(&mut self, value: &[u8]) {
+        self.client_is_read_only = value == b"on";
+        if self.position == Position::Default && !self.client_is_read_only {
+            self.position = Position::Down;
+        }
+    }
+
+    /// Whether a text cannot be shielded although it reads: it may undo the shield before it does.
+    pub(super) fn is_slipped_by(&self, judged: &Judged) -> bool {
+        if !self.is_worn || judged.statements.len() < 2 || judged.effect() > Effect::Read {
+            return false;
+        }
+        let undoes = |statement: &Statement| {
+            statement.facts.sets.read_only
+                || (statement.transaction_control && self.status != TransactionStatus::Idle)
+        };
+        judged.statements.iter().any(reads) && judged.statements.iter().any(undoes)
+    }
+}
+
+/// What a text needs; names in it resolved.
+pub(super) fn need_of(judged: &Judged) -> Need {
+    let statements = &judged.statements;
+    if judged.effect() > Effect::Read {
+        Need::Down
+    } else if statements.iter().any(reads) {
+        Need::Up
+    } else if statements.iter().any(has_to_do_with_modes) {
+        Need::Down
+    } else {
+        Need::Nothing
+    }
+}
+
+fn reads(statement: &Statement) -> bool {
+    statement.facts.effect == Effect::Read
+        || matches!(
+            statement.name_op,
+            Some(NameOp::Fetch { .. } | NameOp::Execute { .. })
+        )
+}
+
+/// What ends a transaction as a whole ends the shield in it with it.
+fn has_to_do_with_modes(statement: &Statement) -> bool {
+    let command = statement.facts.commands.first().map_or("", String::as_str);
+    let ends = matches!(command, "COMMIT" | "ROLLBACK") && !statement.facts.sets.read_only;
+    statement.facts.sets.read_only || (statement.transaction_control && !ends)
+}
+
+fn may_move(statement: &Statement) -> bool {
+    statement.transaction_control
+        || statement.facts.sets.read_only
+        || statement.facts.effect == Effect::Unknown
+}
+
+impl Move {
+    /// How many commands it consists of.
+    pub(super) const fn commands(self) -> u32 {
+        match self {
+            Self::RaiseInBlock => 2,
+            Self::RaiseDefault | Self::LowerDefault | Self::LowerInBlock => 1,
+        }
+    }
+
+    /// Its messages. In the extended protocol, since a Query would drop the client's unnamed statement; by names
+    /// of our own, closed again.
+    pub(super) fn encode(self, out: &mut Vec<u8>) {
+        let commands: &[&str] = match self {
+            Self::RaiseDefault => &["SET default_transaction_read_only = on"],
+            Self::LowerDefault => &["SET default_transaction_read_only = off"],
+            Self::RaiseInBlock => &[
+                "SAVEPOINT _holdpoint_shield",
+                "SET LOCAL transaction_read_only = on",
+            ],
+            Self::LowerInBlock => &["RELEASE SAVEPOINT _holdpoint_shield"],
+        };
+        for command in commands {
+            // Parse, Bind, Execute, Close of both.
+            frame(b'P', &[NAME, b"\0", command.as_bytes(), b"\0\0\0"], out);
+            frame(b'B', &[NAME, b"\0", NAME, b"\0\0\0\0\0\0\0"], out);
+            frame(b'E', &[NAME, b"\0\0\0\0\0"], out);
+            frame(b'C', &[b"P", NAME, b"\0"], out);
+            frame(b'C', &[b"S", NAME, b"\0"], out);
+        }
+        frame(b'S', &[], out);
+    }
+}
+
+const NAME: &[u8] = b"_holdpoint_shield";
+
+fn frame(tag: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
+    let length = 4 + parts.iter().map(|part| part.len()).sum::<usize>();
+    out.push(tag);
+    out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Header, frontend};
+
+    #[test]
+    fn moves_are_framed_as_they_say() {
+        for one in [
+            Move::RaiseDefault,
+            Move::LowerDefault,
+            Move::RaiseInBlock,
+            Move::LowerInBlock,
+        ] {
+            let mut bytes = Vec::new();
+            one.encode(&mut bytes);
+            let mut rest = &bytes[..];
+            let mut tags = String::new();
+            while let Ok(Some(header)) = Header::peek_frontend(rest) {
+                let body = &rest[5..header.total()];
+                match header.tag {
+                    b'P' => assert!(frontend::Parse::read(body).is_ok()),
+                    b'B' => assert!(frontend::Bind::read(body).is_ok()),
+                    b'E' => assert!(frontend::execute(body).is_ok()),
+                    b'C' => assert!(frontend::target(body).is_ok()),
+                    _ => assert!(body.is_empty()),
+                }
+                tags.push(char::from(header.tag));
+                rest = &rest[header.total()..];
+            }
+            assert!(rest.is_empty());
+            let commands = usize::try_from(one.commands()).unwrap_or_default();
+            assert_eq!(tags, format!("{}S", "PBECC".repeat(commands)));
+        }
+    }
+
+    fn at(shield: &mut Shield, status: TransactionStatus) {
+        shield.ready(status, true);
+    }
+
+    #[test]
+    fn a_session_that_only_reads_asks_once() {
+        let mut shield = Shield::new(true, Some("off"));
+        assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
+        shield.moved(Move::RaiseDefault);
+        for _ in 0..3 {
+            assert!(shield.is_ready(Need::Up) && shield.is_ready(Need::Nothing));
+            at(&mut shield, TransactionStatus::Idle);
+        }
+        assert_eq!(shield.next(Need::Down), Some(Move::LowerDefault));
+    }
+
+    #[test]
+    fn a_block_is_shielded_by_a_savepoint_that_is_left_for_writes() {
+        let mut shield = Shield::new(true, Some("off"));
+        at(&mut shield, TransactionStatus::InTransaction);
+        assert_eq!(shield.next(Need::Up), Some(Move::RaiseInBlock));
+        shield.moved(Move::RaiseInBlock);
+        assert!(shield.is_ready(Need::Up));
+        assert_eq!(shield.next(Need::Down), Some(Move::LowerInBlock));
+        shield.moved(Move::LowerInBlock);
+        assert_eq!(shield.next(Need::Up), Some(Move::RaiseInBlock));
+        shield.moved(Move::RaiseInBlock);
+        at(&mut shield, TransactionStatus::Failed);
+        assert!(shield.is_ready(Need::Down) && shield.is_ready(Need::Up));
+        // ROLLBACK TO.
+        at(&mut shield, TransactionStatus::InTransaction);
+        assert_eq!(shield.next(Need::Up), Some(Move::RaiseInBlock));
+        at(&mut shield, TransactionStatus::Idle);
+        assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
+    }
+
+    #[test]
+    fn a_block_that_began_behind_the_shield_stays_read_only() {
+        let mut shield = Shield::new(true, Some("off"));
+        shield.moved(Move::RaiseDefault);
+        at(&mut shield, TransactionStatus::InTransaction);
+        assert!(shield.forbids_writes() && shield.is_ready(Need::Up));
+        at(&mut shield, TransactionStatus::Idle);
+        assert!(!shield.forbids_writes());
+        assert!(shield.is_ready(Need::Up));
+    }
+
+    #[test]
+    fn a_client_that_is_read_only_by_itself_needs_no_shield() {
+        let mut shield = Shield::new(true, Some("on"));
+        assert!(shield.is_ready(Need::Up) && shield.is_ready(Need::Down));
+        shield.reported(b"off");
+        assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
+        shield.moved(Move::RaiseDefault);
+        // Some function has switched it off.
+        shield.reported(b"off");
+        assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
+    }
+
+    #[test]
+    fn without_a_shield_nothing_is_asked() {
+        for shield in [Shield::new(false, Some("off")), Shield::new(true, None)] {
+            assert!(shield.is_ready(Need::Up) && shield.is_ready(Need::Down));
+            assert_eq!(shield.ahead(false), None);
+        }
+    }
+}
