@@ -1,5 +1,7 @@
 //! From a policy file as written to rules that can be evaluated.
 
+mod conditions;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +11,9 @@ use toml::Spanned;
 use super::NO_RULE;
 use super::condition::When;
 use super::error::PolicyProblem;
-use super::file::{Names, RawFile, RawHold, RawRule, RawThen, RawWhen, Reader};
-use super::pattern::{Glob, NamePattern};
+use super::file::{Names, RawFile, RawHold, RawRule, RawThen, Reader};
 use super::rule::{Action, Rule};
-use crate::model::{Effect, duration};
+use crate::model::duration;
 
 /// A rule, and the line of its name.
 pub(super) struct Compiled {
@@ -50,7 +51,7 @@ fn rule(reader: &mut Reader<'_, '_>, raw: RawRule) -> Option<Compiled> {
     let name = name(reader, &raw.name);
     let when = match raw.when {
         None => Some(When::default()),
-        Some(when) => conditions(reader, &when),
+        Some(when) => conditions::read(reader, &when),
     };
     let action = action(reader, raw.then);
     let line = reader.line(raw.name.span().start);
@@ -78,46 +79,6 @@ fn name(reader: &mut Reader<'_, '_>, raw: &Spanned<String>) -> Option<Arc<str>> 
     };
     reader.fail(raw.span().start, problem);
     None
-}
-
-fn conditions(reader: &mut Reader<'_, '_>, raw: &Spanned<RawWhen>) -> Option<When> {
-    let start = raw.span().start;
-    let raw = raw.as_ref();
-    let before = reader.problems.len();
-    let when = When {
-        databases: plain_names(reader, "databases", raw.databases.as_ref()),
-        users: plain_names(reader, "users", raw.users.as_ref()),
-        groups: plain_names(reader, "groups", raw.groups.as_ref()),
-        not_groups: plain_names(reader, "not_groups", raw.not_groups.as_ref()),
-        effects: list(reader, "effects", raw.effects.as_ref(), |effect| {
-            effect.parse::<Effect>().map_err(|error| error.to_string())
-        })
-        .map(|effects| effects.into_iter().collect()),
-        commands: list(reader, "commands", raw.commands.as_ref(), command),
-        tables: patterns(reader, "tables", raw.tables.as_ref()),
-        functions: patterns(reader, "functions", raw.functions.as_ref()),
-        filtered: raw.r#where,
-    };
-    if reader.problems.len() > before {
-        return None;
-    }
-    if when == When::default() {
-        reader.fail(
-            start,
-            "an empty `when`: leave it out where the rule is for everything",
-        );
-        return None;
-    }
-    if let (Some(groups), Some(excluded)) = (&when.groups, &when.not_groups)
-        && groups.iter().all(|group| excluded.contains(group))
-    {
-        reader.fail(
-            start,
-            "this can never match: each of `groups` is also in `not_groups`",
-        );
-        return None;
-    }
-    Some(when)
 }
 
 fn action(reader: &mut Reader<'_, '_>, raw: RawThen) -> Option<Action> {
@@ -186,21 +147,6 @@ fn plain_names(reader: &mut Reader<'_, '_>, key: &str, names: Option<&Names>) ->
             Ok(name.to_owned())
         }
     })
-}
-
-fn patterns(reader: &mut Reader<'_, '_>, key: &str, names: Option<&Names>) -> Option<Vec<NamePattern>> {
-    list(reader, key, names, |pattern| {
-        NamePattern::parse(pattern)
-            .map_err(|why| format!("\"{pattern}\" is no name of a table or function: {why}"))
-    })
-}
-
-fn command(text: &str) -> Result<Glob, String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    if words.is_empty() {
-        return Err("a command is empty".to_owned());
-    }
-    Ok(Glob::new(&words.join(" ").to_uppercase()))
 }
 
 /// `None` where the list is not there, or anything in it is wrong: the problems tell the two apart.

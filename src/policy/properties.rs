@@ -11,7 +11,7 @@ use super::condition::When;
 use super::cover::covers;
 use super::pattern::{Glob, NamePattern};
 use super::*;
-use crate::model::{Effect, Statement, TableAccess};
+use crate::model::{Decision, Effect, Judged, Statement, TableAccess};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const COMMANDS: [&str; 3] = ["SELECT", "UPDATE", "DROP TABLE"];

@@ -1,0 +1,288 @@
+//! What the rules make of a text: the decisions on its statements, joined.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Action, Policy, Subject};
+use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, TableAccess};
+
+impl Policy {
+    /// What is to happen with a text; an empty one passes. Allocates only to hold.
+    #[must_use]
+    pub fn decide(&self, subject: &Subject<'_>, judged: &Judged) -> Decision {
+        let mut held: Option<HoldTerms> = None;
+        for statement in &judged.statements {
+            match self.verdict(subject, &statement.facts) {
+                Verdict::Allow => {}
+                Verdict::Hold {
+                    rule,
+                    groups,
+                    timeout,
+                } => {
+                    let terms = held.get_or_insert_with(|| HoldTerms {
+                        rules: Vec::new(),
+                        groups: Vec::new(),
+                        timeout: None,
+                    });
+                    join(terms, rule, groups, timeout.or(self.default_timeout));
+                }
+                Verdict::Deny { rule, reason } => {
+                    return Decision::Deny {
+                        rule: Arc::clone(rule),
+                        reason: Arc::clone(reason),
+                    };
+                }
+            }
+        }
+        held.map_or(Decision::Allow, Decision::Hold)
+    }
+
+    /// What is to happen with a text on a database that is observed: it passes, and what would have become of
+    /// it elsewhere is said beside.
+    #[must_use]
+    pub fn observed(&self, subject: &Subject<'_>, judged: &Judged) -> Decision {
+        Decision::Observe {
+            rule: None,
+            would: Box::new(self.decide(subject, judged)),
+        }
+    }
+
+    /// What is to happen with one statement by itself.
+    #[must_use]
+    pub fn decide_facts(&self, subject: &Subject<'_>, facts: &Facts) -> Decision {
+        match self.verdict(subject, facts) {
+            Verdict::Allow => Decision::Allow,
+            Verdict::Hold {
+                rule,
+                groups,
+                timeout,
+            } => Decision::Hold(HoldTerms {
+                rules: vec![Arc::clone(rule)],
+                groups: groups.to_vec(),
+                timeout: timeout.or(self.default_timeout),
+            }),
+            Verdict::Deny { rule, reason } => Decision::Deny {
+                rule: Arc::clone(rule),
+                reason: Arc::clone(reason),
+            },
+        }
+    }
+
+    /// Whether writes pass for this subject, whatever they write: not where only some tables may be written.
+    #[must_use]
+    pub fn passes_writes(&self, subject: &Subject<'_>) -> bool {
+        let facts = Facts {
+            effect: Effect::Write,
+            commands: vec!["MERGE".to_owned()],
+            // A name that no pattern but `*` is for.
+            tables: vec![TableAccess {
+                schema: Some("\0".to_owned()),
+                name: "\0".to_owned(),
+                written: true,
+            }],
+            signals: Vec::new(),
+            ..Facts::unknown("")
+        };
+        matches!(
+            self.decide_facts(subject, &facts),
+            Decision::Allow | Decision::Observe { .. }
+        )
+    }
+
+    /// Whether what could not be judged passes for this subject: then nothing is held for that alone.
+    #[must_use]
+    pub fn passes_unknown(&self, subject: &Subject<'_>) -> bool {
+        matches!(
+            self.decide_facts(subject, &Facts::unknown("")),
+            Decision::Allow | Decision::Observe { .. }
+        )
+    }
+
+    fn verdict(&self, subject: &Subject<'_>, facts: &Facts) -> Verdict<'_> {
+        let Some(rule) = self.deciding_rule(subject, facts) else {
+            return Verdict::Hold {
+                rule: &self.no_rule,
+                groups: &self.default_groups,
+                timeout: None,
+            };
+        };
+        match rule.action() {
+            Action::Allow => Verdict::Allow,
+            Action::Hold { groups, timeout } => Verdict::Hold {
+                rule: rule.shared_name(),
+                groups,
+                timeout: *timeout,
+            },
+            Action::Deny { reason } => Verdict::Deny {
+                rule: rule.shared_name(),
+                reason,
+            },
+        }
+    }
+}
+
+/// What the rules say about one statement, borrowed from them.
+enum Verdict<'a> {
+    Allow,
+    Hold {
+        rule: &'a Arc<str>,
+        groups: &'a [Arc<str>],
+        timeout: Option<Duration>,
+    },
+    Deny {
+        rule: &'a Arc<str>,
+        reason: &'a Arc<str>,
+    },
+}
+
+fn join(terms: &mut HoldTerms, rule: &Arc<str>, groups: &[Arc<str>], timeout: Option<Duration>) {
+    if !terms.rules.contains(rule) {
+        terms.rules.push(Arc::clone(rule));
+    }
+    for group in groups {
+        if let Err(place) = terms.groups.binary_search(group) {
+            terms.groups.insert(place, Arc::clone(group));
+        }
+    }
+    terms.timeout = match (terms.timeout, timeout) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::model::{Effect, Statement};
+    use crate::policy::NO_RULE;
+
+    const ALICE: [String; 0] = [];
+
+    fn subject() -> Subject<'static> {
+        Subject::new("shop", "alice", &ALICE)
+    }
+
+    fn facts(effect: Effect, command: &str) -> Facts {
+        Facts {
+            effect,
+            commands: vec![command.to_owned()],
+            tables: Vec::new(),
+            functions: Vec::new(),
+            unfiltered: false,
+            columns: Vec::new(),
+            unlimited: false,
+            shape: None,
+            unresolved: false,
+            sets: crate::model::Sets::default(),
+            signals: Vec::new(),
+        }
+    }
+
+    fn judged(all: impl IntoIterator<Item = Facts>) -> Judged {
+        Judged {
+            statements: all
+                .into_iter()
+                .map(|facts| Statement {
+                    facts,
+                    name_op: None,
+                    transaction_control: false,
+                })
+                .collect(),
+        }
+    }
+
+    fn policy() -> Policy {
+        Policy::parse(
+            r#"
+            default_groups = ["security", "dba"]
+            [[rule]]
+            name = "reads pass"
+            when = { effects = ["read", "session"] }
+            then = "allow"
+            [[rule]]
+            name = "writes"
+            when = { effects = ["write"] }
+            then = { hold = { groups = ["dba"], timeout = "1h" } }
+            [[rule]]
+            name = "schema"
+            when = { effects = ["schema"] }
+            then = { hold = { groups = ["owners", "dba"], timeout = "10m" } }
+            [[rule]]
+            name = "no server"
+            when = { effects = ["server"] }
+            then = { deny = { reason = "ask the platform team" } }
+            "#,
+        )
+        .unwrap()
+    }
+
+    fn hold(rules: &[&str], groups: &[&str], timeout: Option<u64>) -> Decision {
+        Decision::Hold(HoldTerms {
+            rules: rules.iter().map(|r| Arc::from(*r)).collect(),
+            groups: groups.iter().map(|g| Arc::from(*g)).collect(),
+            timeout: timeout.map(Duration::from_secs),
+        })
+    }
+
+    #[test]
+    fn an_empty_text_passes() {
+        assert_eq!(policy().decide(&subject(), &Judged::default()), Decision::Allow);
+    }
+
+    #[test]
+    fn the_most_severe_statement_decides() {
+        let policy = policy();
+        let read = || facts(Effect::Read, "SELECT");
+        let write = || facts(Effect::Write, "UPDATE");
+        let schema = || facts(Effect::Schema, "DROP TABLE");
+        let server = || facts(Effect::Server, "ALTER SYSTEM");
+        let deny = Decision::Deny {
+            rule: "no server".into(),
+            reason: "ask the platform team".into(),
+        };
+        for (statements, expected) in [
+            (vec![read(), read()], Decision::Allow),
+            (
+                vec![read(), write(), write()],
+                hold(&["writes"], &["dba"], Some(3600)),
+            ),
+            (
+                vec![write(), schema()],
+                hold(&["writes", "schema"], &["dba", "owners"], Some(600)),
+            ),
+            (
+                vec![schema(), Facts::unknown("?")],
+                hold(&["schema", NO_RULE], &["dba", "owners", "security"], Some(600)),
+            ),
+            (
+                vec![Facts::unknown("?")],
+                hold(&[NO_RULE], &["dba", "security"], None),
+            ),
+            (vec![write(), server(), read()], deny),
+        ] {
+            assert_eq!(policy.decide(&subject(), &judged(statements)), expected);
+        }
+    }
+
+    #[test]
+    fn the_default_timeout_takes_part_in_the_shortest() {
+        let policy = policy().with_default_timeout(Duration::from_mins(30));
+        let text = judged([facts(Effect::Write, "UPDATE"), Facts::unknown("?")]);
+        assert_eq!(
+            policy.decide(&subject(), &text),
+            hold(&["writes", NO_RULE], &["dba", "security"], Some(1800))
+        );
+        assert_eq!(
+            policy.decide_facts(&subject(), &Facts::unknown("?")),
+            hold(&[NO_RULE], &["dba", "security"], Some(1800))
+        );
+    }
+
+    #[test]
+    fn groups_are_all_that_a_hold_can_ask_for() {
+        let groups = policy().groups();
+        assert_eq!(groups, ["dba", "owners", "security"].map(Arc::<str>::from));
+    }
+}
