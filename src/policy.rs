@@ -6,7 +6,7 @@
 //! - **Ordered rules, the first that matches decides.** A statement that no rule matches is held
 //!   for `default_groups`, under the name [`NO_RULE`].
 //! - **Each statement of a text is decided by itself, and the most severe decision counts**
-//!   (deny over hold over allow). Several holds join: every group must approve, and the shortest
+//!   (deny over hold over observe over allow). Several holds join: every group must approve, and the shortest
 //!   timeout counts. So adding a statement to a text never makes its decision milder.
 //! - **A doubt counts against the statement.** A statement has several commands, tables and
 //!   functions. An `allow` rule matches only if *each* of them *surely* is in the rule's list (and
@@ -14,9 +14,12 @@
 //!   `orders` could be `public.orders`, but is not surely so: the session's `search_path` decides.
 //! - **What could not be judged is allowed only by name**: an `allow` rule matches a statement of
 //!   effect `unknown` only if its `effects` list says `"unknown"`, also where it has no `when`.
+//! - **What is observed passes, and goes on below all the same**, past other rules that observe: what
+//!   would have become of it is what there would be without them.
 //! - **A rule that can never match is an error**, for its writer believes that it protects
 //!   something.
 
+mod column;
 mod compile;
 mod condition;
 mod cover;
@@ -24,11 +27,17 @@ mod decide;
 mod error;
 mod file;
 mod load;
+mod network;
 mod pattern;
 pub mod replay;
 mod rule;
+mod schedule;
 pub mod test;
 
+#[cfg(test)]
+mod condition_tests;
+#[cfg(test)]
+mod cover_tests;
 #[cfg(test)]
 mod default_tests;
 #[cfg(test)]
@@ -103,6 +112,12 @@ impl Policy {
     pub fn with_default_timeout(mut self, timeout: Duration) -> Self {
         self.default_timeout = Some(timeout);
         self
+    }
+
+    /// Whether the answer can depend on [`Subject::at`]. Where it does not, nobody need read a clock.
+    #[must_use]
+    pub fn asks_time(&self) -> bool {
+        self.rules.iter().any(|rule| rule.when.schedule.is_some())
     }
 
     /// The rule that decides on a statement; `None` where no rule matches.

@@ -1,6 +1,7 @@
 //! From a policy file as written to rules that can be evaluated.
 
 mod conditions;
+mod contradictions;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -84,6 +85,7 @@ fn name(reader: &mut Reader<'_, '_>, raw: &Spanned<String>) -> Option<Arc<str>> 
 fn action(reader: &mut Reader<'_, '_>, raw: RawThen) -> Option<Action> {
     match raw {
         RawThen::Allow => Some(Action::Allow),
+        RawThen::Observe => Some(Action::Observe),
         RawThen::Hold(RawHold {
             groups: names,
             timeout,
@@ -141,7 +143,8 @@ fn plain_names(reader: &mut Reader<'_, '_>, key: &str, names: Option<&Names>) ->
             Err("a name is empty, or has spaces at its ends".to_owned())
         } else if name.contains('*') {
             Err(format!(
-                "\"{name}\": `*` works in commands, tables and functions only; list the names"
+                "\"{name}\": `*` works in commands, tables, columns, functions and application_names only; \
+                 list the names"
             ))
         } else {
             Ok(name.to_owned())

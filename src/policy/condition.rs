@@ -1,16 +1,34 @@
 //! When a rule matches: conditions, all of which must hold.
 
 use super::Subject;
+use super::column::ColumnPattern;
+use super::network::Network;
 use super::pattern::{Glob, NamePattern};
-use crate::model::{Effect, Facts};
+use super::schedule::Schedule;
+use crate::model::{Effect, Facts, Shape, TableAccess};
 
 /// How a rule takes what is not certain about a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doubt {
-    /// For rules that let pass: everything in the statement must surely be meant.
+    /// For rules that allow: everything in the statement must surely be meant.
     DoesNotMatch,
+    /// For rules that observe: likewise, but a rule that names no effects is for what could not be judged, too.
+    /// It is there to find out about just that.
+    UnknownMatches,
     /// For rules that hold or deny: one thing that could be meant is enough.
     Matches,
+}
+
+impl Doubt {
+    /// Whether everything in the statement must surely be meant.
+    pub(super) const fn asks_for_certainty(self) -> bool {
+        !matches!(self, Self::Matches)
+    }
+
+    /// Whether a rule that names no effects is for what could not be judged, too.
+    pub(super) const fn takes_unknown(self) -> bool {
+        !matches!(self, Self::DoesNotMatch)
+    }
 }
 
 /// Effects as a set.
@@ -25,6 +43,18 @@ impl EffectSet {
     pub(super) const fn is_subset_of(self, other: Self) -> bool {
         self.0 & !other.0 == 0
     }
+
+    /// Mildest first.
+    pub(super) fn effects(self) -> impl Iterator<Item = Effect> {
+        Effect::ALL
+            .into_iter()
+            .filter(move |effect| self.contains(*effect))
+    }
+
+    /// Whether each of them is milder than this one.
+    pub(super) fn all_below(self, effect: Effect) -> bool {
+        self.effects().all(|each| each < effect)
+    }
 }
 
 impl FromIterator<Effect> for EffectSet {
@@ -37,6 +67,47 @@ const fn bit(effect: Effect) -> u8 {
     1 << effect as u8
 }
 
+/// A condition of `when`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    Databases,
+    Users,
+    Groups,
+    NotGroups,
+    ApplicationNames,
+    Clients,
+    Schedule,
+    Effects,
+    Where,
+    Limit,
+    Shapes,
+    Commands,
+    Tables,
+    Columns,
+    Functions,
+}
+
+impl Condition {
+    /// In the order in which they are looked at: what is cheap comes first.
+    pub(super) const ALL: [Self; 15] = [
+        Self::Databases,
+        Self::Users,
+        Self::Groups,
+        Self::NotGroups,
+        Self::Effects,
+        Self::Where,
+        Self::Limit,
+        Self::Shapes,
+        Self::ApplicationNames,
+        Self::Clients,
+        Self::Commands,
+        Self::Tables,
+        Self::Columns,
+        Self::Functions,
+        Self::Schedule,
+    ];
+}
+
 /// The conditions of a rule; `None` restricts nothing. Lists are never empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct When {
@@ -44,82 +115,145 @@ pub(super) struct When {
     pub(super) users: Option<Vec<String>>,
     pub(super) groups: Option<Vec<String>>,
     pub(super) not_groups: Option<Vec<String>>,
+    pub(super) application_names: Option<Vec<Glob>>,
+    pub(super) clients: Option<Vec<Network>>,
+    /// `days`, `hours` and `time_zone`.
+    pub(super) schedule: Option<Schedule>,
     pub(super) effects: Option<EffectSet>,
+    /// Whether every UPDATE and DELETE has a WHERE.
+    pub(super) filtered: Option<bool>,
+    /// Whether it does not hand out all rows of a query.
+    pub(super) limited: Option<bool>,
+    pub(super) shapes: Option<Vec<Shape>>,
     /// Upper case.
     pub(super) commands: Option<Vec<Glob>>,
     pub(super) tables: Option<Vec<NamePattern>>,
+    pub(super) columns: Option<Vec<ColumnPattern>>,
     pub(super) functions: Option<Vec<NamePattern>>,
-    /// Whether every UPDATE and DELETE has a WHERE.
-    pub(super) filtered: Option<bool>,
 }
 
 impl When {
     /// Whether all conditions hold. Does not allocate.
     pub(super) fn matches(&self, subject: &Subject<'_>, facts: &Facts, doubt: Doubt) -> bool {
-        self.matches_subject(subject)
-            && self.matches_effect(facts.effect, doubt)
-            && self.filtered.is_none_or(|filtered| filtered != facts.unfiltered)
-            && every_or_any(
+        Condition::ALL
+            .into_iter()
+            .all(|condition| self.holds(condition, subject, facts, doubt))
+    }
+
+    /// Whether one condition holds; one that the rule does not name does, except that what could not be judged
+    /// is allowed only by name. Does not allocate.
+    pub(super) fn holds(
+        &self,
+        condition: Condition,
+        subject: &Subject<'_>,
+        facts: &Facts,
+        doubt: Doubt,
+    ) -> bool {
+        let sure = doubt.asks_for_certainty();
+        match condition {
+            Condition::Databases => is_named(self.databases.as_deref(), subject.database),
+            Condition::Users => is_named(self.users.as_deref(), subject.user),
+            Condition::Groups => self.groups.is_none() || is_member(self.groups.as_deref(), subject),
+            Condition::NotGroups => !is_member(self.not_groups.as_deref(), subject),
+            Condition::ApplicationNames => self
+                .application_names
+                .as_ref()
+                .is_none_or(|globs| globs.iter().any(|glob| glob.matches(subject.application_name))),
+            Condition::Clients => self.clients.as_ref().is_none_or(|networks| {
+                let is_in = |address| networks.iter().any(|network| network.contains(address));
+                subject.client.map_or(!sure, is_in)
+            }),
+            Condition::Schedule => self.schedule.as_ref().is_none_or(|s| s.includes(subject.at)),
+            Condition::Effects => match self.effects {
+                Some(effects) => effects.contains(facts.effect),
+                None => facts.effect != Effect::Unknown || doubt.takes_unknown(),
+            },
+            Condition::Where => self.filtered.is_none_or(|filtered| filtered != facts.unfiltered),
+            Condition::Limit => self.limited.is_none_or(|limited| limited != facts.unlimited),
+            Condition::Shapes => self
+                .shapes
+                .as_ref()
+                .is_none_or(|shapes| facts.shape.is_some_and(|shape| shapes.contains(&shape))),
+            Condition::Commands => every_or_any(
                 self.commands.as_deref(),
                 &facts.commands,
-                doubt,
+                sure,
                 |glob, command| glob.matches(command),
-            )
-            && every_or_any(self.tables.as_deref(), &facts.tables, doubt, |pattern, table| {
-                let schema = table.schema.as_deref();
-                match doubt {
-                    Doubt::DoesNotMatch => pattern.surely(schema, &table.name),
-                    Doubt::Matches => pattern.possibly(schema, &table.name),
-                }
-            })
-            && every_or_any(
+            ),
+            Condition::Tables => {
+                every_or_any(self.tables.as_deref(), &facts.tables, sure, |pattern, table| {
+                    table_is_meant(pattern, table, sure)
+                })
+            }
+            Condition::Columns => every_or_any(
+                self.columns.as_deref(),
+                &facts.columns,
+                sure,
+                |pattern, column| {
+                    if sure {
+                        pattern.surely(column)
+                    } else {
+                        pattern.possibly(column)
+                    }
+                },
+            ),
+            Condition::Functions => every_or_any(
                 self.functions.as_deref(),
                 &facts.functions,
-                doubt,
-                |pattern, function| match doubt {
-                    Doubt::DoesNotMatch => surely_function(pattern, function),
-                    Doubt::Matches => possibly_function(pattern, function),
-                },
-            )
-    }
-
-    fn matches_subject(&self, subject: &Subject<'_>) -> bool {
-        let is_member = |groups: &Vec<String>| groups.iter().any(|g| subject.groups.contains(g));
-        self.databases
-            .as_ref()
-            .is_none_or(|names| names.iter().any(|name| name == subject.database))
-            && self
-                .users
-                .as_ref()
-                .is_none_or(|names| names.iter().any(|name| name == subject.user))
-            && self.groups.as_ref().is_none_or(is_member)
-            && !self.not_groups.as_ref().is_some_and(is_member)
-    }
-
-    /// Unknown is let pass only where the rule names it.
-    fn matches_effect(&self, effect: Effect, doubt: Doubt) -> bool {
-        match self.effects {
-            Some(effects) => effects.contains(effect),
-            None => effect != Effect::Unknown || doubt == Doubt::Matches,
+                sure,
+                |pattern, name| function_is_meant(pattern, name, sure),
+            ),
         }
     }
 }
 
+fn is_named(names: Option<&[String]>, name: &str) -> bool {
+    names.is_none_or(|names| names.iter().any(|listed| listed == name))
+}
+
+/// Whether the subject is in one of the groups; not where there are none.
+fn is_member(groups: Option<&[String]>, subject: &Subject<'_>) -> bool {
+    groups
+        .unwrap_or_default()
+        .iter()
+        .any(|group| subject.groups.contains(group))
+}
+
+/// Whether a pattern surely, or possibly, means this table.
+pub(super) fn table_is_meant(pattern: &NamePattern, table: &TableAccess, sure: bool) -> bool {
+    let schema = table.schema.as_deref();
+    if sure {
+        pattern.surely(schema, &table.name)
+    } else {
+        pattern.possibly(schema, &table.name)
+    }
+}
+
+/// Likewise, this function.
+pub(super) fn function_is_meant(pattern: &NamePattern, name: &str, sure: bool) -> bool {
+    if sure {
+        surely_function(pattern, name)
+    } else {
+        possibly_function(pattern, name)
+    }
+}
+
 /// Whether the statement's items satisfy a list condition: every one of them (and at least one
-/// there) where doubt does not match, any one where it does.
+/// there) where it must be sure, else any one.
 fn every_or_any<P, T>(
     patterns: Option<&[P]>,
     items: &[T],
-    doubt: Doubt,
+    sure: bool,
     matches: impl Fn(&P, &T) -> bool,
 ) -> bool {
     let Some(patterns) = patterns else {
         return true;
     };
     let meant = |item: &T| patterns.iter().any(|pattern| matches(pattern, item));
-    match doubt {
-        Doubt::DoesNotMatch => !items.is_empty() && items.iter().all(meant),
-        Doubt::Matches => items.iter().any(meant),
+    if sure {
+        !items.is_empty() && items.iter().all(meant)
+    } else {
+        items.iter().any(meant)
     }
 }
 

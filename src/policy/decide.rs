@@ -3,68 +3,32 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Action, Policy, Subject};
+use super::{Action, Policy, Rule, Subject};
 use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, TableAccess};
 
 impl Policy {
-    /// What is to happen with a text; an empty one passes. Allocates only to hold.
+    /// What is to happen with a text; an empty one passes. Allocates only to hold or to observe.
     #[must_use]
     pub fn decide(&self, subject: &Subject<'_>, judged: &Judged) -> Decision {
-        let mut held: Option<HoldTerms> = None;
-        for statement in &judged.statements {
-            match self.verdict(subject, &statement.facts) {
-                Verdict::Allow => {}
-                Verdict::Hold {
-                    rule,
-                    groups,
-                    timeout,
-                } => {
-                    let terms = held.get_or_insert_with(|| HoldTerms {
-                        rules: Vec::new(),
-                        groups: Vec::new(),
-                        timeout: None,
-                    });
-                    join(terms, rule, groups, timeout.or(self.default_timeout));
-                }
-                Verdict::Deny { rule, reason } => {
-                    return Decision::Deny {
-                        rule: Arc::clone(rule),
-                        reason: Arc::clone(reason),
-                    };
-                }
-            }
-        }
-        held.map_or(Decision::Allow, Decision::Hold)
-    }
-
-    /// What is to happen with a text on a database that is observed: it passes, and what would have become of
-    /// it elsewhere is said beside.
-    #[must_use]
-    pub fn observed(&self, subject: &Subject<'_>, judged: &Judged) -> Decision {
-        Decision::Observe {
-            rule: None,
-            would: Box::new(self.decide(subject, judged)),
-        }
+        self.decide_all(subject, || {
+            judged.statements.iter().map(|statement| &statement.facts)
+        })
     }
 
     /// What is to happen with one statement by itself.
     #[must_use]
     pub fn decide_facts(&self, subject: &Subject<'_>, facts: &Facts) -> Decision {
-        match self.verdict(subject, facts) {
-            Verdict::Allow => Decision::Allow,
-            Verdict::Hold {
-                rule,
-                groups,
-                timeout,
-            } => Decision::Hold(HoldTerms {
-                rules: vec![Arc::clone(rule)],
-                groups: groups.to_vec(),
-                timeout: timeout.or(self.default_timeout),
-            }),
-            Verdict::Deny { rule, reason } => Decision::Deny {
-                rule: Arc::clone(rule),
-                reason: Arc::clone(reason),
-            },
+        self.decide_all(subject, || std::iter::once(facts))
+    }
+
+    /// What is to happen with a text where a whole database is observed: it passes, and what would have become of
+    /// it is what the rules say, but for those that observe.
+    #[must_use]
+    pub fn observed(&self, subject: &Subject<'_>, judged: &Judged) -> Decision {
+        let all = judged.statements.iter().map(|statement| &statement.facts);
+        Decision::Observe {
+            rule: None,
+            would: Box::new(self.without_observing(subject, all)),
         }
     }
 
@@ -98,8 +62,71 @@ impl Policy {
         )
     }
 
-    fn verdict(&self, subject: &Subject<'_>, facts: &Facts) -> Verdict<'_> {
-        let Some(rule) = self.deciding_rule(subject, facts) else {
+    fn decide_all<'f, I: Iterator<Item = &'f Facts>>(
+        &self,
+        subject: &Subject<'_>,
+        all: impl Fn() -> I,
+    ) -> Decision {
+        let mut observer: Option<&Arc<str>> = None;
+        let verdicts = all().map(|facts| self.verdict(self.deciding_rule(subject, facts)));
+        let decision = self.joined(verdicts.inspect(|verdict| {
+            if let Verdict::Observe { rule } = verdict {
+                observer = observer.or(Some(*rule));
+            }
+        }));
+        match (decision, observer) {
+            (Decision::Allow, Some(rule)) => Decision::Observe {
+                rule: Some(Arc::clone(rule)),
+                would: Box::new(self.without_observing(subject, all())),
+            },
+            (decision, _) => decision,
+        }
+    }
+
+    /// The decision as if there were no rules that observe.
+    fn without_observing<'f>(&self, subject: &Subject<'_>, all: impl Iterator<Item = &'f Facts>) -> Decision {
+        self.joined(all.map(|facts| {
+            let rule = self
+                .rules
+                .iter()
+                .filter(|rule| *rule.action() != Action::Observe)
+                .find(|rule| rule.matches(subject, facts));
+            self.verdict(rule)
+        }))
+    }
+
+    /// The most severe of the verdicts, the holds among them joined. What is observed passes.
+    fn joined<'a>(&self, verdicts: impl Iterator<Item = Verdict<'a>>) -> Decision {
+        let mut held: Option<HoldTerms> = None;
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Allow | Verdict::Observe { .. } => {}
+                Verdict::Hold {
+                    rule,
+                    groups,
+                    timeout,
+                } => {
+                    let terms = held.get_or_insert_with(|| HoldTerms {
+                        rules: Vec::new(),
+                        groups: Vec::new(),
+                        timeout: None,
+                    });
+                    join(terms, rule, groups, timeout.or(self.default_timeout));
+                }
+                Verdict::Deny { rule, reason } => {
+                    return Decision::Deny {
+                        rule: Arc::clone(rule),
+                        reason: Arc::clone(reason),
+                    };
+                }
+            }
+        }
+        held.map_or(Decision::Allow, Decision::Hold)
+    }
+
+    /// What the rule that decides says; `None`: no rule matches.
+    fn verdict<'a>(&'a self, rule: Option<&'a Rule>) -> Verdict<'a> {
+        let Some(rule) = rule else {
             return Verdict::Hold {
                 rule: &self.no_rule,
                 groups: &self.default_groups,
@@ -108,6 +135,9 @@ impl Policy {
         };
         match rule.action() {
             Action::Allow => Verdict::Allow,
+            Action::Observe => Verdict::Observe {
+                rule: rule.shared_name(),
+            },
             Action::Hold { groups, timeout } => Verdict::Hold {
                 rule: rule.shared_name(),
                 groups,
@@ -124,6 +154,9 @@ impl Policy {
 /// What the rules say about one statement, borrowed from them.
 enum Verdict<'a> {
     Allow,
+    Observe {
+        rule: &'a Arc<str>,
+    },
     Hold {
         rule: &'a Arc<str>,
         groups: &'a [Arc<str>],
@@ -278,6 +311,87 @@ mod tests {
             policy.decide_facts(&subject(), &Facts::unknown("?")),
             hold(&[NO_RULE], &["dba", "security"], Some(1800))
         );
+    }
+
+    #[test]
+    fn what_is_observed_passes_with_what_would_have_become_of_it() {
+        let policy = Policy::parse(
+            r#"
+            default_groups = ["dba"]
+            [[rule]]
+            name = "privileges wait"
+            when = { effects = ["privilege"] }
+            then = { hold = { groups = ["dba"], timeout = "1h" } }
+            [[rule]]
+            name = "no server"
+            when = { effects = ["server"] }
+            then = { deny = { reason = "no" } }
+            [[rule]]
+            name = "let us see"
+            when = { effects = ["write", "schema", "unknown"] }
+            then = "observe"
+            [[rule]]
+            name = "and the rest, too"
+            then = "observe"
+            [[rule]]
+            name = "reads pass"
+            when = { effects = ["read"] }
+            then = "allow"
+            [[rule]]
+            name = "no schema changes"
+            when = { effects = ["schema"] }
+            then = { deny = { reason = "not today" } }
+            [[rule]]
+            name = "writes wait"
+            when = { effects = ["write"] }
+            then = { hold = { groups = ["owners"], timeout = "2h" } }
+            "#,
+        )
+        .unwrap();
+        let deny = |rule: &str, reason: &str| Decision::Deny {
+            rule: rule.into(),
+            reason: reason.into(),
+        };
+        let observe = |rule: &str, would| Decision::Observe {
+            rule: Some(rule.into()),
+            would: Box::new(would),
+        };
+        let of = |effect| facts(effect, "?");
+        let writes = hold(&["writes wait"], &["owners"], Some(7200));
+        let privileges = hold(&["privileges wait"], &["dba"], Some(3600));
+        for (effects, expected) in [
+            (vec![Effect::Read], observe("and the rest, too", Decision::Allow)),
+            (vec![Effect::Write], observe("let us see", writes.clone())),
+            (
+                vec![Effect::Read, Effect::Write],
+                observe("and the rest, too", writes.clone()),
+            ),
+            (
+                vec![Effect::Write, Effect::Schema],
+                observe("let us see", deny("no schema changes", "not today")),
+            ),
+            (
+                vec![Effect::Unknown, Effect::Write],
+                observe(
+                    "let us see",
+                    hold(&[NO_RULE, "writes wait"], &["dba", "owners"], Some(7200)),
+                ),
+            ),
+            (vec![Effect::Write, Effect::Privilege], privileges),
+            (vec![Effect::Write, Effect::Server], deny("no server", "no")),
+        ] {
+            let text = judged(effects.iter().copied().map(of));
+            let decision = policy.decide(&subject(), &text);
+            assert_eq!(decision, expected, "{effects:?}");
+            if let [effect] = effects[..] {
+                assert_eq!(policy.decide_facts(&subject(), &of(effect)), expected);
+            }
+        }
+        let whole = Decision::Observe {
+            rule: None,
+            would: Box::new(writes),
+        };
+        assert_eq!(policy.observed(&subject(), &judged([of(Effect::Write)])), whole);
     }
 
     #[test]

@@ -36,13 +36,22 @@ pub(super) struct RawWhen {
     pub(super) effects: Option<Names>,
     pub(super) commands: Option<Names>,
     pub(super) tables: Option<Names>,
+    pub(super) columns: Option<Names>,
     pub(super) functions: Option<Names>,
     pub(super) r#where: Option<bool>,
+    pub(super) limit: Option<bool>,
+    pub(super) shapes: Option<Names>,
+    pub(super) application_names: Option<Names>,
+    pub(super) clients: Option<Names>,
+    pub(super) days: Option<Names>,
+    pub(super) hours: Option<Names>,
+    pub(super) time_zone: Option<Spanned<String>>,
 }
 
 /// An action as written.
 pub(super) enum RawThen {
     Allow,
+    Observe,
     Hold(RawHold),
     Deny(RawDeny),
 }
@@ -158,7 +167,8 @@ impl<'de> Deserialize<'de> for RawThen {
 
 struct ThenVisitor;
 
-const THEN_FORMS: &str = "\"allow\", { hold = { groups = [\"…\"] } } or { deny = { reason = \"…\" } }";
+const THEN_FORMS: &str =
+    "\"allow\", \"observe\", { hold = { groups = [\"…\"] } } or { deny = { reason = \"…\" } }";
 
 impl<'de> Visitor<'de> for ThenVisitor {
     type Value = RawThen;
@@ -170,6 +180,7 @@ impl<'de> Visitor<'de> for ThenVisitor {
     fn visit_str<E: de::Error>(self, word: &str) -> Result<RawThen, E> {
         match word {
             "allow" => Ok(RawThen::Allow),
+            "observe" => Ok(RawThen::Observe),
             _ => Err(E::custom(format!(
                 "`then` cannot be \"{word}\": write {THEN_FORMS}"
             ))),

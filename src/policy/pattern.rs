@@ -1,6 +1,9 @@
 //! Patterns for names: written as in SQL, with `*` for any run of characters.
 //!
-//! Invariant: what matches surely also matches possibly.
+//! Invariants: what matches surely also matches possibly; a pattern is displayed so that it is read back as
+//! the same.
+
+use std::fmt;
 
 /// A text with `*` in it: the literal pieces between the stars.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +25,16 @@ impl Glob {
         Self { pieces: vec![text] }
     }
 
+    /// For a part of a name: there are no stars within quotes.
+    pub(super) fn of(part: Identifier) -> Self {
+        match part {
+            Identifier::Plain(text) => Self::new(&text),
+            Identifier::Quoted(text) => Self::literal(text),
+        }
+    }
+
     /// Whether it matches every text because it is nothing but stars.
-    fn is_any(&self) -> bool {
+    pub(super) fn is_any(&self) -> bool {
         self.pieces.len() > 1 && self.pieces.iter().all(String::is_empty)
     }
 
@@ -46,6 +57,24 @@ impl Glob {
         }
         true
     }
+
+    /// As a part of a name, in quotes where it needs them.
+    pub(super) fn as_identifier(&self) -> String {
+        let text = self.to_string();
+        let is_odd = |c: char| matches!(c, '.' | '"') || c.is_whitespace() || c.is_ascii_uppercase();
+        let has_plain_star = self.pieces.len() == 1 && text.contains('*');
+        if text.is_empty() || text.contains(is_odd) || has_plain_star {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text
+        }
+    }
+}
+
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.pieces.join("*"))
+    }
 }
 
 /// A pattern for a table or function: `name` (in whatever schema) or `schema.name`.
@@ -59,18 +88,21 @@ impl NamePattern {
     /// Reads a pattern as SQL reads a name: folded to lower case unless in double quotes, where `*`
     /// is no star. The error says what is wrong, without the pattern.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        let mut parts = split_identifiers(text)?.into_iter().map(|part| match part {
-            Identifier::Plain(text) => Glob::new(&text),
-            Identifier::Quoted(text) => Glob::literal(text),
-        });
+        Self::of_parts(split_identifiers(text)?)
+            .ok_or("write \"name\" or \"schema.name\"; a database goes to `databases`")
+    }
+
+    /// From a name, or a schema and a name.
+    pub(super) fn of_parts(parts: Vec<Identifier>) -> Option<Self> {
+        let mut parts = parts.into_iter().map(Glob::of);
         match (parts.next(), parts.next(), parts.next()) {
-            (Some(name), None, None) => Ok(Self { schema: None, name }),
-            (Some(schema), Some(name), None) => Ok(Self {
+            (Some(name), None, None) => Some(Self { schema: None, name }),
+            (Some(schema), Some(name), None) => Some(Self {
                 // Any schema is the same as none: then an unqualified name matches surely, too.
                 schema: Some(schema).filter(|schema| !schema.is_any()),
                 name,
             }),
-            _ => Err("write \"name\" or \"schema.name\"; a database goes to `databases`"),
+            _ => None,
         }
     }
 
@@ -91,6 +123,15 @@ impl NamePattern {
             (Some(pattern), Some(schema)) => pattern.matches(schema),
         };
         in_schema && self.name.matches(name)
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(schema) = &self.schema {
+            write!(f, "{}.", schema.as_identifier())?;
+        }
+        f.write_str(&self.name.as_identifier())
     }
 }
 
@@ -208,6 +249,7 @@ mod tests {
             ("\"we.ird\".\"a\"\"b\"", Some("we.ird"), "a\"b", true, true),
         ] {
             let parsed = NamePattern::parse(pattern).unwrap();
+            assert_eq!(NamePattern::parse(&parsed.to_string()).as_ref(), Ok(&parsed));
             assert_eq!(
                 parsed.surely(schema, name),
                 surely,

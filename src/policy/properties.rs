@@ -2,16 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use jiff::tz::TimeZone;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
+use super::column::ColumnPattern;
 use super::condition::When;
 use super::cover::covers;
+use super::network::Network;
 use super::pattern::{Glob, NamePattern};
+use super::schedule::{Days, Schedule, Span};
 use super::*;
-use crate::model::{Decision, Effect, Judged, Statement, TableAccess};
+use crate::model::{ColumnWrite, Decision, Effect, Judged, Shape, Statement, TableAccess};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const COMMANDS: [&str; 3] = ["SELECT", "UPDATE", "DROP TABLE"];
@@ -30,6 +34,54 @@ fn patterns() -> impl Strategy<Value = Vec<NamePattern>> {
     })
 }
 
+fn columns() -> impl Strategy<Value = Vec<ColumnPattern>> {
+    let patterns = vec!["a.a", "a.*", "*.b", "s.a.*", "b.a*"];
+    subsequence(patterns, 1..=2).prop_map(|patterns| {
+        patterns
+            .into_iter()
+            .map(|p| ColumnPattern::parse(p).unwrap())
+            .collect()
+    })
+}
+
+fn networks() -> impl Strategy<Value = Vec<Network>> {
+    let networks = vec!["10.0.0.0/8", "10.1.0.0/16", "10.1.1.1", "::/0", "::1"];
+    subsequence(networks, 1..=2)
+        .prop_map(|networks| networks.into_iter().map(|n| Network::parse(n).unwrap()).collect())
+}
+
+fn schedule() -> impl Strategy<Value = Schedule> {
+    let days = option::of(select(vec!["mon-fri", "sun", "sat-mon"]));
+    let hours = select(vec!["08:00-18:00", "22:00-06:00", "00:00-24:00"]);
+    (days, hours).prop_map(|(days, hours)| Schedule {
+        days: days.map(|days| Days::parse(days).unwrap()),
+        hours: Some(vec![Span::parse(hours).unwrap()]),
+        zone: TimeZone::UTC,
+    })
+}
+
+prop_compose! {
+    /// What was added to the language after the rest.
+    fn newer()(
+        application_names in option::weighted(0.1, subsequence(vec!["a", "b*", "*"], 1..=2)),
+        clients in option::weighted(0.1, networks()),
+        schedule in option::weighted(0.1, schedule()),
+        limited in option::weighted(0.1, any::<bool>()),
+        shapes in option::weighted(0.1, subsequence(vec![Shape::new([0; 32]), Shape::new([1; 32])], 1..=2)),
+        columns in option::weighted(0.1, columns()),
+    ) -> When {
+        When {
+            application_names: application_names.map(|names| names.into_iter().map(Glob::new).collect()),
+            clients,
+            schedule,
+            limited,
+            shapes,
+            columns,
+            ..When::default()
+        }
+    }
+}
+
 prop_compose! {
     fn when()(
         databases in option::weighted(0.2, names()),
@@ -41,6 +93,7 @@ prop_compose! {
         tables in option::weighted(0.3, patterns()),
         functions in option::weighted(0.2, patterns()),
         filtered in option::weighted(0.2, any::<bool>()),
+        newer in newer(),
     ) -> When {
         When {
             databases,
@@ -52,6 +105,7 @@ prop_compose! {
             tables,
             functions,
             filtered,
+            ..newer
         }
     }
 }
@@ -60,6 +114,7 @@ fn action() -> impl Strategy<Value = Action> {
     let groups = || names().prop_map(|names| names.into_iter().map(Arc::from).collect());
     prop_oneof![
         Just(Action::Allow),
+        Just(Action::Observe),
         (groups(), option::of(1_u64..100)).prop_map(|(groups, seconds)| Action::Hold {
             groups,
             timeout: seconds.map(Duration::from_secs),
@@ -104,6 +159,17 @@ fn table() -> impl Strategy<Value = TableAccess> {
     })
 }
 
+fn column() -> impl Strategy<Value = ColumnWrite> {
+    let schema = option::of(select(vec!["s", "t"]));
+    (schema, select(NAMES.to_vec()), option::of(select(NAMES.to_vec()))).prop_map(
+        |(schema, table, column)| ColumnWrite {
+            schema: schema.map(str::to_owned),
+            table: table.to_owned(),
+            column: column.map(str::to_owned),
+        },
+    )
+}
+
 prop_compose! {
     fn facts()(
         effect in select(Effect::ALL.to_vec()),
@@ -111,6 +177,9 @@ prop_compose! {
         tables in vec(table(), 0..3),
         functions in vec(select(vec!["a", "b", "s.a", "t.b"]), 0..2),
         unfiltered in any::<bool>(),
+        columns in vec(column(), 0..3),
+        unlimited in any::<bool>(),
+        shape in option::of((0_u8..3).prop_map(|byte| Shape::new([byte; 32]))),
     ) -> Facts {
         Facts {
             effect,
@@ -118,9 +187,9 @@ prop_compose! {
             tables,
             functions: functions.into_iter().map(str::to_owned).collect(),
             unfiltered,
-            columns: Vec::new(),
-            unlimited: false,
-            shape: None,
+            columns,
+            unlimited,
+            shape,
             unresolved: false,
             sets: crate::model::Sets::default(),
             signals: Vec::new(),
@@ -128,17 +197,43 @@ prop_compose! {
     }
 }
 
-/// Database, user, groups.
-fn asker() -> impl Strategy<Value = (String, String, Vec<String>)> {
-    let name = || select(NAMES.to_vec()).prop_map(str::to_owned);
-    let groups = subsequence(NAMES.to_vec(), 0..=2);
-    (name(), name(), groups).prop_map(|(database, user, groups)| {
-        (database, user, groups.into_iter().map(str::to_owned).collect())
-    })
+#[derive(Debug, Clone)]
+struct Asker {
+    database: String,
+    user: String,
+    groups: Vec<String>,
+    application_name: String,
+    client: Option<IpAddr>,
+    at: Timestamp,
 }
 
-fn subject((database, user, groups): &(String, String, Vec<String>)) -> Subject<'_> {
-    Subject::new(database, user, groups)
+prop_compose! {
+    fn asker()(
+        database in select(NAMES.to_vec()),
+        user in select(NAMES.to_vec()),
+        groups in subsequence(NAMES.to_vec(), 0..=2),
+        application_name in select(vec!["", "a", "b", "bc"]),
+        client in option::of(select(vec!["10.1.1.1", "10.2.0.1", "192.168.1.1", "::1", "2001:db8::1"])),
+        hour in 0_i64..(14 * 24),
+    ) -> Asker {
+        Asker {
+            database: database.to_owned(),
+            user: user.to_owned(),
+            groups: groups.into_iter().map(str::to_owned).collect(),
+            application_name: application_name.to_owned(),
+            client: client.map(|address| address.parse().unwrap()),
+            at: Timestamp::from_second(hour * 3600).unwrap(),
+        }
+    }
+}
+
+fn subject(asker: &Asker) -> Subject<'_> {
+    Subject {
+        application_name: &asker.application_name,
+        client: asker.client,
+        at: asker.at,
+        ..Subject::new(&asker.database, &asker.user, &asker.groups)
+    }
 }
 
 fn judged(all: &[Facts]) -> Judged {
@@ -167,6 +262,14 @@ fn is_no_milder(a: &Decision, b: &Decision) -> bool {
     }
 }
 
+/// What would have become of what is observed.
+fn would(decision: Decision) -> Decision {
+    match decision {
+        Decision::Observe { would, .. } => *would,
+        other => other,
+    }
+}
+
 proptest! {
     #[test]
     fn another_statement_never_makes_it_milder(
@@ -184,6 +287,25 @@ proptest! {
         prop_assert!(is_no_milder(&before, &after), "{before:?} became {after:?}");
         let alone = policy.decide_facts(&subject, &another);
         prop_assert!(is_no_milder(&alone, &after), "{alone:?} became {after:?}");
+        let would = |statements: &[Facts]| would(policy.observed(&subject, &judged(statements)));
+        let (before, after) = (would(&statements), would(&more));
+        prop_assert!(is_no_milder(&before, &after), "{before:?} would have become {after:?}");
+    }
+
+    #[test]
+    fn what_is_observed_would_be_what_it_is_without_observing(
+        policy in policy(),
+        asker in asker(),
+        statements in vec(facts(), 0..4),
+    ) {
+        let (subject, text) = (subject(&asker), judged(&statements));
+        let others = policy.rules.iter().filter(|rule| *rule.action() != Action::Observe);
+        let without = policy_of(others.cloned().collect()).decide(&subject, &text);
+        prop_assert_eq!(&would(policy.observed(&subject, &text)), &without);
+        if let Decision::Observe { rule, would } = policy.decide(&subject, &text) {
+            prop_assert!(rule.is_some());
+            prop_assert_eq!(*would, without);
+        }
     }
 
     #[test]
@@ -216,9 +338,11 @@ proptest! {
     ) {
         let subject = subject(&asker);
         let policy = policy_of(rules.clone());
-        let Some(first) = rules.iter().position(|rule| rule.matches(&subject, &facts)) else {
+        // What is observed goes on below, past other rules that observe.
+        let decides = |rule: &Rule| *rule.action() != Action::Observe && rule.matches(&subject, &facts);
+        let Some(first) = rules.iter().position(decides) else {
             let named = matches!(
-                policy.decide_facts(&subject, &facts),
+                would(policy.decide_facts(&subject, &facts)),
                 Decision::Hold(terms) if *terms.rules[0] == *NO_RULE
             );
             prop_assert!(named);
@@ -268,8 +392,10 @@ proptest! {
     ) {
         let subject = subject(&asker);
         let sure = when.matches(&subject, &facts, Action::Allow.doubt());
+        let observed = when.matches(&subject, &facts, Action::Observe.doubt());
         let possible = when.matches(&subject, &facts, Action::Deny { reason: "no".into() }.doubt());
-        prop_assert!(!sure || possible);
+        prop_assert!(!sure || observed);
+        prop_assert!(!observed || possible);
     }
 }
 

@@ -12,6 +12,8 @@ use crate::model::Facts;
 pub enum Action {
     /// It passes.
     Allow,
+    /// It passes, and is recorded together with what the rules below would have made of it.
+    Observe,
     /// People decide.
     Hold {
         /// One member of each must approve; sorted, without duplicates, never empty.
@@ -32,15 +34,18 @@ impl Action {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Allow => "allow",
+            Self::Observe => "observe",
             Self::Hold { .. } => "hold",
             Self::Deny { .. } => "deny",
         }
     }
 
-    /// How a condition reads what it cannot be sure of: always against the statement.
+    /// How a condition reads what it cannot be sure of: against the statement, except that rules which observe
+    /// are for what could not be judged, too.
     pub(super) const fn doubt(&self) -> Doubt {
         match self {
             Self::Allow => Doubt::DoesNotMatch,
+            Self::Observe => Doubt::UnknownMatches,
             Self::Hold { .. } | Self::Deny { .. } => Doubt::Matches,
         }
     }

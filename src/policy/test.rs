@@ -9,7 +9,7 @@
 //! [[case]]
 //! name = "an update waits for a DBA"
 //! sql = "UPDATE orders SET state = 'sent' WHERE id = 1"
-//! expect = "hold"           # allow, hold or deny
+//! expect = "hold"           # allow, observe, hold or deny
 //! rule = "writes need a DBA"   # which rule decides; may be left out
 //! approvers = ["dba"]       # all groups that must approve; may be left out
 //! ```

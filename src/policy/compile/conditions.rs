@@ -2,11 +2,14 @@
 
 use toml::Spanned;
 
-use super::{list, plain_names};
-use crate::model::Effect;
+use super::{contradictions, list, plain_names};
+use crate::model::{Effect, Shape};
+use crate::policy::column::ColumnPattern;
 use crate::policy::condition::When;
 use crate::policy::file::{Names, RawWhen, Reader};
+use crate::policy::network::Network;
 use crate::policy::pattern::{Glob, NamePattern};
+use crate::policy::schedule::{self, Days, Schedule, Span};
 
 /// `None` where something is wrong with them: the problems say what.
 pub(super) fn read(reader: &mut Reader<'_, '_>, raw: &Spanned<RawWhen>) -> Option<When> {
@@ -24,8 +27,26 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, raw: &Spanned<RawWhen>) -> Optio
         .map(|effects| effects.into_iter().collect()),
         commands: list(reader, "commands", raw.commands.as_ref(), command),
         tables: patterns(reader, "tables", raw.tables.as_ref()),
+        columns: list(reader, "columns", raw.columns.as_ref(), |pattern| {
+            ColumnPattern::parse(pattern)
+                .map_err(|why| format!("\"{pattern}\" is no column of a table: {why}"))
+        }),
         functions: patterns(reader, "functions", raw.functions.as_ref()),
         filtered: raw.r#where,
+        limited: raw.limit,
+        shapes: list(reader, "shapes", raw.shapes.as_ref(), |shape| {
+            shape
+                .parse::<Shape>()
+                .map_err(|why| format!("\"{shape}\": {why}"))
+        }),
+        application_names: list(
+            reader,
+            "application_names",
+            raw.application_names.as_ref(),
+            |name| Ok(Glob::new(name)),
+        ),
+        clients: list(reader, "clients", raw.clients.as_ref(), Network::parse),
+        schedule: schedule(reader, start, raw),
     };
     if reader.problems.len() > before {
         return None;
@@ -37,16 +58,38 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, raw: &Spanned<RawWhen>) -> Optio
         );
         return None;
     }
-    if let (Some(groups), Some(excluded)) = (&when.groups, &when.not_groups)
-        && groups.iter().all(|group| excluded.contains(group))
-    {
-        reader.fail(
-            start,
-            "this can never match: each of `groups` is also in `not_groups`",
-        );
+    if let Some(why) = contradictions::find(&when) {
+        reader.fail(start, format!("this can never match: {why}"));
         return None;
     }
     Some(when)
+}
+
+/// `None` where the rule is there at all times, or something is wrong: the problems tell the two apart.
+fn schedule(reader: &mut Reader<'_, '_>, start: usize, raw: &RawWhen) -> Option<Schedule> {
+    let days = list(reader, "days", raw.days.as_ref(), Days::parse).map(|days| days.into_iter().collect());
+    let hours = list(reader, "hours", raw.hours.as_ref(), Span::parse);
+    let is_timed = raw.days.is_some() || raw.hours.is_some();
+    let Some(zone) = &raw.time_zone else {
+        if is_timed {
+            let message = "`days` and `hours` need a `time_zone`, as in time_zone = \"Europe/Berlin\": the server's \
+                           own is none that a policy should hang on";
+            reader.fail(start, message);
+        }
+        return None;
+    };
+    let at = zone.span().start;
+    if !is_timed {
+        reader.fail(at, "`time_zone` goes with `days` or `hours`");
+        return None;
+    }
+    match schedule::time_zone(zone.as_ref()) {
+        Ok(zone) => Some(Schedule { days, hours, zone }),
+        Err(message) => {
+            reader.fail(at, format!("time_zone: {message}"));
+            None
+        }
+    }
 }
 
 fn patterns(reader: &mut Reader<'_, '_>, key: &str, names: Option<&Names>) -> Option<Vec<NamePattern>> {

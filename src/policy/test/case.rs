@@ -1,11 +1,13 @@
 //! A case of a test file: who asks for what, and what is to come of it.
 
+use std::net::IpAddr;
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::model::{Decision, Effect, Facts, TableAccess};
+use crate::model::{ColumnWrite, Decision, Effect, Facts, Shape, TableAccess};
 use crate::policy::Subject;
 use crate::policy::error::PolicyProblem;
 use crate::policy::file::Reader;
@@ -19,6 +21,9 @@ pub struct Case {
     user: String,
     groups: Vec<String>,
     database: String,
+    application_name: String,
+    client: Option<IpAddr>,
+    at: Timestamp,
     input: Input,
     expected: Expected,
 }
@@ -65,7 +70,12 @@ impl Case {
     /// Who asks, and where.
     #[must_use]
     pub fn subject(&self) -> Subject<'_> {
-        Subject::new(&self.database, &self.user, &self.groups)
+        Subject {
+            application_name: &self.application_name,
+            client: self.client,
+            at: self.at,
+            ..Subject::new(&self.database, &self.user, &self.groups)
+        }
     }
 
     /// What is decided on.
@@ -82,7 +92,7 @@ impl Case {
 }
 
 impl Expected {
-    /// The word of the decision: `allow`, `hold` or `deny`.
+    /// The word of the decision: `allow`, `observe`, `hold` or `deny`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self.decision {
@@ -130,6 +140,9 @@ struct RawSubject {
     user: Option<String>,
     groups: Option<Vec<String>>,
     database: Option<String>,
+    application_name: Option<String>,
+    client: Option<IpAddr>,
+    at: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +152,9 @@ struct RawCase {
     user: Option<String>,
     groups: Option<Vec<String>>,
     database: Option<String>,
+    application_name: Option<String>,
+    client: Option<IpAddr>,
+    at: Option<Timestamp>,
     sql: Option<String>,
     facts: Option<Spanned<RawFacts>>,
     expect: Word,
@@ -157,6 +173,11 @@ struct RawFacts {
     functions: Vec<String>,
     #[serde(default)]
     unfiltered: bool,
+    #[serde(default)]
+    columns: Vec<String>,
+    #[serde(default)]
+    unlimited: bool,
+    shape: Option<Shape>,
 }
 
 /// Reads the cases of a file; those with a problem are missing from the result.
@@ -222,6 +243,12 @@ fn case(reader: &mut Reader<'_, '_>, subject: &RawSubject, raw: RawCase) -> Opti
         user: user?,
         groups: raw.groups.or_else(|| subject.groups.clone()).unwrap_or_default(),
         database: database?,
+        application_name: raw
+            .application_name
+            .or_else(|| subject.application_name.clone())
+            .unwrap_or_default(),
+        client: raw.client.or(subject.client),
+        at: raw.at.or(subject.at).unwrap_or(Timestamp::UNIX_EPOCH),
         input: input?,
         expected: Expected {
             decision: raw.expect,
@@ -238,49 +265,80 @@ fn facts(reader: &mut Reader<'_, '_>, raw: Spanned<RawFacts>) -> Option<Facts> {
         reader.fail(at, "a statement has at least one command");
         return None;
     }
-    let mut tables = Vec::with_capacity(raw.tables.len());
-    for name in &raw.tables {
-        match table(name) {
-            Ok(table) => tables.push(table),
-            Err(why) => {
-                reader.fail(at, format!("\"{name}\" is no table: {why}"));
-                return None;
-            }
-        }
-    }
+    let mut tables = named(reader, at, "table", &raw.tables, table)?;
     tables.sort();
+    let mut columns = named(reader, at, "column", &raw.columns, column)?;
+    columns.sort();
     Some(Facts {
         effect: raw.effect,
         commands: raw.commands,
         tables,
         functions: raw.functions,
         unfiltered: raw.unfiltered,
-        columns: Vec::new(),
-        unlimited: false,
-        shape: None,
+        columns,
+        unlimited: raw.unlimited,
+        shape: raw.shape,
         unresolved: false,
         sets: crate::model::Sets::default(),
         signals: Vec::new(),
     })
 }
 
-fn table(name: &str) -> Result<TableAccess, &'static str> {
-    let mut parts: Vec<String> = split_identifiers(name)?
-        .into_iter()
-        .map(|part| match part {
-            Identifier::Plain(name) | Identifier::Quoted(name) => name,
-        })
-        .collect();
-    let (Some(name), schema) = (parts.pop(), parts.pop()) else {
-        return Err("a name is empty");
-    };
-    if !parts.is_empty() {
-        return Err("write \"name\" or \"schema.name\"");
+/// What each of the names stands for.
+fn named<T>(
+    reader: &mut Reader<'_, '_>,
+    at: usize,
+    what: &str,
+    names: &[String],
+    read: impl Fn(&str) -> Result<T, &'static str>,
+) -> Option<Vec<T>> {
+    let mut values = Vec::with_capacity(names.len());
+    for name in names {
+        match read(name) {
+            Ok(value) => values.push(value),
+            Err(why) => {
+                reader.fail(at, format!("\"{name}\" is no {what}: {why}"));
+                return None;
+            }
+        }
     }
+    Some(values)
+}
+
+fn table(name: &str) -> Result<TableAccess, &'static str> {
+    let (schema, name) = relation(split_identifiers(name)?).ok_or("write \"name\" or \"schema.name\"")?;
     Ok(TableAccess {
         schema,
         name,
         // No condition of a rule asks for it.
         written: false,
     })
+}
+
+/// `table.column`, or `table.*` for any of its columns.
+fn column(name: &str) -> Result<ColumnWrite, &'static str> {
+    let mut parts = split_identifiers(name)?;
+    let column = match parts.pop() {
+        Some(Identifier::Plain(any)) if any == "*" => None,
+        last => last.map(name_of),
+    };
+    let (schema, table) = relation(parts).ok_or("write \"table.column\" or \"schema.table.column\"")?;
+    Ok(ColumnWrite {
+        schema,
+        table,
+        column,
+    })
+}
+
+/// Schema and name.
+fn relation(mut parts: Vec<Identifier>) -> Option<(Option<String>, String)> {
+    let name = parts.pop().map(name_of)?;
+    let schema = parts.pop().map(name_of);
+    parts.is_empty().then_some((schema, name))
+}
+
+fn name_of(part: Identifier) -> String {
+    match part {
+        Identifier::Plain(name) | Identifier::Quoted(name) => name,
+    }
 }
