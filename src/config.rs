@@ -21,7 +21,6 @@ mod extract;
 mod hold;
 mod judge;
 mod log;
-mod nearest;
 mod observe;
 mod policy;
 mod proxy;

@@ -9,6 +9,7 @@ pub mod duration;
 pub mod effect;
 pub mod facts;
 pub mod id;
+pub mod nearest;
 pub mod observation;
 pub mod principal;
 pub mod quorum;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::nearest::nearest;
 use super::source::Source;
+use crate::model::nearest::nearest;
 
 /// Where a setting stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::nearest::nearest;
 use super::value;
+use crate::model::nearest::nearest;
 
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, ConfigProblem, Place, Problems};
 use super::extract::{database_keys, settings};
-use super::nearest::nearest_within;
+use crate::model::nearest::nearest_within;
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "HOLDPOINT_";

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::nearest::nearest;
+use crate::model::nearest::nearest;
 
 /// The parameters' names.
 pub(super) const NAMES: [&str; 10] = [

@@ -1,16 +1,13 @@
 //! "Did you mean": the known word nearest to one that is not known.
 
 /// The nearest of `known`, if it is near: a third of its letters differ at most.
-pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+#[must_use]
+pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     nearest_within(word, known, |length| length.div_ceil(3))
 }
 
 /// The nearest of `known` with at most `limit` edits, by the number of its letters.
-pub(super) fn nearest_within<'k>(
-    word: &str,
-    known: &[&'k str],
-    limit: impl Fn(usize) -> usize,
-) -> Option<&'k str> {
+pub fn nearest_within<'k>(word: &str, known: &[&'k str], limit: impl Fn(usize) -> usize) -> Option<&'k str> {
     known
         .iter()
         .map(|candidate| (distance(word, candidate), *candidate))
