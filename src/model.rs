@@ -4,6 +4,7 @@
 //! time and identifiers are passed in.
 
 pub mod clock;
+pub mod command;
 pub mod decision;
 pub mod duration;
 pub mod effect;

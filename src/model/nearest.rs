@@ -7,6 +7,7 @@ pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
 }
 
 /// The nearest of `known` with at most `limit` edits, by the number of its letters.
+#[must_use]
 pub fn nearest_within<'k>(word: &str, known: &[&'k str], limit: impl Fn(usize) -> usize) -> Option<&'k str> {
     known
         .iter()

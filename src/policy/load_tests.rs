@@ -182,6 +182,22 @@ fn every_fault_is_named_with_its_line() {
             vec!["policy.toml:4: this can never match: what writes columns is at least a write"],
         ),
         (
+            &(HEAD.to_owned()
+                + &rule(
+                    "x",
+                    "effects = ['read', 'write'], commands = ['drop *', 'GRANT']",
+                    DENY,
+                )),
+            vec!["policy.toml:4: this can never match: all `effects` are milder than any of `commands`"],
+        ),
+        (
+            &(HEAD.to_owned() + &rule("x", "commands = ['truncate', 'DROPP *', 'DROP *']", DENY)),
+            vec![
+                "policy.toml:4: commands: no statement is called \"TRUNCATE\"; did you mean TRUNCATE TABLE?",
+                "policy.toml:4: commands: no statement is called \"DROPP *\"",
+            ],
+        ),
+        (
             &(HEAD.to_owned() + &rule("x", "effects = ['session'], limit = false", DENY)),
             vec!["policy.toml:4: this can never match: what hands out rows is at least a read"],
         ),

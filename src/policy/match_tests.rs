@@ -204,7 +204,7 @@ fn all_conditions_of_a_rule_count() {
             true,
         ),
         (
-            "effects = ['read'], tables = ['scratch.*'], commands = ['UPDATE']",
+            "effects = ['schema'], tables = ['scratch.*'], commands = ['UPDATE']",
             false,
         ),
         (

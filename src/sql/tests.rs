@@ -8,6 +8,7 @@
 
 mod adversarial;
 mod catalogue;
+mod commands;
 mod deep;
 mod joined;
 mod judging;

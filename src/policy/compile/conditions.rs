@@ -3,6 +3,7 @@
 use toml::Spanned;
 
 use super::{contradictions, list, plain_names};
+use crate::model::command::{self, COMMANDS};
 use crate::model::{Effect, Shape};
 use crate::policy::column::ColumnPattern;
 use crate::policy::condition::When;
@@ -104,5 +105,16 @@ fn command(text: &str) -> Result<Glob, String> {
     if words.is_empty() {
         return Err("a command is empty".to_owned());
     }
-    Ok(Glob::new(&words.join(" ").to_uppercase()))
+    let name = words.join(" ").to_uppercase();
+    let glob = Glob::new(&name);
+    if COMMANDS.iter().any(|(known, _)| glob.matches(known)) {
+        return Ok(glob);
+    }
+    let near = command::near(name.replace('*', " ").trim());
+    let hint = if near.is_empty() {
+        String::new()
+    } else {
+        format!("; did you mean {}?", near.join(" or "))
+    };
+    Err(format!("no statement is called \"{name}\"{hint}"))
 }

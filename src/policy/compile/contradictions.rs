@@ -1,6 +1,7 @@
 //! Conditions that cannot hold together, whatever the statement. Only what is certain is found.
 
 use crate::model::Effect;
+use crate::model::command::COMMANDS;
 use crate::policy::condition::When;
 
 /// Why no statement can match.
@@ -22,5 +23,10 @@ pub(super) fn find(when: &When) -> Option<String> {
     if when.limited == Some(false) && effects.all_below(Effect::Read) {
         return Some("what hands out rows is at least a read, and all `effects` are milder".to_owned());
     }
-    None
+    let commands = when.commands.as_ref()?;
+    let possible = COMMANDS
+        .iter()
+        .filter(|(name, _)| commands.iter().any(|glob| glob.matches(name)))
+        .any(|(_, least)| !effects.all_below(*least));
+    (!possible).then(|| "all `effects` are milder than any of `commands`".to_owned())
 }
