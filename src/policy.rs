@@ -27,6 +27,7 @@ mod decide;
 mod error;
 mod file;
 mod load;
+mod mention;
 mod network;
 mod pattern;
 pub mod replay;
@@ -56,6 +57,7 @@ use jiff::Timestamp;
 use crate::model::Facts;
 
 pub use error::{PolicyError, PolicyProblem};
+pub use mention::{Mention, Named};
 pub use rule::{Action, Rule};
 
 /// The name under which a statement is held that no rule matches; no rule can take it.
@@ -99,6 +101,8 @@ pub struct Policy {
     rules: Vec<Rule>,
     /// Sorted, without duplicates, never empty.
     default_groups: Vec<Arc<str>>,
+    /// Where those are written, as in `default.toml:1`.
+    default_place: String,
     no_rule: Arc<str>,
     default_timeout: Option<Duration>,
 }

@@ -58,9 +58,10 @@ impl Policy {
         check_reachable(&rules, &mut problems);
         check_defaults(whole, &defaults, &mut problems);
         match defaults.into_iter().next() {
-            Some((_, _, default_groups)) if problems.is_empty() => Ok(Self {
+            Some((path, line, default_groups)) if problems.is_empty() => Ok(Self {
                 rules: rules.into_iter().map(|(_, compiled)| compiled.rule).collect(),
                 default_groups,
+                default_place: format!("{}:{line}", path.display()),
                 no_rule: Arc::from(NO_RULE),
                 default_timeout: None,
             }),

@@ -142,6 +142,7 @@ fn policy_of(rules: Vec<Rule>) -> Policy {
     Policy {
         rules,
         default_groups: vec!["default".into()],
+        default_place: String::new(),
         no_rule: NO_RULE.into(),
         default_timeout: Some(Duration::from_secs(50)),
     }
