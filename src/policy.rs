@@ -25,6 +25,7 @@ mod condition;
 mod cover;
 mod decide;
 mod error;
+mod explain;
 mod file;
 mod load;
 mod mention;
@@ -42,6 +43,8 @@ mod cover_tests;
 #[cfg(test)]
 mod default_tests;
 #[cfg(test)]
+mod explain_tests;
+#[cfg(test)]
 mod load_tests;
 #[cfg(test)]
 mod match_tests;
@@ -57,6 +60,7 @@ use jiff::Timestamp;
 use crate::model::Facts;
 
 pub use error::{PolicyError, PolicyProblem};
+pub use explain::{Considered, Outcome, Step, column_name};
 pub use mention::{Mention, Named};
 pub use rule::{Action, Rule};
 

@@ -1,6 +1,7 @@
 //! `holdpoint policy`: policies, looked at before they are in force.
 
 mod check;
+mod explain;
 mod people;
 mod replay;
 mod test;
@@ -32,6 +33,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Say what would become of a statement, and what each rule has to do with it
+    Explain(explain::Asked),
     /// Say what the policies would have done with the traffic that was observed
     Replay(replay::Options),
 }
@@ -41,6 +44,7 @@ pub(super) fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::Check { dir, no_store } => check::run(dir, no_store, global),
         Command::Test { dir } => test::run(&folder(dir, global)?),
+        Command::Explain(asked) => explain::run(asked, global),
         Command::Replay(options) => replay::run(options, global),
     }
 }
