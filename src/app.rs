@@ -102,8 +102,8 @@ fn hint_of(error: &io::Error) -> &'static str {
     }
 }
 
-/// Runs the proxy and the console until SIGINT or SIGTERM. Certificates are read again at SIGHUP, or when they
-/// have changed. Blocks; not to be called inside a runtime.
+/// Runs the proxy and the console until SIGINT or SIGTERM. Policies are read again at SIGHUP, certificates also
+/// when they have changed. Blocks; not to be called inside a runtime.
 pub fn serve(config: &Config) -> Result<(), ServeError> {
     logging::start(&config.log);
     let policy = Policy::load(&config.policy.dir)?.with_default_timeout(config.hold.timeout);
@@ -242,11 +242,11 @@ async fn until_stop(signals: &mut Signals, config: &Config, shared: &Shared) {
                 Wish::Stop => return,
                 Wish::Reload => {
                     watch.look();
+                    reload::reload(config, shared);
                 }
             },
-            () = watch.changed() => {}
+            () = watch.changed() => reload::certificates(&config.proxy, shared),
         }
-        reload::reload(&config.proxy, shared);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What policy says about a statement: allow it, hold it for people, or deny it.
 //!
-//! Imports `model`. Reads the policy folder once, at [`Policy::load`]; deciding is pure.
+//! Imports `model`. Reads the policy folder at [`Policy::load`] alone; deciding is pure.
 //! `policies/README.md` tells the rule language to those who write policies; this is why it is so:
 //!
 //! - **Ordered rules, the first that matches decides.** A statement that no rule matches is held

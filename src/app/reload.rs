@@ -1,20 +1,24 @@
-//! What is read from files at the start, and again at SIGHUP or when they have changed, while sessions go on.
+//! What is read from files at the start, and again while sessions go on: the policies at SIGHUP, the certificates
+//! also when their files have changed.
 //!
 //! A part is replaced as a whole or not at all: what is wrong with a file is logged, and what was in force
-//! stays. The configuration itself is read once.
+//! stays. The configuration itself is read once. Policies are not watched: whoever edits several files says when
+//! they are done.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::config::{ClientAuth, ClientCert, ProxyConfig, TlsMode, TlsVersion};
+use crate::config::{ClientAuth, ClientCert, Config, ProxyConfig, TlsMode, TlsVersion};
+use crate::policy::Policy;
 use crate::session::{CertificateRules, ClientTls, Proof, Shared};
 use crate::tls::{Acceptor, ServerFiles, TlsError, Version};
 
 /// How often the files are looked at. Who renews a certificate need not know whom to signal.
 const LOOK: Duration = Duration::from_mins(1);
 
-/// Notices that the files have changed.
+/// Notices that the certificates' files have changed.
 #[derive(Debug)]
 pub(super) struct Watch {
     files: Vec<PathBuf>,
@@ -88,12 +92,15 @@ pub(super) fn client_tls(proxy: &ProxyConfig) -> Result<Option<ClientTls>, TlsEr
     Ok(Some(ClientTls::new(acceptor, required, rules)))
 }
 
-/// Reads again what can be replaced while sessions go on. Blocks for as long as it takes to read a few files.
-pub(super) fn reload(proxy: &ProxyConfig, shared: &Shared) {
+/// Reads again all that can be replaced while sessions go on. Blocks for as long as it takes to read a few files.
+pub(super) fn reload(config: &Config, shared: &Shared) {
+    certificates(&config.proxy, shared);
+    policies(&config.policy.dir, config.hold.timeout, &shared.policy);
+}
+
+/// Reads the files of clients' TLS again. Blocks likewise.
+pub(super) fn certificates(proxy: &ProxyConfig, shared: &Shared) {
     let Some(tls) = &shared.tls else {
-        tracing::info!(
-            "asked to reload: there is nothing to be read again, since clients' TLS has no certificate"
-        );
         return;
     };
     match acceptor(proxy) {
@@ -103,6 +110,27 @@ pub(super) fn reload(proxy: &ProxyConfig, shared: &Shared) {
         }
         Ok(None) => {}
         Err(error) => tracing::error!(%error, "cannot reload: the certificate from before stays in force"),
+    }
+}
+
+/// Reads the policy folder again, and puts its rules in the place of those in force if nothing is wrong with any.
+fn policies(dir: &Path, timeout: Duration, in_force: &RwLock<Arc<Policy>>) {
+    match Policy::load(dir) {
+        Ok(policy) => {
+            let rules = policy.rules().len();
+            let policy = Arc::new(policy.with_default_timeout(timeout));
+            *in_force.write().unwrap_or_else(PoisonError::into_inner) = policy;
+            tracing::info!(rules, "read the policies again");
+        }
+        Err(error) => {
+            for problem in error.problems() {
+                tracing::error!(%problem, "a policy cannot be used");
+            }
+            tracing::error!(
+                problems = error.problems().len(),
+                "cannot reload: the policies from before stay in force"
+            );
+        }
     }
 }
 
@@ -161,5 +189,32 @@ mod tests {
         assert!(watch.look() && !watch.look());
         std::fs::remove_file(at("cert")).unwrap();
         assert!(watch.look() && !watch.look());
+    }
+
+    #[test]
+    fn policies_are_replaced_as_a_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let rule = |name: &str| {
+            format!("[[rule]]\nname = \"{name}\"\nwhen = {{ users = [\"{name}\"] }}\nthen = \"allow\"\n")
+        };
+        let in_force = RwLock::new(Arc::new(Policy::parse("default_groups = [\"dba\"]\n").unwrap()));
+        let read = || policies(folder.path(), Duration::from_mins(1), &in_force);
+        let rules = || in_force.read().unwrap().rules().len();
+
+        write("a.toml", "default_groups = [\"dba\"]\n");
+        write("b.toml", &rule("alice"));
+        read();
+        assert_eq!(rules(), 1);
+        write("a.toml", &format!("default_groups = [\"dba\"]\n{}", rule("bob")));
+        write("b.toml", "[[rule]]\n");
+        read();
+        assert_eq!(rules(), 1, "half of what is there");
+        write("b.toml", &rule("alice"));
+        read();
+        assert_eq!(rules(), 2);
+        std::fs::remove_file(folder.path().join("a.toml")).unwrap();
+        read();
+        assert_eq!(rules(), 2, "nobody says the default groups");
     }
 }

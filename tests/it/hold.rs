@@ -7,6 +7,7 @@ mod gone;
 mod observed;
 mod recorded;
 mod refused;
+mod reloaded;
 mod server;
 mod stopping;
 mod store_down;

@@ -235,6 +235,11 @@ impl Proxy {
         self.signal(Signal::TERM);
     }
 
+    /// Puts another policy in the place of its own; [`Self::hang_up`] has it read.
+    pub(crate) fn rewrite_policy(&self, policy: &str) {
+        fs::write(self.folder.join("policies/default.toml"), policy).expect("a file");
+    }
+
     /// Asks it to read its files again, as an operator would; [`Self::logs`] waits for what came of it.
     pub(crate) fn hang_up(&self) {
         self.signal(Signal::HUP);
