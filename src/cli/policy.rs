@@ -32,6 +32,9 @@ pub(super) enum Command {
         /// Folder of policies [default: `policy.dir` of the configuration file]
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Print every case, and not only those that fail
+        #[arg(long)]
+        verbose: bool,
     },
     /// Say what would become of a statement, and what each rule has to do with it
     Explain(explain::Asked),
@@ -43,7 +46,7 @@ pub(super) enum Command {
 pub(super) fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::Check { dir, no_store } => check::run(dir, no_store, global),
-        Command::Test { dir } => test::run(&folder(dir, global)?),
+        Command::Test { dir, verbose } => test::run(&folder(dir, global)?, verbose),
         Command::Explain(asked) => explain::run(asked, global),
         Command::Replay(options) => replay::run(options, global),
     }

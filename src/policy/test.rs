@@ -23,10 +23,11 @@ use std::path::{Path, PathBuf};
 
 use super::error::{PolicyError, PolicyProblem};
 use super::load::{test_files, unreadable};
-use super::{NO_RULE, Policy};
+use super::{NO_RULE, Policy, Step, Subject};
 use crate::model::{Decision, Judged, Statement};
 
 pub use case::{Case, Expected, Input};
+use report::Checked;
 pub use report::{Failure, Report};
 
 /// A test file as read.
@@ -106,15 +107,11 @@ impl TestFile {
     /// Decides every case under `policy`, judging SQL with `judge`.
     #[must_use]
     pub fn run(&self, policy: &Policy, judge: impl Fn(&str) -> Judged) -> Report {
-        let failures = self
-            .cases
-            .iter()
-            .filter_map(|case| self.check(policy, case, &judge))
-            .collect();
-        Report::new(self.path.clone(), self.cases.len(), failures)
+        let checked = self.cases.iter().map(|case| self.check(policy, case, &judge));
+        Report::new(self.path.clone(), checked.collect())
     }
 
-    fn check(&self, policy: &Policy, case: &Case, judge: impl Fn(&str) -> Judged) -> Option<Failure> {
+    fn check(&self, policy: &Policy, case: &Case, judge: impl Fn(&str) -> Judged) -> Checked {
         let judged = match case.input() {
             Input::Sql(sql) => judge(sql),
             Input::Facts(facts) => Judged {
@@ -138,7 +135,21 @@ impl TestFile {
             Decision::Observe { rule, .. } => rule.iter().map(ToString::to_string).collect(),
             Decision::Deny { rule, .. } => vec![rule.to_string()],
         };
-        if case.expected().is_met(&decision, &rules) {
+        Checked {
+            name: case.name().to_owned(),
+            decided_by: deciding(policy, &subject, &judged),
+            failure: self.failure(policy, case, &decision, &rules),
+        }
+    }
+
+    fn failure(
+        &self,
+        policy: &Policy,
+        case: &Case,
+        decision: &Decision,
+        rules: &[String],
+    ) -> Option<Failure> {
+        if case.expected().is_met(decision, rules) {
             return None;
         }
         let missing_rule = case
@@ -148,11 +159,23 @@ impl TestFile {
         Some(Failure::new(
             format!("{}:{}", self.path.display(), case.line()),
             case,
-            &decision,
-            &rules,
+            decision,
+            rules,
             missing_rule,
         ))
     }
+}
+
+/// The rules that decide on any of the statements, or observe one.
+fn deciding(policy: &Policy, subject: &Subject<'_>, judged: &Judged) -> Vec<String> {
+    let considered = judged
+        .statements
+        .iter()
+        .flat_map(|statement| policy.explain(subject, &statement.facts));
+    considered
+        .filter(|rule| matches!(rule.step, Step::Observes | Step::Decides))
+        .map(|rule| rule.rule.name().to_owned())
+        .collect()
 }
 
 #[cfg(test)]

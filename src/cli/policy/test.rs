@@ -8,11 +8,12 @@ use crate::policy::test::TestFile;
 use crate::sql::{Judge, JudgeLimits, STACK_SIZE};
 
 use super::super::Failure;
-use super::super::output::print;
+use super::super::output::{print, visible};
 use super::AS_DEFAULT;
 
-/// Runs every test file of the folder and prints a report each; fails if a case does.
-pub(super) fn run(dir: &Path) -> Result<(), Failure> {
+/// Runs every test file of the folder and prints a report each, and which rules decided in no case; fails if a case
+/// does.
+pub(super) fn run(dir: &Path, verbose: bool) -> Result<(), Failure> {
     let policy = Policy::load(dir)?;
     let files = TestFile::load_all(dir)?;
     if files.is_empty() {
@@ -35,9 +36,20 @@ pub(super) fn run(dir: &Path) -> Result<(), Failure> {
             .collect::<Vec<_>>()
     })?;
     for report in &reports {
-        print(&format!("{report}\n"))?;
+        let text = if verbose {
+            report.verbose()
+        } else {
+            report.to_string()
+        };
+        print(&format!("{text}\n"))?;
     }
-    let failed: usize = reports.iter().map(|report| report.failures().len()).sum();
+    for rule in policy.rules() {
+        if !reports.iter().any(|report| report.tests(rule.name())) {
+            let line = format!("not tested: rule \"{}\" ({})", rule.name(), rule.place());
+            print(&format!("{}\n", visible(&line)))?;
+        }
+    }
+    let failed: usize = reports.iter().map(|report| report.failures().count()).sum();
     if failed == 0 {
         Ok(())
     } else {
@@ -66,6 +78,6 @@ mod tests {
 
     #[test]
     fn the_policies_here_pass_their_tests() {
-        run(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"))).unwrap();
+        run(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies")), true).unwrap();
     }
 }

@@ -10,17 +10,21 @@ use crate::model::Decision;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     path: PathBuf,
-    cases: usize,
-    failures: Vec<Failure>,
+    checked: Vec<Checked>,
+}
+
+/// What came of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Checked {
+    pub(super) name: String,
+    /// The rules that decided on one of its statements, or observed one.
+    pub(super) decided_by: Vec<String>,
+    pub(super) failure: Option<Failure>,
 }
 
 impl Report {
-    pub(super) fn new(path: PathBuf, cases: usize, failures: Vec<Failure>) -> Self {
-        Self {
-            path,
-            cases,
-            failures,
-        }
+    pub(super) fn new(path: PathBuf, checked: Vec<Checked>) -> Self {
+        Self { path, checked }
     }
 
     /// The test file.
@@ -32,27 +36,52 @@ impl Report {
     /// How many cases there were.
     #[must_use]
     pub fn cases(&self) -> usize {
-        self.cases
+        self.checked.len()
     }
 
     /// The cases that came out otherwise than expected, in order.
-    #[must_use]
-    pub fn failures(&self) -> &[Failure] {
-        &self.failures
+    pub fn failures(&self) -> impl Iterator<Item = &Failure> {
+        self.checked.iter().filter_map(|case| case.failure.as_ref())
     }
 
     /// Whether every case came out as expected.
     #[must_use]
     pub fn is_passed(&self) -> bool {
-        self.failures.is_empty()
+        self.failures().next().is_none()
+    }
+
+    /// Whether a rule decided in one of the cases, on one of several statements or on what is observed, too.
+    #[must_use]
+    pub fn tests(&self, rule: &str) -> bool {
+        self.checked
+            .iter()
+            .any(|case| case.decided_by.iter().any(|name| name == rule))
+    }
+
+    /// The same, with a line for each case.
+    #[must_use]
+    pub fn verbose(&self) -> String {
+        let mut text = self.summary();
+        for case in &self.checked {
+            // Writing to a String cannot fail.
+            let _ = match &case.failure {
+                Some(failure) => write!(text, "\n{failure}"),
+                None => write!(text, "\n  passed \"{}\"", case.name),
+            };
+        }
+        text
+    }
+
+    fn summary(&self) -> String {
+        let passed = self.cases() - self.failures().count();
+        format!("{}: {passed} of {} passed", self.path.display(), self.cases())
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let passed = self.cases - self.failures.len();
-        write!(f, "{}: {passed} of {} passed", self.path.display(), self.cases)?;
-        for failure in &self.failures {
+        f.write_str(&self.summary())?;
+        for failure in self.failures() {
             write!(f, "\n{failure}")?;
         }
         Ok(())

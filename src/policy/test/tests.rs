@@ -143,6 +143,71 @@ x_test.toml: 1 of 3 passed
 }
 
 #[test]
+fn each_case_and_each_rule_that_decides_is_told() {
+    let report = file(
+        r#"
+[[case]]
+name = "a read"
+sql = "SELECT 1; SELECT 2"
+expect = "allow"
+[[case]]
+name = "a delete"
+sql = "DELETE FROM t"
+expect = "allow"
+"#,
+    )
+    .run(&Policy::parse(POLICY).unwrap(), judge);
+    let expected = "\
+x_test.toml: 1 of 2 passed
+  passed \"a read\"
+  x_test.toml:11: FAILED \"a delete\"
+    asked:    alice [developers] on shop: DELETE FROM t
+    expected: allow
+    got:      deny by \"no deletes\": mark it as gone";
+    assert_eq!(report.verbose(), expected);
+    assert!(report.tests("reads") && report.tests("no deletes") && !report.tests("orders"));
+    assert_eq!(report.failures().count(), 1);
+}
+
+#[test]
+fn what_is_observed_is_expected_by_its_name() {
+    let policy = Policy::parse(
+        r#"
+        default_groups = ["dba"]
+        [[rule]]
+        name = "see"
+        when = { clients = ["10.0.0.0/8"], application_names = ["psql"], columns = ["users.email"] }
+        then = "observe"
+        [[rule]]
+        name = "rest"
+        then = { deny = { reason = "no" } }
+        "#,
+    )
+    .unwrap();
+    let report = file(
+        r#"
+        [[case]]
+        name = "observed"
+        client = "10.1.2.3"
+        application_name = "psql"
+        at = "2024-01-05T22:15:00Z"
+        facts = { effect = "write", commands = ["UPDATE"], columns = ["public.users.email"] }
+        expect = "observe"
+        rule = "see"
+        [[case]]
+        name = "not surely"
+        client = "10.1.2.3"
+        application_name = "psql"
+        facts = { effect = "write", commands = ["DELETE"], columns = ["users.*"], unlimited = false }
+        expect = "deny"
+        "#,
+    )
+    .run(&policy, judge);
+    assert!(report.is_passed(), "{report}");
+    assert!(report.tests("see") && report.tests("rest"));
+}
+
+#[test]
 fn another_rule_or_decision_is_a_failure() {
     for (sql, expectation) in [
         ("SELECT 1", "expect = 'deny'"),
