@@ -170,10 +170,22 @@ fn describe_decision(decision: &Decision, rules: &[String]) -> String {
         Decision::Allow if rules.is_empty() => "allow (an empty text)".to_owned(),
         Decision::Allow => format!("allow by \"{rules}\""),
         Decision::Observe { would, .. } => {
-            format!("observe by \"{rules}\" (else: {})", describe_decision(would, &[]))
+            format!("observe by \"{rules}\" (else: {})", describe_would(would))
         }
         Decision::Hold(terms) => format!("hold for {} by \"{rules}\"", terms.groups.join(" and ")),
         Decision::Deny { reason, .. } => format!("deny by \"{rules}\": {reason}"),
+    }
+}
+
+/// What would have become of what is observed.
+fn describe_would(would: &Decision) -> String {
+    match would {
+        Decision::Allow | Decision::Observe { .. } => "allow".to_owned(),
+        Decision::Hold(terms) => {
+            let rules: Vec<String> = terms.rules.iter().map(ToString::to_string).collect();
+            describe_decision(would, &rules)
+        }
+        Decision::Deny { rule, .. } => describe_decision(would, &[rule.to_string()]),
     }
 }
 

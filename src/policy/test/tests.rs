@@ -205,6 +205,22 @@ fn what_is_observed_is_expected_by_its_name() {
     .run(&policy, judge);
     assert!(report.is_passed(), "{report}");
     assert!(report.tests("see") && report.tests("rest"));
+    let report = file(
+        r#"
+        [[case]]
+        name = "observed"
+        client = "10.1.2.3"
+        application_name = "psql"
+        facts = { effect = "write", commands = ["UPDATE"], columns = ["users.email"] }
+        expect = "allow"
+        "#,
+    )
+    .run(&policy, judge);
+    let text = report.to_string();
+    assert!(
+        text.contains("got:      observe by \"see\" (else: deny by \"rest\": no)"),
+        "{text}"
+    );
 }
 
 #[test]
