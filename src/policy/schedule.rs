@@ -89,7 +89,7 @@ pub(super) fn time_zone(name: &str) -> Result<TimeZone, String> {
         .filter(|zone| !zone.is_unknown())
         .ok_or_else(|| {
             format!(
-                "\"{name}\" is no time zone of this system's tzdata: write the name of a place, as in \
+                "\"{name}\" is no time zone of this machine's tzdata: write the name of a place, as in \
                  \"Europe/Berlin\", or \"UTC\""
             )
         })

@@ -73,7 +73,7 @@ fn schedule(reader: &mut Reader<'_, '_>, start: usize, raw: &RawWhen) -> Option<
     let is_timed = raw.days.is_some() || raw.hours.is_some();
     let Some(zone) = &raw.time_zone else {
         if is_timed {
-            let message = "`days` and `hours` need a `time_zone`, as in time_zone = \"Europe/Berlin\": the server's \
+            let message = "`days` and `hours` need a `time_zone`, as in time_zone = \"Europe/Berlin\": the machine's \
                            own is none that a policy should hang on";
             reader.fail(start, message);
         }
