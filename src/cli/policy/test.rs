@@ -80,4 +80,19 @@ mod tests {
     fn the_policies_here_pass_their_tests() {
         run(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies")), true).unwrap();
     }
+
+    #[test]
+    fn the_ready_made_policies_pass_theirs() {
+        let policies = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies"));
+        let folders = std::fs::read_dir(policies)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let mut tried = 0;
+        for folder in folders.filter(|path| path.is_dir()) {
+            let outcome = run(&folder, true);
+            assert!(outcome.is_ok(), "{}: {}", folder.display(), outcome.unwrap_err());
+            tried += 1;
+        }
+        assert!(tried > 0);
+    }
 }
