@@ -128,6 +128,17 @@ impl Policy {
         self.rules.iter().any(|rule| rule.when.schedule.is_some())
     }
 
+    /// Whether the answer can change in the course of a session, by what it is asked with: the time, or what the
+    /// client calls itself.
+    #[must_use]
+    pub fn moves(&self) -> bool {
+        self.asks_time()
+            || self
+                .rules
+                .iter()
+                .any(|rule| rule.when.application_names.is_some())
+    }
+
     /// The rule that decides on a statement; `None` where no rule matches.
     #[must_use]
     pub fn deciding_rule(&self, subject: &Subject<'_>, facts: &Facts) -> Option<&Rule> {

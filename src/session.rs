@@ -22,6 +22,7 @@ mod notices;
 mod observe;
 mod outflow;
 mod outlook;
+mod policy;
 mod relay;
 mod runs;
 mod seats;
@@ -30,17 +31,18 @@ mod startup;
 mod values;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, RwLock};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::net::TcpStream;
 
 use crate::approval::{Broker, Observer};
 use crate::identity::Directory;
 use crate::model::{Clock, Principal, RequestId};
-use crate::policy::Policy;
+use crate::policy::{Policy, Subject};
 use crate::sql::Judge;
 use crate::wire::Stream;
 
@@ -49,6 +51,7 @@ pub use encryption::{CertificateRules, ClientTls, Proof};
 pub(crate) use fault::Fault;
 pub use handle::Sessions;
 use leg::Leg;
+pub use policy::PolicyInForce;
 use relay::Session;
 pub use seats::Seats;
 use startup::Opened;
@@ -57,8 +60,8 @@ use startup::Opened;
 pub struct Shared {
     /// Judges texts.
     pub judge: Judge,
-    /// The policy for sessions that begin now.
-    pub policy: RwLock<Arc<Policy>>,
+    /// The policy that new statements are decided by.
+    pub policy: PolicyInForce,
     /// Holds statements.
     pub broker: Broker,
     /// Counts what is let pass and observed.
@@ -90,16 +93,6 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    /// The policy in force.
-    fn policy(&self) -> Arc<Policy> {
-        Arc::clone(
-            &self
-                .policy
-                .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        )
-    }
-
     fn url_of(&self, id: RequestId) -> String {
         format!("{}/requests/{id}", self.public_url)
     }
@@ -135,6 +128,24 @@ struct Who {
     database: String,
     application_name: String,
     client_addr: String,
+    /// The address in it.
+    client_ip: IpAddr,
+}
+
+impl Who {
+    /// Who asks, as policy sees it; the time is read only if that is needed.
+    fn subject(&self, policy: &Policy, clock: &dyn Clock) -> Subject<'_> {
+        Subject {
+            application_name: &self.application_name,
+            client: Some(self.client_ip),
+            at: if policy.asks_time() {
+                clock.now()
+            } else {
+                Timestamp::UNIX_EPOCH
+            },
+            ..Subject::new(&self.database, &self.principal.name, &self.principal.groups)
+        }
+    }
 }
 
 /// Connections beyond `max_connections` that may be logging in, or bring a cancel request.

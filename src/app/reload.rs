@@ -7,12 +7,11 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::config::{ClientAuth, ClientCert, Config, ProxyConfig, TlsMode, TlsVersion};
 use crate::policy::Policy;
-use crate::session::{CertificateRules, ClientTls, Proof, Shared};
+use crate::session::{CertificateRules, ClientTls, PolicyInForce, Proof, Shared};
 use crate::tls::{Acceptor, ServerFiles, TlsError, Version};
 
 /// How often the files are looked at. Who renews a certificate need not know whom to signal.
@@ -114,12 +113,11 @@ pub(super) fn certificates(proxy: &ProxyConfig, shared: &Shared) {
 }
 
 /// Reads the policy folder again, and puts its rules in the place of those in force if nothing is wrong with any.
-fn policies(dir: &Path, timeout: Duration, in_force: &RwLock<Arc<Policy>>) {
+fn policies(dir: &Path, timeout: Duration, in_force: &PolicyInForce) {
     match Policy::load(dir) {
         Ok(policy) => {
             let rules = policy.rules().len();
-            let policy = Arc::new(policy.with_default_timeout(timeout));
-            *in_force.write().unwrap_or_else(PoisonError::into_inner) = policy;
+            in_force.replace(policy.with_default_timeout(timeout));
             tracing::info!(rules, "read the policies again");
         }
         Err(error) => {
@@ -198,9 +196,9 @@ mod tests {
         let rule = |name: &str| {
             format!("[[rule]]\nname = \"{name}\"\nwhen = {{ users = [\"{name}\"] }}\nthen = \"allow\"\n")
         };
-        let in_force = RwLock::new(Arc::new(Policy::parse("default_groups = [\"dba\"]\n").unwrap()));
+        let in_force = PolicyInForce::new(Policy::parse("default_groups = [\"dba\"]\n").unwrap());
         let read = || policies(folder.path(), Duration::from_mins(1), &in_force);
-        let rules = || in_force.read().unwrap().rules().len();
+        let rules = || in_force.in_force().0.rules().len();
 
         write("a.toml", "default_groups = [\"dba\"]\n");
         write("b.toml", &rule("alice"));

@@ -1,7 +1,7 @@
 //! What sessions share, from the configuration.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
@@ -10,7 +10,9 @@ use crate::catalogue::Upkeep;
 use crate::config::{
     self, Auth, ChannelBinding, Config, DatabaseConfig, Host, RootCert, SslMode, Unmapped, UpstreamTls,
 };
-use crate::session::{Database, HoldTiming, Limits, Login, Member, Roles, Seats, Sessions, Shared};
+use crate::session::{
+    Database, HoldTiming, Limits, Login, Member, PolicyInForce, Roles, Seats, Sessions, Shared,
+};
 use crate::sql::{Judge, JudgeLimits};
 use crate::tls::client::{ClientSettings, ClientTlsError, Connector, Roots, Verification};
 use crate::upstream::{self, Address, Demands, Encryption, Methods, Target, Tls};
@@ -57,7 +59,7 @@ pub(super) fn shared(
     }
     Shared {
         judge,
-        policy: RwLock::new(Arc::new(files.policy)),
+        policy: PolicyInForce::new(files.policy),
         broker: parts.broker.clone(),
         observer: parts.observer.clone(),
         directory: Arc::clone(&parts.directory),

@@ -22,7 +22,7 @@ use super::intake::{Misstep, Step, Stop, plain_name};
 use super::names::{Prepared, Source};
 use super::observe::Observed;
 use super::relay::Session;
-use super::shield::Need;
+use super::shield::{Control, Need};
 use crate::approval::{Allowed, Running, Standing, stand};
 use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, NameOp, Parameter};
 use crate::policy::Subject;
@@ -44,10 +44,17 @@ pub(super) struct BoundInTransaction {
     copies: bool,
     /// The segment of the last Bind to the unnamed portal.
     segment: u64,
-    /// What the text that was bound to the unnamed portal last needs of the read shield; `None`: nothing was.
-    need: Option<Need>,
-    /// That text begins or ends transactions, or sets their modes.
-    is_control: bool,
+    /// What the text that was bound to the unnamed portal last has to do with the read shield; `None`: nothing was.
+    shielded: Option<Shielded>,
+}
+
+/// What a portal has to do with the read shield.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shielded {
+    /// What it needs of it.
+    need: Need,
+    /// What it does to transactions.
+    control: Control,
 }
 
 /// More prepared statements than this in one session are refused.
@@ -288,8 +295,12 @@ impl Session {
             self.names.announce_all(judged, self.intake.segment);
         }
         let run = self.runs.executed(portal, self.intake.segment);
-        self.intake.after_control = portal.is_empty() && self.unnamed.is_control;
-        self.intake.has_control |= self.intake.after_control;
+        let control = self.control_of_portal(portal);
+        if control.is_possible {
+            self.shield.doubt();
+        }
+        self.intake.after_control = control.is_certain;
+        self.intake.has_control |= control.is_certain;
         self.intake.has_bound = true;
         self.intake.may_copy |= self.unnamed.copies;
         self.inflight.push(Expect::Execute { names, run, rows })?;
@@ -315,7 +326,9 @@ impl Session {
     fn note_query(&mut self, pass: Pass, run: Option<RunId>) -> Result<(), Desync> {
         self.note_cursors(&pass);
         self.outlook.note(&pass.judged);
-        self.shield.cleared(&pass.judged);
+        if Control::of(&pass.judged).is_possible {
+            self.shield.doubt();
+        }
         self.intake.may_copy |= may_copy(&pass.judged);
         let names = pass
             .judged
@@ -370,12 +383,8 @@ impl Session {
         })
     }
 
-    fn subject(&self) -> Subject<'_> {
-        Subject::new(
-            &self.who.database,
-            &self.who.principal.name,
-            &self.who.principal.groups,
-        )
+    pub(super) fn subject(&self) -> Subject<'_> {
+        self.who.subject(&self.policy, &*self.shared.clock)
     }
 
     fn rule(&self, judged: &Arc<Judged>) -> Ruled {

@@ -406,6 +406,7 @@ impl Session {
         if self.must_drain(tag) {
             return Ok(Step::Stop(Stop::Drain));
         }
+        self.follow_policy();
         match tag {
             b'Q' => return self.step_query(body, frame.len()),
             b'P' => return self.step_parse(body),

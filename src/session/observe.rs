@@ -2,7 +2,6 @@
 //!
 //! Invariant: noting changes nothing about what becomes of a statement, and never waits.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::gate::with_prepared;
@@ -11,7 +10,7 @@ use super::relay::Session;
 use super::{Shared, Who};
 use crate::model::observation::STATEMENT_LIMIT;
 use crate::model::{Decision, Judged, Observation, ObservedDecision};
-use crate::policy::{Policy, Subject};
+use crate::policy::Policy;
 
 /// A statement that passes and is observed.
 #[derive(Debug)]
@@ -54,7 +53,7 @@ pub(super) fn note_settings(
     policy: &Policy,
     settings: impl Iterator<Item = (String, Judged)>,
 ) {
-    let subject = Subject::new(&who.database, &who.principal.name, &who.principal.groups);
+    let subject = who.subject(policy, &*shared.clock);
     for (text, judged) in settings {
         let would = ObservedDecision::of(&policy.decide(&subject, &judged));
         shared.observer.observe(observation(
@@ -74,13 +73,12 @@ fn observation(
 ) -> Observation {
     let mut groups = who.principal.groups.clone();
     groups.sort();
-    let client: Option<SocketAddr> = who.client_addr.parse().ok();
     Observation {
         database: who.database.clone(),
         user: who.principal.name.clone(),
         groups,
         application_name: who.application_name.clone(),
-        client_addr: client.map(|address| address.ip()),
+        client_addr: Some(who.client_ip),
         statement,
         facts: Observation::facts(judged),
         decision,

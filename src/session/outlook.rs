@@ -37,6 +37,15 @@ impl Outlook {
         }
     }
 
+    /// Goes by this catalogue from now on, or by none.
+    pub(super) fn go_by(&mut self, upkeep: Option<Arc<Upkeep>>) {
+        if upkeep.is_some() != self.upkeep.is_some() {
+            self.upkeep = upkeep;
+            self.sight = None;
+            self.version = 0;
+        }
+    }
+
     /// Whether there is a catalogue to go by.
     pub(super) fn is_asked(&self) -> bool {
         self.upkeep.is_some()

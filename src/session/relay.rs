@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use jiff::Timestamp;
 
 use super::cursors::Cursors;
-use super::gate::PortalExecute;
+use super::gate::{PortalExecute, Shielded};
 use super::handle::SessionHandle;
 use super::inflight::Inflight;
 use super::intake::{INFLIGHT_LIMIT, Intake, Pause, Stop};
@@ -23,7 +23,7 @@ use super::names::Names;
 use super::outflow::Outflow;
 use super::outlook::Outlook;
 use super::runs::Runs;
-use super::shield::{Need, Shield};
+use super::shield::Shield;
 use super::{Fault, Limits, Shared, Who};
 use crate::model::Judged;
 use crate::policy::Policy;
@@ -37,8 +37,10 @@ pub(super) const SPILL_LIMIT: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
-    /// The policy in force when the session began.
+    /// The policy in force, as of the last statement.
     pub(super) policy: Arc<Policy>,
+    /// Which one that is.
+    pub(super) policy_version: u64,
     /// The database is observed: nothing is held or denied, and what would have been is recorded.
     pub(super) observe: bool,
     pub(super) limits: Limits,
@@ -68,8 +70,8 @@ pub(super) struct Session {
     pub(super) outlook: Outlook,
     /// Whether the server refuses writes in what passes as a read.
     pub(super) shield: Shield,
-    /// What portals with names need of it, in the transaction at hand.
-    pub(super) portal_needs: HashMap<Box<[u8]>, Need>,
+    /// What portals with names have to do with it, in the transaction at hand.
+    pub(super) portals: HashMap<Box<[u8]>, Shielded>,
     /// Since when `status` says that a transaction block is open.
     pub(super) transaction_since: Option<Timestamp>,
     /// The FATAL error that the server has sent: its end is explained.
@@ -285,7 +287,7 @@ impl Session {
             self.outlook.transaction_ended();
             // Nothing of what is noted here outlives its transaction.
             self.portal_executes.clear();
-            self.portal_needs.clear();
+            self.portals.clear();
             self.unnamed = super::gate::BoundInTransaction::default();
         }
     }

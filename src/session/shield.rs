@@ -50,8 +50,14 @@ enum Position {
 
 /// The shield of one session.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about where it stands"
+)]
 pub(super) struct Shield {
     is_worn: bool,
+    /// The server says how `default_transaction_read_only` stands.
+    is_possible: bool,
     position: Position,
     /// The client's own `default_transaction_read_only` is on: then there is nothing to raise.
     client_is_read_only: bool,
@@ -59,6 +65,8 @@ pub(super) struct Shield {
     is_born_read_only: bool,
     /// Something that was cleared and is not answered may begin or end transactions, or change their modes.
     is_in_doubt: bool,
+    /// It is being moved: where it stands is not known until that is answered.
+    is_moving: bool,
     status: TransactionStatus,
 }
 
@@ -68,10 +76,12 @@ impl Shield {
     pub(super) fn new(is_wanted: bool, reported: Option<&str>) -> Self {
         Self {
             is_worn: is_wanted && reported.is_some(),
+            is_possible: reported.is_some(),
             position: Position::Down,
             client_is_read_only: reported == Some("on"),
             is_born_read_only: false,
             is_in_doubt: false,
+            is_moving: false,
             status: TransactionStatus::Idle,
         }
     }
@@ -80,14 +90,17 @@ impl Shield {
         self.is_worn
     }
 
-    /// Puts it on or off, where policy has changed; what is raised stays so until something needs it down.
+    /// Puts it on or off, where policy has changed. What is up stays so until something needs it down.
+    pub(super) fn wear(&mut self, is_wanted: bool) {
+        self.is_worn = is_wanted && self.is_possible;
+    }
 
     /// Whether anything has to be asked, or answered, before what needs `need` goes upstream.
     pub(super) fn is_ready(&self, need: Need) -> bool {
-        if need == Need::Nothing || !(self.is_worn || self.position != Position::Down) {
+        if need == Need::Nothing || !(self.is_worn || self.is_moving || self.position != Position::Down) {
             return true;
         }
-        !self.is_in_doubt && self.next(need).is_none()
+        !self.is_in_doubt && !self.is_moving && self.next(need).is_none()
     }
 
     /// What to ask of the server, all before being answered.
@@ -111,14 +124,20 @@ impl Shield {
     pub(super) fn ahead(&self, was_in_block: bool) -> Option<Move> {
         // Who has just ended a block begins the next one with the shield down.
         let is_pointless = was_in_block && self.status == TransactionStatus::Idle;
-        if self.is_in_doubt || is_pointless {
+        if self.is_in_doubt || self.is_moving || is_pointless {
             return None;
         }
         self.next(Need::Up)
     }
 
+    /// The server is asked to move it.
+    pub(super) fn moves(&mut self) {
+        self.is_moving = true;
+    }
+
     /// The server has done as it was asked.
     pub(super) fn moved(&mut self, done: Move) {
+        self.is_moving = false;
         self.position = match done {
             Move::RaiseDefault => Position::Default,
             Move::RaiseInBlock => Position::Block,
@@ -131,9 +150,9 @@ impl Shield {
         self.is_born_read_only && self.status == TransactionStatus::InTransaction
     }
 
-    /// A text was cleared.
-    pub(super) fn cleared(&mut self, judged: &Judged) {
-        self.is_in_doubt |= judged.statements.iter().any(may_move);
+    /// Something is cleared to be executed that may begin or end transactions, or change their modes.
+    pub(super) fn doubt(&mut self) {
+        self.is_in_doubt = true;
     }
 
     /// ReadyForQuery for the client. `all`: everything is answered.
@@ -210,10 +229,25 @@ fn has_to_do_with_modes(statement: &Statement) -> bool {
     statement.facts.sets.read_only || (statement.transaction_control && !ends)
 }
 
-fn may_move(statement: &Statement) -> bool {
-    statement.transaction_control
-        || statement.facts.sets.read_only
-        || statement.facts.effect == Effect::Unknown
+/// What executing a text does to the transactions that the shield goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Control {
+    /// It begins or ends some, or sets their modes.
+    pub(super) is_certain: bool,
+    /// It may, since nobody knows what it does.
+    pub(super) is_possible: bool,
+}
+
+impl Control {
+    pub(super) fn of(judged: &Judged) -> Self {
+        let is_control =
+            |statement: &Statement| statement.transaction_control || statement.facts.sets.read_only;
+        let is_certain = judged.statements.iter().any(is_control);
+        Self {
+            is_certain,
+            is_possible: is_certain || judged.effect() == Effect::Unknown,
+        }
+    }
 }
 
 impl Move {
@@ -255,7 +289,9 @@ fn frame(tag: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
     let length = 4 + parts.iter().map(|part| part.len()).sum::<usize>();
     out.push(tag);
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-    parts.iter().for_each(|part| out.extend_from_slice(part));
+    for part in parts {
+        out.extend_from_slice(part);
+    }
 }
 
 #[cfg(test)]

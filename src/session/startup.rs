@@ -12,6 +12,7 @@ use super::encryption::Encryption;
 use super::handle::Entered;
 use super::leg::Leg;
 use super::outlook::Outlook;
+use super::policy::Terms;
 use super::relay::Session;
 use super::seats::{NoSeat, Seat};
 use super::shield::Shield;
@@ -40,9 +41,10 @@ pub(super) enum Opened {
 pub(super) struct LoggedIn {
     who: Who,
     policy: Arc<Policy>,
+    policy_version: u64,
     outlook: Outlook,
     /// Whether what passes as a read is to be shielded.
-    shielded: bool,
+    is_shielded: bool,
     observe: bool,
     connected: Connected,
     held: Held,
@@ -80,13 +82,16 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
     let database = parameters::check(&startup)?;
     let user = startup.parameter("user").unwrap_or_default();
     let is_certified = look_at_encryption(shared, encryption, peer, (user, database))?;
+    let (policy, policy_version) = shared.policy.in_force();
     let asked = Asked {
         database,
         user,
         spoken,
         encryption,
         is_certified,
-        policy: shared.policy(),
+        policy,
+        policy_version,
+        peer,
         observe: shared.databases.get(database).is_some_and(|d| d.observe),
         startup: &startup,
     };
@@ -99,22 +104,6 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         Login::Proxy(roles) => asked.come_in(shared, client, roles).await?,
         Login::Passthrough(target) => asked.pass_through(shared, client, target).await?,
     };
-    let moves_path = parameters::changes_search_path(&startup);
-    let policy = &asked.policy;
-    let subject = Subject::new(asked.database, &principal.name, &principal.groups);
-    let catalogue = database
-        .catalogue
-        .clone()
-        .filter(|_| !policy.passes_unknown(&subject));
-    let shielded = database.read_shield && !asked.observe && !policy.passes_writes(&subject);
-    let outlook = Outlook::new(
-        catalogue,
-        !moves_path && database.acts_by_default(asked.database, &principal),
-    );
-    if moves_path {
-        tracing::info!(client.addr = %peer, user.name = %principal.name, database.name = %asked.database,
-            "a session begins with a search_path of its own");
-    }
     let who = Who {
         principal,
         database: asked.database.to_owned(),
@@ -123,7 +112,16 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
             .unwrap_or_default()
             .to_owned(),
         client_addr: peer.to_string(),
+        client_ip: peer.ip().to_canonical(),
     };
+    let moves_path = parameters::changes_search_path(&startup);
+    let subject = who.subject(&asked.policy, &*shared.clock);
+    let terms = Terms::of(database, asked.observe, &asked.policy, &subject);
+    let has_default_path = !moves_path && database.acts_by_default(asked.database, &who.principal);
+    if moves_path {
+        tracing::info!(client.addr = %peer, user.name = %who.principal.name, database.name = %asked.database,
+            "a session begins with a search_path of its own");
+    }
     if asked.observe {
         observe::note_settings(shared, &who, &asked.policy, parameters::decided_on(&startup));
     }
@@ -134,8 +132,9 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
     Ok(Opened::Session(Box::new(LoggedIn {
         who,
         policy: asked.policy,
-        outlook,
-        shielded,
+        policy_version: asked.policy_version,
+        outlook: Outlook::new(terms.catalogue, has_default_path),
+        is_shielded: terms.is_shielded,
         observe: asked.observe,
         connected,
         held: Held { entered, _seat: seat },
@@ -156,6 +155,9 @@ struct Asked<'s> {
     startup: &'s Startup,
     /// The policy in force.
     policy: Arc<Policy>,
+    /// Which one that is.
+    policy_version: u64,
+    peer: SocketAddr,
     /// The database is observed: nothing is refused for what policy says.
     observe: bool,
 }
@@ -170,7 +172,7 @@ impl Asked<'_> {
             login::authenticate(shared, client, self.user, self.encryption, self.is_certified).await?;
         let seat = self.admit(shared, &principal)?;
         let target = access::target_of(roles, self.database, &principal).map_err(refused)?;
-        self.judge(&principal).map_err(refused)?;
+        self.judge(shared, &principal).map_err(refused)?;
         let connected = upstream::connect(
             target,
             self.spoken.upstream_minor(),
@@ -194,7 +196,7 @@ impl Asked<'_> {
             _ if self.user.len() > MAX_ROLE_NAME => Err(long_name(self.user)),
             Standing::Disabled => Err(disabled(self.user)),
             Standing::User(principal) | Standing::Stranger(principal) => {
-                self.judge(&principal).map(|()| principal)
+                self.judge(shared, &principal).map(|()| principal)
             }
         };
         let given = if admitted.is_ok() && shared.databases.contains_key(self.database) {
@@ -228,11 +230,16 @@ impl Asked<'_> {
         })
     }
 
-    fn judge(&self, principal: &Principal) -> Result<(), Report> {
+    fn judge(&self, shared: &Shared, principal: &Principal) -> Result<(), Report> {
         if self.observe {
             return Ok(());
         }
-        let subject = Subject::new(self.database, &principal.name, &principal.groups);
+        let subject = Subject {
+            application_name: self.startup.parameter("application_name").unwrap_or_default(),
+            client: Some(self.peer.ip().to_canonical()),
+            at: shared.clock.now(),
+            ..Subject::new(self.database, &principal.name, &principal.groups)
+        };
         parameters::judge(self.startup, &self.policy, &subject)
     }
 }
@@ -274,8 +281,9 @@ impl LoggedIn {
         let Self {
             who,
             policy,
+            policy_version,
             outlook,
-            shielded,
+            is_shielded,
             observe,
             connected,
             held,
@@ -286,7 +294,7 @@ impl LoggedIn {
             .iter()
             .rfind(|(name, _)| name == "default_transaction_read_only")
             .map(|(_, value)| value.as_str());
-        let shield = Shield::new(shielded, read_only);
+        let shield = Shield::new(is_shielded, read_only);
         client.out().extend_from_slice(&connected.greeting);
         reply::backend_key_data(entered.handle.pid, &entered.handle.secret, client.out());
         reply::ready_for_query(connected.status, client.out());
@@ -295,6 +303,7 @@ impl LoggedIn {
         let session = Session {
             shared: Arc::clone(shared),
             policy,
+            policy_version,
             observe,
             limits: shared.limits,
             who,
@@ -315,7 +324,7 @@ impl LoggedIn {
             meaning: meaning_of(&connected.parameters),
             outlook,
             shield,
-            portal_needs: std::collections::HashMap::new(),
+            portals: std::collections::HashMap::new(),
             transaction_since: None,
             goodbye: None,
             busy: false,

@@ -58,8 +58,8 @@ impl Catalogue {
     /// Follows what reaches what. Takes milliseconds for hundreds of definitions; parses views, and so needs a
     /// stack of [`super::STACK_SIZE`].
     #[must_use]
-    pub fn new(definitions: Definitions) -> Self {
-        let reached = reach::follow(&definitions);
+    pub fn new(definitions: &Definitions) -> Self {
+        let reached = reach::follow(definitions);
         let entry = |node: Node, schema: &str, arguments| Entry {
             schema: schema.into(),
             acts: reached.acts.get(&node).cloned(),
@@ -108,7 +108,7 @@ impl Catalogue {
     /// One that knows no name: everything that is not PostgreSQL's own is missing in it.
     #[must_use]
     pub fn empty() -> Self {
-        Self::new(Definitions::default())
+        Self::new(&Definitions::default())
     }
 
     /// This catalogue seen through the search path that sessions have by default, or through none that is

@@ -114,7 +114,7 @@ impl Judge {
     /// A catalogue of these definitions, made on a parse thread; `None` if there is none, or it panicked.
     /// Cancel-safe.
     pub async fn catalogue(&self, definitions: Definitions) -> Option<Arc<Catalogue>> {
-        let made = self.pool.run(move || Arc::new(Catalogue::new(definitions)));
+        let made = self.pool.run(move || Arc::new(Catalogue::new(&definitions)));
         made.await
     }
 }

@@ -42,7 +42,9 @@ fn value(value: &Value, hash: &mut Sha256) {
         Value::Node(tree) => node(tree, hash),
         Value::List(values) => {
             hash.update(LIST);
-            values.iter().for_each(|item| self::value(item, hash));
+            for item in values {
+                self::value(item, hash);
+            }
             hash.update(END);
         }
     }

@@ -33,7 +33,9 @@ pub(super) fn note_listed(table: &Tree, columns: &[Value], findings: &mut Findin
     if names.is_empty() {
         target.any();
     }
-    names.into_iter().for_each(|name| target.column(Some(name)));
+    for name in names {
+        target.column(Some(name));
+    }
 }
 
 struct Target<'t, 'f> {

@@ -25,6 +25,8 @@ struct Behind {
     port: u16,
     /// libpq's parameters, as keys of the configuration.
     parameters: Vec<(&'static str, String)>,
+    /// Keys whose values are no texts.
+    words: Vec<(&'static str, &'static str)>,
 }
 
 impl Behind {
@@ -35,6 +37,7 @@ impl Behind {
             host: "127.0.0.1",
             port: cluster().port,
             parameters: Vec::new(),
+            words: Vec::new(),
         }
     }
 
@@ -53,12 +56,21 @@ impl Behind {
         self
     }
 
+    /// A key whose value is no text.
+    fn with_word(mut self, name: &'static str, value: &'static str) -> Self {
+        self.words.push((name, value));
+        self
+    }
+
     fn table(&self, name: &str) -> String {
         let Self { role, host, port, .. } = self;
         let mut table =
             format!("[databases.{name}]\nupstream = \"postgres://{role}@{host}:{port}/postgres\"\n");
         for (key, value) in &self.parameters {
             writeln!(table, "{key} = '{value}'").unwrap();
+        }
+        for (key, value) in &self.words {
+            writeln!(table, "{key} = {value}").unwrap();
         }
         table
     }

@@ -34,6 +34,7 @@ pub(in crate::session) enum Large {
 }
 
 /// What a Bind stands for, and what becomes of it.
+#[expect(clippy::large_enum_variant, reason = "made and taken apart at once")]
 enum Bound {
     Passes(Allowed, Pass),
     Stops {
@@ -204,7 +205,6 @@ impl Session {
         self.note_cursors(&pass);
         self.outlook.note(&pass.judged);
         self.note_need(&pass);
-        self.shield.cleared(&pass.judged);
         self.intake.has_bound = true;
         self.intake.after_control = false;
         self.unnamed.copies |= may_copy(&pass.judged);

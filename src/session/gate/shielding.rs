@@ -5,12 +5,12 @@ use crate::session::Fault;
 use crate::session::inflight::Expect;
 use crate::session::intake::Stop;
 use crate::session::relay::Session;
-use crate::session::shield::{Move, Need, need_of};
+use crate::session::shield::{Control, Move, Need, need_of};
 use crate::wire::backend::TransactionStatus;
 use crate::wire::{Report, sqlstate};
 
-use super::Pass;
 use super::resolve::{Resolved, executes, fetches, resolve};
+use super::{Pass, Shielded};
 
 /// Portals with names whose need is remembered, in one transaction.
 const PORTALS: usize = 10_000;
@@ -49,24 +49,19 @@ impl Session {
 
     /// A Bind is cleared: what its portal will need.
     pub(super) fn note_need(&mut self, pass: &Pass) {
-        let need = self.need(&pass.judged);
-        let is_control = pass
-            .judged
-            .statements
-            .iter()
-            .any(|statement| statement.transaction_control || statement.facts.sets.read_only);
+        let shielded = Shielded {
+            need: self.need(&pass.judged),
+            control: Control::of(&pass.judged),
+        };
         match pass.portal.as_deref() {
             Some(portal) if !portal.is_empty() => {
-                if self.portal_needs.len() >= PORTALS {
+                if self.portals.len() >= PORTALS {
                     // What is not known counts as a read.
-                    self.portal_needs.clear();
+                    self.portals.clear();
                 }
-                self.portal_needs.insert(portal.into(), need);
+                self.portals.insert(portal.into(), shielded);
             }
-            _ => {
-                self.unnamed.need = Some(need);
-                self.unnamed.is_control = is_control;
-            }
+            _ => self.unnamed.shielded = Some(shielded),
         }
     }
 
@@ -130,14 +125,25 @@ impl Session {
 
     /// What an Execute of a portal needs.
     pub(super) fn need_of_portal(&self, portal: &[u8]) -> Need {
-        if portal.is_empty() {
-            return self.unnamed.need.unwrap_or(Need::Up);
-        }
-        match self.portal_needs.get(portal) {
-            Some(need) => *need,
+        match self.shielded(portal) {
+            Some(shielded) => shielded.need,
             // A cursor of DECLARE, or a portal that was forgotten.
             None if self.runs.is_bound(portal) || self.cursors.facts(portal).is_some() => Need::Down,
             None => Need::Up,
+        }
+    }
+
+    /// What an Execute of a portal does to transactions.
+    pub(super) fn control_of_portal(&self, portal: &[u8]) -> Control {
+        self.shielded(portal)
+            .map_or_else(Control::default, |shielded| shielded.control)
+    }
+
+    fn shielded(&self, portal: &[u8]) -> Option<Shielded> {
+        if portal.is_empty() {
+            self.unnamed.shielded
+        } else {
+            self.portals.get(portal).copied()
         }
     }
 
@@ -146,6 +152,7 @@ impl Session {
         let mut bytes = Vec::new();
         one.encode(&mut bytes);
         self.server.out().extend_from_slice(&bytes);
+        self.shield.moves();
         self.inflight.push_own(Expect::Shield {
             one,
             left: one.commands(),

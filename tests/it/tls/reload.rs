@@ -69,7 +69,7 @@ async fn without_tls_it_does_no_harm() {
     let mut proxy = Proxy::start().await;
     let mut session = proxy.alice.raw().await;
     proxy.hang_up();
-    proxy.logs("asked to reload").await;
+    proxy.logs("read the policies again").await;
     session.send(Frames::new().query("SELECT 1")).await;
     assert_eq!(tags(&session.ready().await), "TDCZ");
     drop(session);

@@ -52,6 +52,8 @@ impl NewServer {
         Behind::as_role("app")
             .at("127.0.0.1", self.port)
             .with("sslmode", "disable")
+            // It would be asked on a connection of its own, which is not looked at here.
+            .with_word("catalogue", "false")
     }
 }
 
