@@ -196,7 +196,12 @@ impl Shield {
             statement.facts.sets.read_only
                 || (statement.transaction_control && self.status != TransactionStatus::Idle)
         };
-        judged.statements.iter().any(reads) && judged.statements.iter().any(undoes)
+        let mut is_undone = false;
+        judged.statements.iter().any(|statement| {
+            let slips = is_undone && reads(statement);
+            is_undone |= undoes(statement);
+            slips
+        })
     }
 }
 

@@ -104,16 +104,7 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         Login::Proxy(roles) => asked.come_in(shared, client, roles).await?,
         Login::Passthrough(target) => asked.pass_through(shared, client, target).await?,
     };
-    let who = Who {
-        principal,
-        database: asked.database.to_owned(),
-        application_name: startup
-            .parameter("application_name")
-            .unwrap_or_default()
-            .to_owned(),
-        client_addr: peer.to_string(),
-        client_ip: peer.ip().to_canonical(),
-    };
+    let who = asked.who(principal);
     let moves_path = parameters::changes_search_path(&startup);
     let subject = who.subject(&asked.policy, &*shared.clock);
     let terms = Terms::of(database, asked.observe, &asked.policy, &subject);
@@ -160,6 +151,22 @@ struct Asked<'s> {
     peer: SocketAddr,
     /// The database is observed: nothing is refused for what policy says.
     observe: bool,
+}
+
+impl Asked<'_> {
+    fn who(&self, principal: Principal) -> Who {
+        Who {
+            principal,
+            database: self.database.to_owned(),
+            application_name: self
+                .startup
+                .parameter("application_name")
+                .unwrap_or_default()
+                .to_owned(),
+            client_addr: self.peer.to_string(),
+            client_ip: self.peer.ip().to_canonical(),
+        }
+    }
 }
 
 /// A session's owner, its connection to the server, and its place.

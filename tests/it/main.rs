@@ -17,6 +17,7 @@ mod clients;
 mod console;
 mod corpus;
 mod hold;
+mod judged;
 mod regress;
 mod relay;
 mod tls;

@@ -1,0 +1,5 @@
+//! What statements are taken for, against what they really do on a real PostgreSQL.
+
+mod catalogue;
+mod corpus;
+mod shield;

@@ -1,0 +1,231 @@
+//! What the server's catalogue adds to judging, end to end.
+
+use crate::support::Proxy;
+use crate::support::raw::{Frames, Raw, describe, tags};
+
+/// Everything here is a plain read to a parser.
+const TRAPS: &str = "
+CREATE FUNCTION take() RETURNS int LANGUAGE sql VOLATILE AS 'DELETE FROM public.items WHERE id = 1; SELECT 1';
+CREATE FUNCTION taken(i items) RETURNS int LANGUAGE sql VOLATILE AS 'DELETE FROM public.items WHERE id = 1; SELECT 1';
+CREATE FUNCTION lies() RETURNS int LANGUAGE sql STABLE AS 'SELECT take()';
+CREATE FUNCTION twice(i int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT i * 2';
+CREATE FUNCTION add_up(a int, b int) RETURNS bool LANGUAGE sql VOLATILE
+    AS 'DELETE FROM public.items WHERE id = 1; SELECT true';
+CREATE OPERATOR <~> (FUNCTION = add_up, LEFTARG = int, RIGHTARG = int);
+CREATE VIEW trap AS SELECT take() AS taken;
+CREATE VIEW over_trap AS SELECT * FROM trap;
+CREATE VIEW honest AS SELECT id, twice(id) AS double FROM items;
+CREATE DOMAIN guarded AS int CHECK (add_up(VALUE, 1));
+CREATE TABLE secrets (id int, owner text);
+ALTER TABLE secrets OWNER TO app;
+CREATE TYPE mood AS ENUM ('sad', 'glad');
+ALTER VIEW honest OWNER TO app;
+GRANT ALL ON ALL TABLES IN SCHEMA public TO app;
+";
+
+async fn stage() -> Proxy {
+    let proxy = Proxy::start().await;
+    proxy.database.run(TRAPS).await;
+    proxy
+}
+
+async fn passes(alice: &mut Raw, sql: &str) {
+    alice.send(Frames::new().query(sql)).await;
+    let answer = alice.ready().await;
+    assert!(tags(&answer).ends_with("CZ"), "{sql}: {}", describe(&answer));
+}
+
+async fn is_held(proxy: &Proxy, alice: &mut Raw, frames: Frames) {
+    alice.send(frames).await;
+    proxy.bob.rejects_next("no").await;
+    assert!(tags(&alice.ready().await).ends_with("EZ"));
+}
+
+#[tokio::test]
+async fn what_reaches_further_than_it_says_is_held() {
+    let proxy = stage().await;
+    let mut alice = proxy.alice.raw().await;
+    for sql in [
+        "SELECT take()",
+        "SELECT lies()",
+        "SELECT i.taken FROM items i",
+        "SELECT (i).taken FROM items i",
+        "SELECT 1 <~> 2",
+        "SELECT * FROM trap",
+        "SELECT * FROM over_trap",
+        "TABLE over_trap",
+        "COPY over_trap TO STDOUT",
+        "SELECT 5::guarded",
+        "SELECT guarded '5'",
+    ] {
+        is_held(&proxy, &mut alice, Frames::new().query(sql)).await;
+        is_held(&proxy, &mut alice, Frames::new().statement(sql).sync()).await;
+    }
+    assert_eq!(proxy.database.items().await, 10);
+    for sql in [
+        "SELECT * FROM honest",
+        "SELECT twice(4), 'glad'::mood",
+        "SELECT * FROM items i ORDER BY i.name",
+    ] {
+        passes(&mut alice, sql).await;
+    }
+}
+
+/// What is defined while a session goes on counts for its next statement, whoever has defined it.
+#[tokio::test]
+async fn definitions_that_change_are_seen() {
+    let proxy = stage().await;
+    let mut alice = proxy.alice.raw().await;
+    passes(&mut alice, "SELECT * FROM honest").await;
+    let e = Frames::new;
+    alice.send(e().parse("s", "SELECT * FROM honest").sync()).await;
+    alice.ready().await;
+    alice.send(e().bind("", "s", &[]).execute("", 0).sync()).await;
+    assert!(tags(&alice.ready().await).ends_with("CZ"));
+    // Through holdpoint, by another session.
+    let mut other = proxy.alice.raw().await;
+    other
+        .send(e().query("CREATE VIEW mine AS SELECT * FROM items"))
+        .await;
+    proxy.bob.approves_next().await;
+    assert!(tags(&other.ready().await).ends_with("CZ"));
+    passes(&mut alice, "SELECT * FROM mine").await;
+    other
+        .send(e().query("CREATE OR REPLACE VIEW mine AS SELECT * FROM items WHERE take() = 1"))
+        .await;
+    proxy.bob.approves_next().await;
+    assert!(tags(&other.ready().await).ends_with("CZ"));
+    is_held(&proxy, &mut alice, e().query("SELECT * FROM mine")).await;
+    // A statement that was prepared before is judged again, by both protocols' names.
+    alice
+        .send(
+            e().parse("m", "SELECT * FROM honest")
+                .query("PREPARE q AS SELECT * FROM honest"),
+        )
+        .await;
+    alice.answers(1).await;
+    proxy
+        .database
+        .run("CREATE OR REPLACE VIEW honest AS SELECT id, take() AS double FROM items")
+        .await;
+    // Behind holdpoint's back: something has to have it look.
+    alice.send(e().query("SELECT * FROM not_there")).await;
+    assert_eq!(alice.ready().await[0].code(), "42P01");
+    is_held(&proxy, &mut alice, e().bind("", "m", &[]).execute("", 0).sync()).await;
+    is_held(&proxy, &mut alice, e().query("EXECUTE q")).await;
+    assert_eq!(proxy.database.items().await, 10);
+}
+
+/// What a transaction defines nobody else sees yet; until its end, names are not known in it.
+#[tokio::test]
+async fn in_a_transaction_that_defines_nothing_of_the_databases_own_is_known() {
+    let proxy = stage().await;
+    let mut alice = proxy.alice.raw().await;
+    let e = Frames::new;
+    passes(&mut alice, "SELECT * FROM honest").await;
+    passes(&mut alice, "BEGIN").await;
+    alice
+        .send(e().query("CREATE OR REPLACE VIEW honest AS SELECT id, take() AS double FROM items"))
+        .await;
+    proxy.bob.approves_next().await;
+    assert!(tags(&alice.ready().await).ends_with("CZ"));
+    is_held(&proxy, &mut alice, e().query("SELECT * FROM honest")).await;
+    passes(&mut alice, "ROLLBACK").await;
+    passes(&mut alice, "SELECT * FROM honest").await;
+    assert_eq!(proxy.database.items().await, 10);
+}
+
+/// A name that nobody knows is mostly a slip: the server says so at once, and people are not asked.
+#[tokio::test]
+async fn a_slip_in_a_name_fails_at_once() {
+    let proxy = stage().await;
+    let mut alice = proxy.alice.raw().await;
+    let e = Frames::new;
+    for (sql, code) in [
+        ("SELECT * FROM itmes", "42P01"),
+        ("SELECT twise(4)", "42883"),
+        ("SELECT 4::nonsense", "42704"),
+        ("SELECT 4 <=?=> 5", "42883"),
+    ] {
+        for frames in [
+            e().query(sql),
+            e().statement(sql).sync(),
+            e().parse("", sql).sync(),
+        ] {
+            alice.send(frames).await;
+            let answer = alice.ready().await;
+            assert_eq!(answer[0].code(), code, "{sql}: {}", describe(&answer));
+        }
+    }
+    assert!(proxy.bob.requests("").await.is_empty(), "nobody was asked");
+    // In a block, it is aborted as ever.
+    passes(&mut alice, "BEGIN").await;
+    alice.send(e().query("SELECT * FROM itmes")).await;
+    let answer = alice.ready().await;
+    assert_eq!((answer[0].code().as_str(), answer[1].body[0]), ("42P01", b'E'));
+}
+
+/// `secrets` and `public.secrets` are one table to a rule, however they are written.
+#[tokio::test]
+async fn names_are_resolved_for_rules() {
+    let policy = r#"
+default_groups = ["dba"]
+[[rule]]
+name = "no secrets"
+when = { tables = ["public.secrets"] }
+then = { deny = { reason = "they are secret" } }
+[[rule]]
+name = "what is public may be read"
+when = { effects = ["read"], tables = ["public.*"] }
+then = "allow"
+[[rule]]
+name = "sessions"
+when = { effects = ["session"] }
+then = "allow"
+"#;
+    let proxy = Proxy::with().policy(policy).start().await;
+    proxy.database.run(TRAPS).await;
+    proxy
+        .database
+        .run(
+            "CREATE SCHEMA other; CREATE TABLE other.secrets (id int); GRANT ALL ON SCHEMA other TO app;
+              GRANT ALL ON other.secrets TO app",
+        )
+        .await;
+    let mut alice = proxy.alice.raw().await;
+    for sql in [
+        "SELECT * FROM secrets",
+        "SELECT * FROM public.secrets",
+        "SELECT * FROM \"secrets\"",
+    ] {
+        alice.send(Frames::new().query(sql)).await;
+        assert_eq!(alice.ready().await[0].code(), "42501", "{sql}");
+    }
+    // Surely public, though it does not say so.
+    passes(&mut alice, "SELECT * FROM items").await;
+    // With another path, nobody knows which it is.
+    passes(&mut alice, "SET search_path = other").await;
+    alice.send(Frames::new().query("SELECT * FROM secrets")).await;
+    assert_eq!(alice.ready().await[0].code(), "42501");
+    is_held(
+        &proxy,
+        &mut alice,
+        Frames::new().query("SELECT * FROM other.secrets"),
+    )
+    .await;
+}
+
+/// A server that cannot be asked makes judging stricter.
+#[tokio::test]
+async fn without_an_answer_nothing_is_known() {
+    let proxy = stage().await;
+    // Whoever asks for the catalogue is refused its functions.
+    proxy
+        .database
+        .run("REVOKE ALL ON FUNCTION pg_catalog.pg_get_viewdef(oid) FROM PUBLIC")
+        .await;
+    let mut alice = proxy.alice.raw().await;
+    passes(&mut alice, "SELECT 1").await;
+    is_held(&proxy, &mut alice, Frames::new().query("SELECT * FROM items")).await;
+    proxy.logs("cannot read the server's catalogue").await;
+}
