@@ -171,6 +171,7 @@ CREATE FUNCTION json_serialize(value json) RETURNS text LANGUAGE sql AS $$ SELEC
 CREATE FUNCTION json_array(a int, b int) RETURNS int LANGUAGE sql AS $$ SELECT public.note('json_array') $$;
 CREATE FUNCTION json_array() RETURNS int LANGUAGE sql AS $$ SELECT public.note('json_array') $$;
 CREATE FUNCTION json_object() RETURNS int LANGUAGE sql AS $$ SELECT public.note('json_object') $$;
+CREATE FUNCTION json_object(a int, b int) RETURNS int LANGUAGE sql AS $$ SELECT public.note('json_object') $$;
 CREATE FUNCTION json_arrayagg(a int) RETURNS int LANGUAGE sql AS $$ SELECT public.note('json_arrayagg') $$;
 CREATE FUNCTION json(a text) RETURNS int LANGUAGE sql AS $$ SELECT public.note('json') $$;
 CREATE FUNCTION merge_action() RETURNS int LANGUAGE sql AS $$ SELECT public.note('merge_action') $$;
@@ -241,7 +242,8 @@ CREATE AGGREGATE variance(weight) (SFUNC = variance_step, STYPE = int, INITCOND 
 CREATE TYPE parcel AS (code int);
 CREATE FUNCTION parcel_hash(a parcel) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
 $$ BEGIN PERFORM public.note('parcel_hash'); RETURN a.code; END $$;
-CREATE FUNCTION parcel_eq(a parcel, b parcel) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$ SELECT a.code = b.code $$;
+CREATE FUNCTION parcel_eq(a parcel, b parcel) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS
+$$ BEGIN RETURN a.code = b.code; END $$;
 CREATE OPERATOR = (LEFTARG = parcel, RIGHTARG = parcel, FUNCTION = parcel_eq, COMMUTATOR = =, HASHES);
 
 -- An honest type with honest operators.
@@ -260,6 +262,13 @@ CREATE CAST (text AS weight) WITH FUNCTION text_to_weight(text);
 CREATE FUNCTION weight_to_json(a weight) RETURNS json LANGUAGE plpgsql AS
 $$ BEGIN PERFORM public.note('weight_to_json'); RETURN '1'; END $$;
 CREATE CAST (weight AS json) WITH FUNCTION weight_to_json(weight);
+-- What makes JSON looks for such a cast, and only for types that are no rows.
+CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+CREATE FUNCTION mood_to_json(a mood) RETURNS json LANGUAGE plpgsql AS
+$$ BEGIN PERFORM public.note('mood_to_json'); RETURN '1'; END $$;
+CREATE CAST (mood AS json) WITH FUNCTION mood_to_json(mood);
+CREATE TABLE moods (id int, m mood);
+INSERT INTO moods VALUES (1, 'ok'), (2, 'happy');
 CREATE TYPE label AS (t text);
 CREATE FUNCTION int_to_label(a int) RETURNS label LANGUAGE plpgsql AS
 $$ BEGIN PERFORM public.note('int_to_label'); RETURN ROW(a::text)::public.label; END $$;
@@ -294,7 +303,8 @@ CREATE DOMAIN list_of_evil AS evil_int[];
 CREATE TYPE boxed AS (n evil_int, t text);
 CREATE TYPE boxed_twice AS (b boxed);
 CREATE TYPE evil_range AS RANGE (SUBTYPE = evil_int);
-CREATE FUNCTION takes_domain(n evil_int) RETURNS int IMMUTABLE LANGUAGE sql AS $$ SELECT 1 $$;
+CREATE FUNCTION takes_domain(n evil_int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;
+CREATE FUNCTION takes_domain_inlined(n evil_int) RETURNS int IMMUTABLE LANGUAGE sql AS $$ SELECT 1 $$;
 CREATE FUNCTION gives_domain(n int) RETURNS evil_int STABLE LANGUAGE sql AS $$ SELECT n $$;
 CREATE FUNCTION declares_domain(n int) RETURNS int STABLE LANGUAGE plpgsql AS
 $$ DECLARE x public.evil_int := n; BEGIN RETURN 1; END $$;
@@ -315,6 +325,22 @@ CREATE VIEW evil_view_cast AS SELECT 1::evil_int AS n;
 CREATE VIEW evil_view_rows AS SELECT * FROM public.note_rows() AS r;
 CREATE VIEW evil_view_sequence AS SELECT nextval('ticket') AS n;
 CREATE VIEW evil_view_system_user AS SELECT * FROM system_user;
+-- They say STABLE and call no function; the operator, the domain and the view in them do.
+CREATE FUNCTION uses_operator(n int) RETURNS boolean STABLE LANGUAGE sql RETURN n <~> 1;
+CREATE FUNCTION uses_operator_text(n int) RETURNS boolean STABLE LANGUAGE sql AS $$ SELECT n OPERATOR(public.<~>) 1 $$;
+CREATE FUNCTION uses_domain(n int) RETURNS int STABLE LANGUAGE sql RETURN n::evil_int;
+CREATE FUNCTION uses_view() RETURNS bigint STABLE LANGUAGE sql RETURN (SELECT sum(n) FROM evil_view);
+CREATE FUNCTION uses_view_text() RETURNS bigint STABLE LANGUAGE sql AS $$ SELECT sum(n) FROM public.evil_view $$;
+CREATE FUNCTION uses_view_plpgsql() RETURNS bigint STABLE LANGUAGE plpgsql AS
+$$ BEGIN RETURN (SELECT sum(n) FROM public.evil_view); END $$;
+CREATE FUNCTION uses_operator_plpgsql(n int) RETURNS boolean STABLE LANGUAGE plpgsql AS
+$$ BEGIN RETURN n OPERATOR(public.<~>) 1; END $$;
+CREATE FUNCTION uses_comparison(n int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS
+$$ DECLARE a public.weight := ROW(n); BEGIN RETURN a = a; END $$;
+CREATE FUNCTION calls_upper(v varchar) RETURNS text STABLE LANGUAGE sql AS $$ SELECT upper(v) $$;
+CREATE FUNCTION reads_accounts() RETURNS text STABLE LANGUAGE sql AS $$ SELECT max(owner::text) FROM accounts $$;
+CREATE FUNCTION opens_cursor() RETURNS refcursor STABLE LANGUAGE plpgsql AS
+$$ DECLARE c refcursor := 'opened'; BEGIN OPEN c FOR SELECT public.note('cursor'); RETURN c; END $$;
 CREATE VIEW evil_barrier WITH (security_barrier) AS SELECT id FROM accounts WHERE public.lying_true(id);
 CREATE VIEW ruled AS SELECT id, owner FROM accounts;
 CREATE RULE ruled_insert AS ON INSERT TO ruled DO INSTEAD INSERT INTO audit_log VALUES ('rule');
@@ -438,6 +464,7 @@ FROM generate_series(1, 40) g;
 CREATE TABLE listed (a int, b text) PARTITION BY LIST (a evil.int_ops);
 CREATE TABLE listed_1 PARTITION OF listed FOR VALUES IN (1, 2, 3);
 CREATE TABLE listed_2 PARTITION OF listed FOR VALUES IN (4, 5, 6);
+CREATE TABLE listed_rest PARTITION OF listed DEFAULT;
 INSERT INTO listed VALUES (1, 'x'), (5, 'y');
 CREATE TABLE hashed (a int, b text) PARTITION BY HASH (a evil.int_hash_ops);
 CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
@@ -445,6 +472,17 @@ CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 
 CREATE TABLE indexed (a int, b text);
 INSERT INTO indexed SELECT g, 'b' || g FROM generate_series(1, 2000) g;
 CREATE INDEX indexed_a ON indexed (a evil.int_ops);
+-- Planning a query over these folds what their index, constraint or key says about a constant.
+CREATE SCHEMA planned;
+CREATE TABLE planned.partial (id int, t text);
+INSERT INTO planned.partial VALUES (1, 'x');
+CREATE INDEX partial_lie ON planned.partial (id) WHERE public.immutable_lie(1) = 1;
+CREATE TABLE planned.expression (id int, t text);
+INSERT INTO planned.expression VALUES (1, 'x');
+CREATE INDEX expression_lie ON planned.expression ((id + public.immutable_lie(1)));
+CREATE TABLE planned.checked (id int CHECK (id > public.immutable_lie(0)));
+INSERT INTO planned.checked VALUES (1);
+CREATE VIEW planned.over_partial AS SELECT * FROM planned.partial;
 RESET ROLE;
 ANALYZE goods, indexed;
 
