@@ -341,6 +341,13 @@ CREATE FUNCTION calls_upper(v varchar) RETURNS text STABLE LANGUAGE sql AS $$ SE
 CREATE FUNCTION reads_accounts() RETURNS text STABLE LANGUAGE sql AS $$ SELECT max(owner::text) FROM accounts $$;
 CREATE FUNCTION opens_cursor() RETURNS refcursor STABLE LANGUAGE plpgsql AS
 $$ DECLARE c refcursor := 'opened'; BEGIN OPEN c FOR SELECT public.note('cursor'); RETURN c; END $$;
+-- What a read-only transaction lets pass.
+CREATE VIEW notifying_view AS SELECT id, public.stable_notify() AS n FROM accounts;
+CREATE VIEW locking_view AS SELECT id, public.stable_lock() AS n FROM accounts;
+CREATE VIEW blob_view AS SELECT id, public.stable_blob() AS n FROM accounts;
+CREATE VIEW killing_view AS SELECT id, public.stable_kill() AS n FROM accounts;
+CREATE VIEW role_view AS SELECT public.stable_role() AS n;
+CREATE VIEW path_view AS SELECT public.stable_path() AS n;
 CREATE VIEW evil_barrier WITH (security_barrier) AS SELECT id FROM accounts WHERE public.lying_true(id);
 CREATE VIEW ruled AS SELECT id, owner FROM accounts;
 CREATE RULE ruled_insert AS ON INSERT TO ruled DO INSTEAD INSERT INTO audit_log VALUES ('rule');
