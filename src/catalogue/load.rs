@@ -156,6 +156,8 @@ fn function(row: &Columns<'_>) -> Option<Function> {
         language: row.string(4)?,
         arguments: (row.count(5)?, row.count(6)?),
         source: row.string(7).unwrap_or_default(),
+        is_bound: row.text(8)? == "t",
+        has_path: row.text(9)? == "t",
     })
 }
 

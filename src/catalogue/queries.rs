@@ -12,17 +12,23 @@ pub(super) const BEGIN: [&str; 4] = [
 ];
 
 /// Functions, aggregates and window functions: OID, schema, name, volatility, language, least and most
-/// arguments, source. A body in standard SQL (PostgreSQL 14) is not in `prosrc`.
+/// arguments, source, whether it is bound, and whether it sets a search path. Of PostgreSQL's own those alone that have to do with types between which somebody has made a cast, and one that
+/// compares the bounds of partitions. A body in standard SQL (PostgreSQL 14) is not in `prosrc`.
 pub(super) const FUNCTIONS: &str = "\
 SELECT p.oid, n.nspname, p.proname, p.provolatile, l.lanname, \
   p.pronargs - p.pronargdefaults - (p.provariadic <> 0)::int, \
   CASE WHEN p.provariadic <> 0 THEN 32767 ELSE p.pronargs END, \
   CASE WHEN p.provolatile = 'v' OR l.lanname NOT IN ('sql', 'plpgsql', 'internal') THEN '' \
-    WHEN p.prosrc = '' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END \
+    WHEN p.prosrc = '' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END, \
+  p.prosrc = '', coalesce(p.proconfig::pg_catalog.text LIKE '%search_path=%', false) \
 FROM pg_catalog.pg_proc p \
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
-WHERE p.oid >= 16384 AND p.prokind <> 'p'";
+WHERE p.prokind <> 'p' AND (p.oid >= 16384 OR p.proname = 'pg_get_partition_constraintdef' \
+  OR (SELECT p.proargtypes::pg_catalog.oid[] || p.prorettype && m.types FROM ( \
+    SELECT pg_catalog.array_agg(t) AS types FROM pg_catalog.pg_cast c, \
+      LATERAL pg_catalog.unnest(ARRAY[c.castsource, c.casttarget]) t \
+      WHERE c.oid >= 16384 AND c.castfunc <> 0 AND c.castsource < 16384 AND c.casttarget < 16384) m))";
 
 /// Tables, views and the like: OID, schema, name, kind, and a view's query.
 pub(super) const RELATIONS: &str = "\
@@ -38,7 +44,9 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
 pub(super) const TYPES: &str = "\
 SELECT t.oid, n.nspname, t.typname \
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
-WHERE t.oid >= 16384";
+WHERE t.oid >= 16384 \
+  OR t.oid IN (SELECT u FROM pg_catalog.pg_cast c, LATERAL pg_catalog.unnest(ARRAY[c.castsource, c.casttarget]) u \
+    WHERE c.oid >= 16384 AND c.castfunc <> 0)";
 
 /// Operators: OID, schema, name, the types of both operands.
 pub(super) const OPERATORS: &str = "\
@@ -70,7 +78,14 @@ SELECT x.kind, x.oid, p.oid, n.nspname, p.proname FROM ( \
   SELECT 't', c.opcintype, a.amproc::pg_catalog.oid FROM pg_catalog.pg_opclass c \
     JOIN pg_catalog.pg_amproc a ON a.amprocfamily = c.opcfamily \
       AND c.opcintype IN (a.amproclefttype, a.amprocrighttype) \
-    WHERE c.oid >= 16384 \
+    WHERE c.oid >= 16384 AND c.opcintype >= 16384 \
+  UNION ALL \
+  SELECT 'r', x.relation, a.amproc::pg_catalog.oid FROM ( \
+    SELECT i.indrelid AS relation, pg_catalog.unnest(i.indclass::pg_catalog.oid[]) AS class FROM pg_catalog.pg_index i \
+    UNION ALL \
+    SELECT t.partrelid, pg_catalog.unnest(t.partclass::pg_catalog.oid[]) FROM pg_catalog.pg_partitioned_table t \
+  ) x JOIN pg_catalog.pg_opclass c ON c.oid = x.class AND c.oid >= 16384 \
+    JOIN pg_catalog.pg_amproc a ON a.amprocfamily = c.opcfamily \
 ) x JOIN pg_catalog.pg_proc p ON p.oid = x.fn JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace";
 
 /// Casts by a function: both types, OID, schema and name of the function.
@@ -80,13 +95,23 @@ FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc \
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
 WHERE c.oid >= 16384";
 
-/// Expressions that reading runs: row security, checks of domains. Kind and OID of what is read, the text.
+/// Expressions that reading runs: row security, checks of domains; and planning: those of indexes, of partial ones
+/// and of checks (with `constraint_exclusion`). Kind and OID of what is read, the text.
 pub(super) const EXPRESSIONS: &str = "\
 SELECT 'r' AS kind, polrelid AS oid, pg_catalog.pg_get_expr(polqual, polrelid) FROM pg_catalog.pg_policy \
   WHERE polcmd IN ('*', 'r') AND polqual IS NOT NULL \
 UNION ALL \
 SELECT 't', contypid, pg_catalog.pg_get_expr(conbin, 0) FROM pg_catalog.pg_constraint \
-  WHERE contypid >= 16384 AND conbin IS NOT NULL";
+  WHERE contypid >= 16384 AND conbin IS NOT NULL \
+UNION ALL \
+SELECT 'r', conrelid, pg_catalog.pg_get_expr(conbin, conrelid) FROM pg_catalog.pg_constraint \
+  WHERE conrelid >= 16384 AND contype = 'c' \
+UNION ALL \
+SELECT 'r', indrelid, pg_catalog.pg_get_expr(indpred, indrelid) FROM pg_catalog.pg_index \
+  WHERE indrelid >= 16384 AND indpred IS NOT NULL \
+UNION ALL \
+SELECT 'r', indrelid, pg_catalog.pg_get_expr(indexprs, indrelid) FROM pg_catalog.pg_index \
+  WHERE indrelid >= 16384 AND indexprs IS NOT NULL";
 
 /// What uses what: kind and OID of both. By dependencies: views and row security through their rules and
 /// policies, functions with a body in standard SQL, domains through their checks, types and the columns of
@@ -105,6 +130,16 @@ SELECT x.kind, x.oid, x.used, d FROM ( \
     JOIN pg_catalog.pg_constraint c ON c.oid = d.objid AND c.contypid <> 0 \
     WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass \
   UNION ALL \
+  SELECT 'r', c.conrelid, d.refclassid, d.refobjid FROM pg_catalog.pg_depend d \
+    JOIN pg_catalog.pg_constraint c ON c.oid = d.objid AND c.contype = 'c' AND c.conrelid <> 0 \
+    WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass \
+      AND d.refclassid <> 'pg_catalog.pg_class'::pg_catalog.regclass \
+  UNION ALL \
+  SELECT 'r', i.indrelid, d.refclassid, d.refobjid FROM pg_catalog.pg_depend d \
+    JOIN pg_catalog.pg_index i ON i.indexrelid = d.objid \
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+      AND d.refclassid <> 'pg_catalog.pg_class'::pg_catalog.regclass \
+  UNION ALL \
   SELECT 'f', d.objid, d.refclassid, d.refobjid FROM pg_catalog.pg_depend d \
     WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.deptype IN ('n', 'a') \
   UNION ALL \
@@ -116,6 +151,26 @@ SELECT x.kind, x.oid, x.used, d FROM ( \
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
       AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass \
   UNION ALL \
+  SELECT 'r', a.attrelid, 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid FROM pg_catalog.pg_attribute a \
+    JOIN pg_catalog.pg_type e ON e.oid = a.atttypid \
+    JOIN pg_catalog.pg_type t ON t.oid IN (e.oid, e.typelem) \
+    WHERE a.attrelid >= 16384 AND t.oid IN (SELECT u FROM pg_catalog.pg_cast c, \
+      LATERAL pg_catalog.unnest(ARRAY[c.castsource, c.casttarget]) u \
+      WHERE c.oid >= 16384 AND c.castfunc <> 0 AND c.castsource < 16384 AND c.casttarget < 16384) \
+  UNION ALL \
+  SELECT 'f', p.oid, 'pg_catalog.pg_type'::pg_catalog.regclass, t FROM pg_catalog.pg_proc p, \
+    LATERAL pg_catalog.unnest(p.proargtypes::pg_catalog.oid[] || p.prorettype) t \
+    WHERE p.oid < 16384 AND t IN (SELECT u FROM pg_catalog.pg_cast c, \
+      LATERAL pg_catalog.unnest(ARRAY[c.castsource, c.casttarget]) u \
+      WHERE c.oid >= 16384 AND c.castfunc <> 0 AND c.castsource < 16384 AND c.casttarget < 16384) \
+  UNION ALL \
+  SELECT 'f', p.oid, 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid \
+    FROM pg_catalog.pg_proc p, pg_catalog.pg_class c \
+    WHERE p.proname = 'pg_get_partition_constraintdef' AND c.relkind = 'p' \
+  UNION ALL \
+  SELECT 't', t.oid, 'pg_catalog.pg_class'::pg_catalog.regclass, t.typrelid FROM pg_catalog.pg_type t \
+    WHERE t.typrelid >= 16384 \
+  UNION ALL \
   SELECT 'r', c.oid, 'pg_catalog.pg_type'::pg_catalog.regclass, c.reltype FROM pg_catalog.pg_class c \
   UNION ALL \
   SELECT 'r', i.inhparent, 'pg_catalog.pg_class'::pg_catalog.regclass, i.inhrelid FROM pg_catalog.pg_inherits i \
@@ -123,4 +178,4 @@ SELECT x.kind, x.oid, x.used, d FROM ( \
     WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN 'r' \
     WHEN 'pg_catalog.pg_operator'::pg_catalog.regclass THEN 'o' \
     WHEN 'pg_catalog.pg_type'::pg_catalog.regclass THEN 't' END AS used) x ON x.used IS NOT NULL \
-WHERE y.d >= 16384 AND y.oid >= 16384";
+WHERE (y.d >= 16384 OR x.used = 't') AND y.oid > 0";

@@ -21,7 +21,10 @@ pub(super) fn judge(call: &Tree, findings: &mut Findings) {
     }
     findings.function(&name);
     match what {
-        Function::Reading if name.len() > 1 => {}
+        // Syntax for it came with PostgreSQL 17: before, it is a bare name.
+        Function::Reading if name == ["pg_catalog", "json_object"] => {
+            findings.refers(reference(call, &["json_object"], true));
+        }
         Function::Reading => findings.refers(reference(call, &name, true)),
         Function::Acting(acting) => {
             findings.calls(
@@ -43,9 +46,16 @@ fn reference(call: &Tree, name: &[&str], is_own: bool) -> Reference {
 /// A type, in a cast or a column definition.
 pub(super) fn judge_type(r#type: &Tree, findings: &mut Findings) {
     let name = r#type.names("names");
-    if !name.is_empty() && !names::is_own_type(&name) {
-        findings.refers(Reference::new(Kind::Type, &name, false));
+    if name.is_empty() {
+        return;
     }
+    // A server before 17 has no syntax for it, and may find another `json` first.
+    let name = if name == ["pg_catalog", "json"] {
+        vec!["json"]
+    } else {
+        name
+    };
+    findings.refers(Reference::new(Kind::Type, &name, names::is_own_type(&name)));
 }
 
 /// `TABLESAMPLE method (…)`: a method is a function.

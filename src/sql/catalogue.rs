@@ -38,8 +38,8 @@ pub struct Catalogue {
     types: HashMap<Box<str>, Vec<Entry>>,
     /// Tables and views of `pg_catalog` and `information_schema`, by name, with their schema.
     system: HashMap<Box<str>, Box<str>>,
-    /// Why nothing in this database can be said to only read, if so.
-    all_acts: Option<Arc<str>>,
+    /// Types that act, by OID: parameters are given types by number.
+    acting_types: HashMap<u32, Arc<str>>,
     default_path: Vec<Box<str>>,
     sights: Mutex<HashMap<Option<Vec<String>>, Arc<Sight>>>,
 }
@@ -48,10 +48,25 @@ pub struct Catalogue {
 #[derive(Debug)]
 struct Entry {
     schema: Box<str>,
-    /// Why it may do more than read; `None` where it does not.
+    /// Why it may do more than read, where names in the bodies of functions are looked for in the default path;
+    /// `None` where it does not.
     acts: Option<Arc<str>>,
+    /// The same, where they are looked for anywhere.
+    acts_anywhere: Option<Arc<str>>,
+    /// An operand of an operator is of a type of a user's.
+    takes_users_types: bool,
     /// The least and the most arguments of a function.
     arguments: (usize, usize),
+}
+
+impl Entry {
+    fn why(&self, has_default_path: bool) -> Option<&Arc<str>> {
+        if has_default_path {
+            self.acts.as_ref()
+        } else {
+            self.acts_anywhere.as_ref()
+        }
+    }
 }
 
 impl Catalogue {
@@ -59,10 +74,12 @@ impl Catalogue {
     /// stack of [`super::STACK_SIZE`].
     #[must_use]
     pub fn new(definitions: &Definitions) -> Self {
-        let reached = reach::follow(definitions);
+        let (by_path, anywhere) = reach::follow(definitions);
         let entry = |node: Node, schema: &str, arguments| Entry {
             schema: schema.into(),
-            acts: reached.acts.get(&node).cloned(),
+            acts: by_path.get(&node).cloned(),
+            acts_anywhere: anywhere.get(&node).cloned(),
+            takes_users_types: false,
             arguments,
         };
         let mut functions: HashMap<Box<str>, Vec<Entry>> = HashMap::new();
@@ -88,10 +105,21 @@ impl Catalogue {
             }
             entries
         };
-        let operators: Vec<Object> = definitions.operators.iter().map(|o| o.object.clone()).collect();
+        let mut operators: HashMap<Box<str>, Vec<Entry>> = HashMap::new();
+        for operator in &definitions.operators {
+            let object = &operator.object;
+            let entry = entry(Node::Operator(object.oid), &object.schema, (0, 0));
+            operators
+                .entry(object.name.as_str().into())
+                .or_default()
+                .push(Entry {
+                    takes_users_types: operator.operands.iter().any(|oid| !Node::Type(*oid).is_own()),
+                    ..entry
+                });
+        }
         Self {
             relations: by_name(&definitions.relations, Node::Relation),
-            operators: by_name(&operators, Node::Operator),
+            operators,
             types: by_name(&definitions.types, Node::Type),
             functions,
             system: definitions
@@ -99,7 +127,13 @@ impl Catalogue {
                 .iter()
                 .map(|(schema, name)| (name.as_str().into(), schema.as_str().into()))
                 .collect(),
-            all_acts: reached.all_acts,
+            acting_types: anywhere
+                .iter()
+                .filter_map(|(node, why)| match node {
+                    Node::Type(oid) => Some((*oid, Arc::clone(why))),
+                    _ => None,
+                })
+                .collect(),
             default_path: definitions.path.iter().map(|s| s.as_str().into()).collect(),
             sights: Mutex::default(),
         }

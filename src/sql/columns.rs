@@ -8,7 +8,7 @@
 
 use super::aliases::Aliases;
 use super::findings::Findings;
-use super::names;
+use super::names::{self, Function};
 use super::references::{Kind, Reference};
 use super::tree::{Tree, Value};
 use crate::model::Effect;
@@ -65,7 +65,11 @@ fn is_row(expression: &Tree) -> bool {
 
 fn may_call(name: &str, findings: &mut Findings) {
     findings.function(&[name]);
-    let why =
-        format!("\".{name}\" may call a function of that name: write {name}(…) or name the table's column");
-    findings.calls(Effect::Unknown, why);
+    match names::function(&[name]) {
+        Function::Acting(acting) => {
+            let why = format!("\".{name}\" may call {name}, which {}", acting.does);
+            findings.calls(acting.effect.max(Effect::Unknown), why);
+        }
+        _ => findings.refers(Reference::new(Kind::Call, &[name], false)),
+    }
 }

@@ -92,6 +92,8 @@ impl<'t> Gatherer<'t> {
                 columns::judge_indirection(node, &mut self.findings);
                 self.children(node);
             }
+            // What is executed is given these values.
+            "ExecuteStmt" => self.in_mode(QUERY, |this| this.children(node)),
             "AExpr" => self.operator(node, "name"),
             "SubLink" => self.operator(node, "oper_name"),
             "SortBy" => self.operator(node, "use_op"),

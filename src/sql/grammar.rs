@@ -34,6 +34,19 @@ pub(super) fn judge_text(text: &[u8], meaning: Meaning, max_text: usize, eyes: E
 }
 
 fn judge_screened(text: &str, meaning: Meaning, eyes: Eyes<'_>) -> Judged {
+    let judged = judge_by(text, meaning, eyes);
+    // Where names are looked for changes in the middle of it, or has changed when it is executed again.
+    let moves = |statement: &Statement| statement.facts.sets.search_path;
+    if let Eyes::Open(sight) = eyes
+        && judged.statements.len() > 1
+        && judged.statements.iter().any(moves)
+    {
+        return judge_by(text, meaning, Eyes::Open(&sight.without_path()));
+    }
+    judged
+}
+
+fn judge_by(text: &str, meaning: Meaning, eyes: Eyes<'_>) -> Judged {
     let look = Look::with(eyes);
     let as_set = Strings::of(meaning.standard_conforming_strings);
     let mut judged = match parse(text, as_set, &look) {

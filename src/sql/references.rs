@@ -24,6 +24,8 @@ pub(super) enum Kind {
     Function(Option<usize>),
     /// `q.name`, which calls a function where `q` has no such column.
     Attribute,
+    /// The same, where `q` need not be a row at all.
+    Call,
     Operator,
     Type,
     /// To be read.
@@ -94,7 +96,8 @@ impl Reference {
             Eyes::Open(sight) => match sight.look_up(self) {
                 Found::Reads => {}
                 Found::Acts(why) => findings.resolved(Effect::Unknown, why),
-                Found::Missing if self.kind == Kind::Attribute => {}
+                // A column, or a slip that the server will tell.
+                Found::Missing if matches!(self.kind, Kind::Attribute | Kind::Call) => {}
                 Found::Missing => {
                     findings.unresolved();
                     findings.resolved(
@@ -126,6 +129,15 @@ impl Reference {
                 "the type {} is not PostgreSQL's own: casts to it may run code",
                 self.written()
             )),
+            Kind::Call => {
+                let name = &self.name;
+                findings.resolved(
+                    Effect::Unknown,
+                    format!(
+                        "\".{name}\" may call a function of that name: write {name}(…) or name the table's column"
+                    ),
+                );
+            }
             Kind::Attribute | Kind::Relation => {}
         }
     }
@@ -135,7 +147,7 @@ impl Kind {
     const fn noun(self) -> &'static str {
         match self {
             Self::Function(_) => "the function",
-            Self::Attribute => "the column or function",
+            Self::Attribute | Self::Call => "the column or function",
             Self::Operator => "the operator",
             Self::Type => "the type",
             Self::Relation => "the table or view",

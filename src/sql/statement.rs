@@ -7,6 +7,7 @@ use pg_query::protobuf::{CopyStmt, DiscardMode, ExplainStmt, Node, PrepareStmt, 
 use serde::Serialize;
 
 use super::aliases::Aliases;
+use super::calls;
 use super::definitions;
 use super::findings::{Findings, Runs};
 use super::gather::{Gatherer, Tables};
@@ -219,10 +220,11 @@ fn executed_inside(query: Option<&Node>) -> Option<NameOp> {
 }
 
 fn prepared(prepare: &PrepareStmt, raw: &RawStmt, text: &str, look: &Look<'_>) -> NameOp {
-    let facts = inner(prepare.query.as_deref()).map_or_else(
+    let mut facts = inner(prepare.query.as_deref()).map_or_else(
         || Facts::unknown("the parser found a PREPARE without a statement"),
         |query| facts(query, look),
     );
+    facts.absorb(&parameter_types(prepare, look));
     let prepared = PreparedSql {
         text: own_text(raw, text).to_owned(),
         facts,
@@ -232,6 +234,24 @@ fn prepared(prepare: &PrepareStmt, raw: &RawStmt, text: &str, look: &Look<'_>) -
         name: prepare.name.clone(),
         prepared: Arc::new(prepared),
     }
+}
+
+/// Values of its parameters are made of these types when it is executed.
+fn parameter_types(prepare: &PrepareStmt, look: &Look<'_>) -> Facts {
+    let mut findings = Findings::new("PREPARE", Effect::Session, Runs::Now);
+    for parameter in &prepare.argtypes {
+        match tree_of(parameter, &look.extent) {
+            Ok(tree) => {
+                if let Some(r#type) = tree.as_node() {
+                    calls::judge_type(r#type, &mut findings);
+                }
+            }
+            Err(refused) => findings.raise(Effect::Unknown, refused.to_string()),
+        }
+    }
+    let mut facts = findings.into_facts(look.eyes);
+    facts.commands.clear();
+    facts
 }
 
 /// The part of the text that is this statement; all of it where the parser does not say.

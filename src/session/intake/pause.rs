@@ -115,6 +115,7 @@ impl Session {
                 // What comes behind it begins anew.
                 self.intake.has_bound = false;
                 self.intake.after_control = false;
+                self.intake.has_control = false;
                 Stop::InTurn
             }
             Stop::Held(_) if matches!(tag, b'Q' | b'F') && !self.inflight.is_empty() => Stop::Drain,

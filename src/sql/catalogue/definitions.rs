@@ -47,6 +47,10 @@ pub struct Function {
     pub language: String,
     /// What it runs, for SQL and PL/pgSQL; for `internal` the name of the C function.
     pub source: String,
+    /// Its body was bound when it was defined (standard SQL): what it reaches is among [`Definitions::uses`].
+    pub is_bound: bool,
+    /// It sets a search path of its own, in which its body is read.
+    pub has_path: bool,
     /// The least and the most arguments that it takes.
     pub arguments: (usize, usize),
 }

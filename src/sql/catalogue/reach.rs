@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::definitions::{Callee, Definitions, Function, Node};
+use super::definitions::{Callee, Definitions, Function, Node, Object};
 use crate::model::Effect;
 use crate::sql::Meaning;
 use crate::sql::grammar::judge_text;
@@ -17,26 +17,19 @@ use crate::sql::references::Eyes;
 /// Longer definitions are not looked into: they act.
 const MAX_TEXT: usize = 1024 * 1024;
 
-/// Operators that the server uses by itself: for ORDER BY, GROUP BY, joins and IN.
-const COMPARING: [&str; 6] = ["=", "<>", "<", ">", "<=", ">="];
+/// What acts, and why.
+type Acts = HashMap<Node, Arc<str>>;
 
-/// What was found.
-#[derive(Debug, Default)]
-pub(super) struct Reached {
-    /// What acts, and why.
-    pub(super) acts: HashMap<Node, Arc<str>>,
-    /// Why everything does.
-    pub(super) all_acts: Option<Arc<str>>,
-}
-
-/// Follows what reaches what.
-pub(super) fn follow(definitions: &Definitions) -> Reached {
+/// Follows what reaches what: where names in the bodies of functions are looked for in the default path, and where
+/// they are looked for anywhere.
+pub(super) fn follow(definitions: &Definitions) -> (Acts, Acts) {
     let mut ways = Ways::default();
-    let mut reached = Reached::default();
+    let mut acts = Acts::default();
     let mut leaf = |node: Node, why: String| {
-        reached.acts.entry(node).or_insert_with(|| why.into());
+        acts.entry(node).or_insert_with(|| why.into());
     };
-    for function in &definitions.functions {
+    let of_users = |function: &&Function| !Node::Function(function.object.oid).is_own();
+    for function in definitions.functions.iter().filter(of_users) {
         if let Some(why) = why_by_itself(function) {
             leaf(Node::Function(function.object.oid), why);
         }
@@ -58,42 +51,61 @@ pub(super) fn follow(definitions: &Definitions) -> Reached {
             None => ways.note(*by, Node::Function(callee.object.oid)),
         }
     }
-    let mut everywhere = Vec::new();
     for (types, callee) in &definitions.casts {
         let function = Node::Function(callee.object.oid);
-        // A cast is used without a word of it: by whatever has values of its types.
-        for oid in types {
+        for oid in signs_of_cast(*types) {
             match why_of_own(callee) {
-                Some(why) => leaf(Node::Type(*oid), why),
-                None => ways.note(Node::Type(*oid), function),
+                Some(why) => leaf(Node::Type(oid), why),
+                None => ways.note(Node::Type(oid), function),
             }
-        }
-        if types.iter().all(|oid| Node::Type(*oid).is_own()) {
-            everywhere.push(Node::Type(types[0]));
         }
     }
     for used in &definitions.uses {
         ways.note(used.by, used.of);
     }
+    // Operators too are used without a word: by ORDER BY, joins, and those of PostgreSQL's own name.
     for operator in &definitions.operators {
-        if COMPARING.contains(&operator.object.name.as_str()) {
-            for oid in operator
-                .operands
-                .into_iter()
-                .filter(|oid| !Node::Type(*oid).is_own())
-            {
-                ways.note(Node::Type(oid), Node::Operator(operator.object.oid));
-            }
+        for oid in operator
+            .operands
+            .into_iter()
+            .filter(|oid| !Node::Type(*oid).is_own())
+        {
+            ways.note(Node::Type(oid), Node::Operator(operator.object.oid));
         }
     }
-    let bodies = Bodies::of(definitions, &mut ways);
-    ways.spread(&mut reached.acts);
-    while bodies.find_operators(definitions, &mut reached.acts) {
-        ways.spread(&mut reached.acts);
-    }
-    reached.all_acts = everywhere.iter().find_map(|node| reached.acts.get(node).cloned());
-    reached
+    let by_path = Bodies::of(definitions, Some(&definitions.path));
+    let anywhere = Bodies::of(definitions, None);
+    (
+        by_path.spread(definitions, &ways, acts.clone()),
+        anywhere.spread(definitions, &ways, acts),
+    )
 }
+
+/// The types without which a cast between these two is not used: of users' own, each; of PostgreSQL's own, the one
+/// that is less common. A cast is used without a word of it, by whatever has to do with values of its types.
+fn signs_of_cast(types: [u32; 2]) -> Vec<u32> {
+    let of_users: Vec<u32> = types
+        .into_iter()
+        .filter(|oid| !Node::Type(*oid).is_own())
+        .collect();
+    if !of_users.is_empty() {
+        return of_users;
+    }
+    let [source, target] = types;
+    let is_rare = |oid: u32| !COMMON.contains(&oid);
+    vec![if is_rare(target) && !is_rare(source) {
+        target
+    } else {
+        source
+    }]
+}
+
+/// Types that most tables have: bool, bytea, name, the integers, text, oid, json, xml, floats, strings, dates and
+/// times, numeric, uuid, jsonb, as `src/include/catalog/pg_type.dat` numbers them.
+const COMMON: [u32; 24] = [
+    16, 17, 18, 19, 20, 21, 23, 25, 26, 114, 142, 700, 701, 1042, 1043, 1082, 1083, 1114, 1184, 1186, 1266,
+    1700, 2950, 3802,
+];
 
 /// Languages whose functions run their statements read-only unless they are VOLATILE, and hold nothing else.
 const FOLLOWED: [&str; 2] = ["sql", "plpgsql"];
@@ -107,6 +119,8 @@ fn why_by_itself(function: &Function) -> Option<String> {
     }
     match function.language.as_str() {
         "c" => None,
+        // An aggregate: its functions are called, and are looked at themselves.
+        "internal" if function.source == "aggregate_dummy" => None,
         "internal" => match names::function(&["pg_catalog", &function.source]) {
             names::Function::Reading => None,
             _ => Some(format!(
@@ -195,7 +209,7 @@ impl Ways {
     }
 
     /// Whatever reaches something that acts acts for the same reason.
-    fn spread(&self, acts: &mut HashMap<Node, Arc<str>>) {
+    fn spread(&self, acts: &mut Acts) {
         let mut queue: VecDeque<(Node, Arc<str>)> =
             acts.iter().map(|(node, why)| (*node, Arc::clone(why))).collect();
         while let Some((node, why)) = queue.pop_front() {
@@ -211,74 +225,184 @@ impl Ways {
 
 /// The bodies of functions that are looked into.
 struct Bodies<'d> {
-    functions: Vec<(&'d Function, String)>,
+    functions: Vec<&'d Function>,
+    /// Where what they name is looked for; `None`: anywhere.
+    path: Option<&'d [String]>,
+    /// What their bodies name.
+    ways: Ways,
 }
 
 impl<'d> Bodies<'d> {
-    /// Notes for each what it names, by any word in it.
-    fn of(definitions: &'d Definitions, ways: &mut Ways) -> Self {
-        let functions: Vec<(&Function, String)> = definitions
-            .functions
-            .iter()
-            .filter(|function| FOLLOWED.contains(&function.language.as_str()) && !function.is_volatile)
-            .map(|function| (function, function.source.to_lowercase()))
-            .collect();
-        let mut by_name: HashMap<String, Vec<Node>> = HashMap::new();
-        // Those whose name is no word must be looked for one by one.
-        let mut odd: Vec<(String, Node)> = Vec::new();
-        let mut note = |name: &str, node: Node| {
-            let name = name.to_lowercase();
-            if words(&name).eq([name.as_str()]) {
-                by_name.entry(name).or_default().push(node);
-            } else {
-                odd.push((name.replace('"', "\"\""), node));
-            }
+    /// Notes for each what it names, by any word in it: of the schemas of `path`, or of any.
+    fn of(definitions: &'d Definitions, path: Option<&'d [String]>) -> Self {
+        let is_followed = |function: &&Function| {
+            FOLLOWED.contains(&function.language.as_str()) && !function.is_volatile && !function.is_bound
         };
+        let functions: Vec<&Function> = definitions.functions.iter().filter(is_followed).collect();
+        let mut named = Named::default();
         for function in &definitions.functions {
-            note(&function.object.name, Node::Function(function.object.oid));
+            named.note(&function.object, Node::Function(function.object.oid));
         }
         for relation in &definitions.relations {
-            note(&relation.name, Node::Relation(relation.oid));
+            named.note(relation, Node::Relation(relation.oid));
         }
         for r#type in &definitions.types {
-            note(&r#type.name, Node::Type(r#type.oid));
+            named.note(r#type, Node::Type(r#type.oid));
         }
-        for (function, body) in &functions {
-            let by = Node::Function(function.object.oid);
-            let said: HashSet<&str> = words(body).collect();
-            for node in said.iter().filter_map(|word| by_name.get(*word)).flatten() {
-                ways.note(by, *node);
-            }
-            for (name, node) in &odd {
-                if body.contains(name.as_str()) {
-                    ways.note(by, *node);
-                }
-            }
+        let mut ways = Ways::default();
+        for function in &functions {
+            let path = path_of(function, path);
+            named.in_body(function, path, |node| {
+                ways.note(Node::Function(function.object.oid), node);
+            });
         }
-        Self { functions }
+        Self {
+            functions,
+            path,
+            ways,
+        }
     }
 
-    /// Functions in whose body the characters of an operator that acts stand act. Says whether any was found.
-    fn find_operators(&self, definitions: &Definitions, acts: &mut HashMap<Node, Arc<str>>) -> bool {
-        let acting: Vec<(&str, Arc<str>)> = definitions
+    /// All that acts: what reaches one of `acts`, by `others` or by what the bodies name.
+    fn spread(&self, definitions: &Definitions, others: &Ways, mut acts: Acts) -> Acts {
+        loop {
+            let before = acts.len();
+            others.spread(&mut acts);
+            self.ways.spread(&mut acts);
+            self.find_operators(definitions, &mut acts);
+            if acts.len() == before {
+                return acts;
+            }
+        }
+    }
+
+    /// Functions in whose body the characters of an operator that acts stand act. One that takes a type of a
+    /// user's, behind a name of PostgreSQL's own, is left to its type.
+    fn find_operators(&self, definitions: &Definitions, acts: &mut Acts) {
+        let acting: Vec<(&Object, Arc<str>)> = definitions
             .operators
             .iter()
+            .filter(|operator| {
+                let takes_users_types = operator.operands.iter().any(|oid| !Node::Type(*oid).is_own());
+                !(takes_users_types && names::is_own_operator(&[&operator.object.name]))
+            })
             .filter_map(|operator| {
                 let why = acts.get(&Node::Operator(operator.object.oid))?;
-                Some((operator.object.name.as_str(), Arc::clone(why)))
+                Some((&operator.object, Arc::clone(why)))
             })
             .collect();
-        let mut found = false;
-        for (function, body) in &self.functions {
+        for function in &self.functions {
             let node = Node::Function(function.object.oid);
             if acts.contains_key(&node) {
                 continue;
             }
-            if let Some((_, why)) = acting.iter().find(|(name, _)| body.contains(name)) {
+            let path = path_of(function, self.path);
+            let is_named = |operator: &Object| {
+                function.source.contains(&operator.name)
+                    && is_looked_for(&operator.schema, path, &function.source.to_lowercase())
+            };
+            if let Some((_, why)) = acting.iter().find(|(operator, _)| is_named(operator)) {
                 acts.insert(node, Arc::clone(why));
-                found = true;
             }
         }
-        found
     }
 }
+
+/// Where what a function's body names is looked for.
+fn path_of<'p>(function: &Function, path: Option<&'p [String]>) -> Option<&'p [String]> {
+    path.filter(|_| !function.has_path)
+}
+
+/// Whether something of this schema can be meant in a body (in lower case): by the path, or because the schema is
+/// named, which then stands in the body as well.
+fn is_looked_for(schema: &str, path: Option<&[String]>, body: &str) -> bool {
+    path.is_none_or(|path| path.iter().any(|s| s == schema)) || body.contains(&schema.to_lowercase())
+}
+
+/// Things by how a body has to write their names.
+#[derive(Debug, Default)]
+struct Named<'d> {
+    /// By a word, whatever its case.
+    by_word: HashMap<&'d str, Vec<(&'d str, Node)>>,
+    /// In quotes alone, as written here.
+    quoted: Vec<(String, Node)>,
+}
+
+impl<'d> Named<'d> {
+    fn note(&mut self, object: &'d Object, node: Node) {
+        let name = object.name.as_str();
+        let is_word = words(name).eq([name]) && !name.chars().any(char::is_uppercase);
+        if is_word && !RESERVED.contains(&name) {
+            self.by_word.entry(name).or_default().push((&object.schema, node));
+        } else {
+            self.quoted
+                .push((format!("\"{}\"", name.replace('"', "\"\"")), node));
+        }
+    }
+
+    fn in_body(&self, function: &Function, path: Option<&[String]>, mut found: impl FnMut(Node)) {
+        let lower = function.source.to_lowercase();
+        let said: HashSet<&str> = words(&lower).collect();
+        for (schema, node) in said.iter().filter_map(|word| self.by_word.get(word)).flatten() {
+            if is_looked_for(schema, path, &lower) {
+                found(*node);
+            }
+        }
+        for (name, node) in &self.quoted {
+            if function.source.contains(name.as_str()) {
+                found(*node);
+            }
+        }
+    }
+}
+
+/// Words that no name is without quotes (`reserved` in `src/include/parser/kwlist.h`), as far as bodies are full of
+/// them.
+const RESERVED: [&str; 46] = [
+    "all",
+    "and",
+    "any",
+    "as",
+    "asc",
+    "case",
+    "cast",
+    "check",
+    "column",
+    "constraint",
+    "create",
+    "default",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "false",
+    "fetch",
+    "for",
+    "from",
+    "grant",
+    "group",
+    "having",
+    "in",
+    "into",
+    "limit",
+    "not",
+    "null",
+    "offset",
+    "on",
+    "or",
+    "order",
+    "primary",
+    "references",
+    "returning",
+    "select",
+    "table",
+    "then",
+    "to",
+    "true",
+    "union",
+    "user",
+    "when",
+    "where",
+];

@@ -12,16 +12,34 @@ pub struct Sight {
     catalogue: Arc<Catalogue>,
     /// `None`: not known, a name without a schema is any of that name.
     path: Option<Vec<String>>,
+    /// The path is the one that sessions begin with: what bodies of functions name is looked for there alone.
+    has_default_path: bool,
     number: u64,
 }
 
 impl Sight {
-    pub(super) const fn new(catalogue: Arc<Catalogue>, path: Option<Vec<String>>, number: u64) -> Self {
+    pub(super) fn new(catalogue: Arc<Catalogue>, path: Option<Vec<String>>, number: u64) -> Self {
+        let default = &catalogue.default_path;
+        let has_default_path = path
+            .as_ref()
+            .is_some_and(|path| path.iter().map(String::as_str).eq(default.iter().map(|s| &**s)));
         Self {
             catalogue,
             path,
+            has_default_path,
             number,
         }
+    }
+
+    /// The same catalogue, where names are looked for being not known.
+    pub(in crate::sql) fn without_path(&self) -> Arc<Self> {
+        self.catalogue.through(None)
+    }
+
+    /// Why values of the type with this OID may do more than be read.
+    #[must_use]
+    pub fn why_type_acts(&self, oid: u32) -> Option<&str> {
+        self.catalogue.acting_types.get(&oid).map(|why| &**why)
     }
 
     /// Its number, which no other sight of this process has.
@@ -32,16 +50,11 @@ impl Sight {
 
     /// What a reference stands for, at worst.
     pub(in crate::sql) fn look_up(&self, reference: &Reference) -> Found {
-        if let Some(why) = &self.catalogue.all_acts {
-            return Found::Acts(format!("values may be cast by {why}"));
-        }
         match reference.kind {
             Kind::Function(arguments) => self.function(reference, arguments),
-            Kind::Attribute => self.attribute(reference),
+            Kind::Attribute | Kind::Call => self.attribute(reference),
             Kind::Operator => self.operator(reference),
-            Kind::Type => self
-                .named(&self.catalogue.types, reference)
-                .found(reference, "uses"),
+            Kind::Type => self.type_of(reference),
             Kind::Relation => self.relation(reference),
         }
     }
@@ -52,7 +65,12 @@ impl Sight {
         let all = self
             .entries(&self.catalogue.functions, reference)
             .collect::<Vec<_>>();
-        let candidates = Candidates::of(all.iter().copied().filter(fits));
+        let candidates = Candidates::of(self, all.iter().copied().filter(fits));
+        // A cast in function's clothes, where a type has the name, too.
+        let casts = self.named(&self.catalogue.types, reference);
+        if casts.acts() {
+            return casts.found(reference, "uses");
+        }
         if !candidates.is_empty() {
             return candidates.found(reference, "calls");
         }
@@ -60,8 +78,6 @@ impl Sight {
         if reference.is_own || !all.is_empty() {
             return Found::Reads;
         }
-        // A cast in function's clothes.
-        let casts = self.named(&self.catalogue.types, reference);
         casts.found(reference, "uses")
     }
 
@@ -71,15 +87,29 @@ impl Sight {
         let functions = self
             .entries(&self.catalogue.functions, reference)
             .filter(takes_one);
-        let candidates = Candidates::of(functions);
+        let candidates = Candidates::of(self, functions);
         if candidates.is_empty() {
             return Found::Missing;
         }
         candidates.found(reference, "may call")
     }
 
+    fn type_of(&self, reference: &Reference) -> Found {
+        let candidates = self.named(&self.catalogue.types, reference);
+        if candidates.is_empty() && reference.is_own {
+            return Found::Reads;
+        }
+        candidates.found(reference, "uses")
+    }
+
+    /// Behind a name of PostgreSQL's own, one that takes a type of a user's is not looked for: where it acts, the
+    /// type does, and is found wherever its values come from.
     fn operator(&self, reference: &Reference) -> Found {
-        let candidates = self.named(&self.catalogue.operators, reference);
+        let named = self.entries(&self.catalogue.operators, reference);
+        let candidates = Candidates::of(
+            self,
+            named.filter(|entry| !reference.is_own || !entry.takes_users_types),
+        );
         if candidates.is_empty() && reference.is_own {
             return Found::Reads;
         }
@@ -99,7 +129,7 @@ impl Sight {
         map: &'c std::collections::HashMap<Box<str>, Vec<Entry>>,
         reference: &'c Reference,
     ) -> Candidates<'c> {
-        Candidates::of(self.entries(map, reference))
+        Candidates::of(self, self.entries(map, reference))
     }
 
     fn entries<'c>(
@@ -183,19 +213,19 @@ fn is_temporary(schema: &str) -> bool {
 /// What a name can stand for.
 struct Candidates<'c> {
     any: bool,
-    acting: Option<&'c Entry>,
+    acting: Option<(&'c Entry, &'c Arc<str>)>,
 }
 
 impl<'c> Candidates<'c> {
-    fn of(entries: impl Iterator<Item = &'c Entry>) -> Self {
+    fn of(sight: &Sight, entries: impl Iterator<Item = &'c Entry>) -> Self {
         let mut candidates = Self {
             any: false,
             acting: None,
         };
         for entry in entries {
             candidates.any = true;
-            if entry.acts.is_some() && candidates.acting.is_none() {
-                candidates.acting = Some(entry);
+            if candidates.acting.is_none() {
+                candidates.acting = entry.why(sight.has_default_path).map(|why| (entry, why));
             }
         }
         candidates
@@ -205,12 +235,13 @@ impl<'c> Candidates<'c> {
         !self.any
     }
 
+    const fn acts(&self) -> bool {
+        self.acting.is_some()
+    }
+
     /// `does` is what the statement does with it.
     fn found(&self, reference: &Reference, does: &str) -> Found {
-        match self
-            .acting
-            .and_then(|entry| entry.acts.as_ref().map(|why| (entry, why)))
-        {
+        match self.acting {
             Some((entry, why)) => {
                 Found::Acts(format!("it {does} {}.{}: {why}", entry.schema, reference.name))
             }

@@ -24,6 +24,8 @@ fn function(oid: u32, name: &str, is_volatile: bool, language: &str, source: &st
         is_volatile,
         language: language.to_owned(),
         source: source.to_owned(),
+        is_bound: false,
+        has_path: false,
         arguments: (1, 1),
     }
 }
@@ -75,6 +77,10 @@ fn shop() -> Definitions {
             },
             Operator {
                 object: object(21_003, "="),
+                operands: [23, 25],
+            },
+            Operator {
+                object: object(21_004, "<="),
                 operands: [22_003, 22_003],
             },
         ],
@@ -89,6 +95,7 @@ fn shop() -> Definitions {
             object(22_508, "checked"),
             object(22_509, "elsewhere.orders"),
             object(22_510, "archive.only_there"),
+            object(22_511, "of_odd"),
         ],
         foreign: vec![22_505],
         types: vec![
@@ -135,6 +142,10 @@ fn shop() -> Definitions {
                 of: Node::Function(PAY),
             },
             Use {
+                by: Node::Relation(22_511),
+                of: Node::Type(22_003),
+            },
+            Use {
                 by: Node::Relation(22_508),
                 of: Node::Type(22_002),
             },
@@ -143,6 +154,7 @@ fn shop() -> Definitions {
             call(Node::Operator(21_001), PAY, "pay"),
             call(Node::Operator(21_002), 20_003, "honest"),
             call(Node::Operator(21_003), PAY, "pay"),
+            call(Node::Operator(21_004), PAY, "pay"),
             call(Node::Function(20_012), 1_574, "pg_catalog.nextval"),
         ],
         casts: vec![],
@@ -231,6 +243,10 @@ fn what_hides_behind_names_of_postgresql_counts() {
             ("SELECT 1 FROM orders a JOIN orders b USING (id)", Effect::Unknown),
             ("SELECT 1 FROM orders a NATURAL JOIN orders b", Effect::Unknown),
             ("SELECT a < b FROM orders", Effect::Read),
+            // One that takes a type of a user's is found by the type.
+            ("SELECT a <= b FROM orders", Effect::Read),
+            ("SELECT * FROM of_odd", Effect::Unknown),
+            ("SELECT 'x'::odd", Effect::Unknown),
         ] {
             assert_eq!(facts(&sight, text).effect, effect, "{text}");
         }
@@ -293,17 +309,44 @@ fn schemas_are_said_where_it_is_certain_which() {
 }
 
 #[test]
-fn a_cast_between_types_of_postgresql_s_own_makes_everything_doubtful() {
+fn a_cast_between_types_of_postgresql_s_own_counts_where_the_made_type_is_named() {
     let mut definitions = shop();
     let callee = Callee {
         object: object(PAY, "pay"),
     };
-    definitions.casts.push(([23, 25], callee));
+    definitions.casts.push(([23, 829], callee));
+    definitions.types.push(object(829, "pg_catalog.macaddr"));
+    definitions.uses.push(Use {
+        by: Node::Relation(22_501),
+        of: Node::Type(829),
+    });
     with(definitions, |catalogue| {
-        assert_eq!(
-            facts(&catalogue.sight(true), "SELECT a FROM orders").effect,
-            Effect::Unknown
-        );
+        let sight = catalogue.sight(true);
+        for (text, effect) in [
+            ("SELECT 1::macaddr", Effect::Unknown),
+            ("SELECT macaddr(1)", Effect::Unknown),
+            ("SELECT 1::pg_catalog.macaddr", Effect::Unknown),
+            ("SELECT a FROM orders", Effect::Unknown),
+            ("SELECT 1::int", Effect::Read),
+        ] {
+            assert_eq!(facts(&sight, text).effect, effect, "{text}");
+        }
+        assert!(sight.why_type_acts(829).is_some() && sight.why_type_acts(23).is_none());
+    });
+}
+
+#[test]
+fn a_text_that_moves_the_path_is_judged_without_one() {
+    with(shop(), |catalogue| {
+        let sight = catalogue.sight(true);
+        assert_eq!(facts(&sight, "SELECT upper('a')").effect, Effect::Read);
+        for text in [
+            "SET search_path = elsewhere, public; SELECT upper('a')",
+            "SELECT upper('a'); SET search_path = elsewhere, public",
+            "SELECT set_config('search_path', 'elsewhere, public', false); SELECT upper('a')",
+        ] {
+            assert_eq!(facts(&sight, text).effect, Effect::Unknown, "{text}");
+        }
     });
 }
 

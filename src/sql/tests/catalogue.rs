@@ -21,7 +21,6 @@ const DRIVERS: &[&str] = &[
      LEFT JOIN pg_attrdef d ON a.attrelid = d.adrelid AND a.attnum = d.adnum LEFT JOIN pg_type t ON a.atttypid = t.oid \
      LEFT JOIN pg_collation c ON a.attcollation = c.oid WHERE a.attrelid = '\"users\"'::regclass AND a.attnum > 0 \
      AND NOT a.attisdropped ORDER BY a.attnum",
-    "SELECT pg_try_advisory_lock(2053462845)",
     // Django, SQLAlchemy, asyncpg, psycopg, npgsql.
     "SELECT c.relname, CASE WHEN c.relispartition THEN 'p' WHEN c.relkind IN ('m', 'v') THEN 'v' ELSE 't' END, \
      obj_description(c.oid, 'pg_class') FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_namespace n ON n.oid = \

@@ -137,7 +137,7 @@ async fn pipelines_end_what_lifts_the_shield_before_they_read() {
         ),
         (
             e().statement("SET TRANSACTION READ WRITE").statement(TRAP).sync(),
-            "12NC12EZ 25006",
+            "12C12EZ 25006",
         ),
         (
             e().statement("SET default_transaction_read_only = off")
