@@ -221,6 +221,8 @@ impl Session {
         let Some(judged) = self.judge_now(parse.text) else {
             return Ok(Step::Stop(Stop::Judge(Judgement::of(parse.text))));
         };
+        let types: Vec<u32> = parse.types().collect();
+        let judged = self.with_types(judged, &types);
         let name = self.name_of(parse.name)?;
         let has_room = self.names.kept.load(Ordering::Relaxed) <= self.limits.max_message;
         // What is only observed need not be shown to people.
@@ -238,13 +240,8 @@ impl Session {
             && matches!(self.decide(&judged), Decision::Allow);
         // A text is judged again once definitions have changed: then it must be at hand.
         let sight = self.outlook.number();
-        let source = ((!plain || sight != 0) && has_room).then(|| {
-            Source::new(
-                Bytes::copy_from_slice(parse.text),
-                parse.types().collect(),
-                &self.names.kept,
-            )
-        });
+        let source = ((!plain || sight != 0) && has_room)
+            .then(|| Source::new(Bytes::copy_from_slice(parse.text), types.into(), &self.names.kept));
         self.intake.has_doubt |= !plain && !self.observe;
         let prepared = Prepared::Protocol {
             judged,

@@ -331,7 +331,7 @@ impl Session {
             return Ok(());
         }
         match judgement.name {
-            Some(name) => self.names.rejudge(&name, &judged, self.outlook.number()),
+            Some(name) => self.take_judgement(&name, judged),
             None => self.intake.judged = Some(judged),
         }
         Ok(())

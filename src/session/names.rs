@@ -88,6 +88,16 @@ impl Prepared {
         }
     }
 
+    /// The types of its parameters, as far as they are known.
+    pub(super) fn types(&self) -> Arc<[u32]> {
+        match self {
+            Self::Protocol {
+                source: Some(source), ..
+            } => Arc::clone(&source.types),
+            Self::Protocol { .. } | Self::Sql(_) => Arc::default(),
+        }
+    }
+
     /// Its text, where it was kept.
     pub(super) fn text(&self) -> Option<Bytes> {
         match self {

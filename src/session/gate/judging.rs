@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Judgement;
 use super::resolve::is_unresolved;
-use crate::model::{Judged, NameOp};
+use crate::model::{Facts, Judged, NameOp};
 use crate::session::names::Lookup;
 use crate::session::relay::Session;
 
@@ -43,7 +43,7 @@ impl Session {
         let text = prepared.text().unwrap_or_default();
         match self.judge_inline(&text) {
             Some(judged) => {
-                self.names.rejudge(name, &judged, self.outlook.number());
+                self.take_judgement(name, judged);
                 None
             }
             None => Some(Judgement {
@@ -51,6 +51,35 @@ impl Session {
                 name: Some(name.into()),
             }),
         }
+    }
+
+    /// What a name stands for was judged again.
+    pub(in crate::session) fn take_judgement(&mut self, name: &[u8], judged: Arc<Judged>) {
+        let types = match self.names.lookup(name, self.intake.segment) {
+            Lookup::Known(prepared) => prepared.types(),
+            Lookup::Missing | Lookup::Unanswered => Arc::default(),
+        };
+        let judged = self.with_types(judged, &types);
+        self.names.rejudge(name, &judged, self.outlook.number());
+    }
+
+    /// A judgement of a text whose parameters have these types: making values of a type may run code (the CHECK of
+    /// a domain), without a word of it in the text.
+    pub(super) fn with_types(&self, judged: Arc<Judged>, types: &[u32]) -> Arc<Judged> {
+        let why = self
+            .outlook
+            .sight()
+            .and_then(|sight| types.iter().find_map(|oid| sight.why_type_acts(*oid)));
+        let Some(why) = why else {
+            return judged;
+        };
+        let mut doubt = Facts::unknown(format!("a parameter is of a type whose values are made by {why}"));
+        doubt.commands.clear();
+        let mut judged = Judged::clone(&judged);
+        for statement in &mut judged.statements {
+            statement.facts.absorb(&doubt);
+        }
+        Arc::new(judged)
     }
 
     /// As [`Self::rejudge`], for all that a text executes by name.

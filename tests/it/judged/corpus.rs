@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use holdpoint::catalogue::Upkeep;
@@ -198,39 +198,212 @@ async fn no_text_is_judged_milder_than_it_is() {
         milder.is_empty() && harsher.is_empty(),
         "{count} judged milder than they are:\n{milder}\nhonest, and do not pass:\n{harsher}"
     );
-    let digest = include_str!("digest.sql");
-    let watcher = stage.connect("postgres").await;
-    watcher
-        .batch_execute("LISTEN trap_a; LISTEN trap_b; LISTEN trap_c")
-        .await
-        .unwrap();
-    let before = value(&watcher, digest).await;
+    let watch = Watch::over(&stage).await;
     let mut wrong = String::new();
     for (title, sql, is_superusers, statements) in &passing {
-        let client = stage
-            .connect(if *is_superusers { "postgres" } else { "app" })
-            .await;
-        if let Ok(messages) = client.simple_query(sql).await {
-            let completed = messages
-                .iter()
-                .filter(|message| matches!(message, SimpleQueryMessage::CommandComplete(_)))
-                .count();
+        let user = if *is_superusers { "postgres" } else { "app" };
+        let seen = watch.runs(&stage, user, sql).await;
+        if let Some(completed) = seen.completed
             // What holds no statement is answered, too.
-            if completed != (*statements).max(1) {
-                writeln!(
-                    wrong,
-                    "{title}: the server sees {completed} statements, and not {statements}"
-                )
-                .unwrap();
-            }
+            && completed != (*statements).max(1)
+        {
+            writeln!(
+                wrong,
+                "{title}: the server sees {completed} statements, and not {statements}"
+            )
+            .unwrap();
         }
-        let _ = client.simple_query("COMMIT").await;
-        if value(&watcher, digest).await != before {
-            panic!("passes, and changes something: {title}\n{sql}");
-        }
+        assert!(!seen.has_changed, "passes, and changes something: {title}\n{sql}");
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
+
+/// Mutants of the corpus that would pass are run, and must change nothing. For `HOLDPOINT_MUTATE` seconds (5 unless
+/// said otherwise), from the seed `HOLDPOINT_SEED` on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_mutant_that_passes_changes_anything() {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|value| value.parse::<u64>().ok())
+    };
+    let seconds = number("HOLDPOINT_MUTATE").unwrap_or(5);
+    let mut seed = number("HOLDPOINT_SEED").unwrap_or(1);
+    let stage = Stage::set("mutated").await;
+    let watch = Watch::over(&stage).await;
+    let corpus = corpus();
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let (mut judged, mut run) = (0_u64, 0_u64);
+    while Instant::now() < end {
+        let sql = mutant(&corpus, Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1));
+        judged += 1;
+        if effect_of(&*stage.judge(&sql).await) <= Effect::Read {
+            run += 1;
+            let seen = watch.runs(&stage, "app", &sql).await;
+            assert!(
+                !seen.has_changed,
+                "seed {seed} passes, and changes something:\n{sql}"
+            );
+        }
+        seed += 1;
+    }
+    println!("{judged} mutants judged, {run} of them run; the next seed is {seed}");
+    assert!(judged > 10 && run > 0);
+}
+
+/// Words and signs that make texts mean something else.
+const SPICES: [&str; 44] = [
+    ";",
+    "; ",
+    " -- ",
+    "/*",
+    "*/",
+    "'",
+    "''",
+    "\"",
+    "$$",
+    "$x$",
+    "E'",
+    "U&'",
+    "\\",
+    "(",
+    ")",
+    "[1]",
+    ".",
+    ",",
+    "::",
+    " AS ",
+    " INTO ",
+    " FOR UPDATE ",
+    " UNION ALL ",
+    " UNION SELECT ",
+    " ORDER BY 1 ",
+    " LIMIT 1 ",
+    " RETURNING * ",
+    "SELECT ",
+    "EXPLAIN ANALYZE ",
+    "WITH x AS (",
+    "DELETE FROM audit_log",
+    "audit_log",
+    "note('x')",
+    "evil_view",
+    "stable_lie(1)",
+    "::evil_int",
+    "accounts",
+    " a.",
+    "\n",
+    "\u{a0}",
+    "\t",
+    "pg_catalog.",
+    "public.",
+    "evil.",
+];
+
+/// Throws (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(end.max(1)).unwrap()).unwrap()
+    }
+
+    /// A place between two characters.
+    fn place(&mut self, text: &str) -> usize {
+        let at = self.below(text.len() + 1);
+        (at..=text.len())
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(text.len())
+    }
+}
+
+fn mutant(corpus: &[Text], mut dice: Dice) -> String {
+    let texts: Vec<&str> = corpus
+        .iter()
+        .filter(|text| !text.is_superusers && text.sql.len() < 2000)
+        .map(|text| text.sql.as_str())
+        .collect();
+    let mut text = texts[dice.below(texts.len())].to_owned();
+    for _ in 0..=dice.below(4) {
+        let at = dice.place(&text);
+        match dice.below(6) {
+            0 | 1 => text.insert_str(at, SPICES[dice.below(SPICES.len())]),
+            2 => {
+                let length = 1 + dice.below(12);
+                let end = (at + length..=text.len())
+                    .find(|end| text.is_char_boundary(*end))
+                    .unwrap_or(text.len());
+                text.replace_range(at..end, "");
+            }
+            3 => {
+                // A word for a word of another text.
+                let other = texts[dice.below(texts.len())];
+                let words: Vec<&str> = other.split_whitespace().collect();
+                let own: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+                if let (Some(new), Some(old)) =
+                    (words.get(dice.below(words.len())), own.get(dice.below(own.len())))
+                {
+                    text = text.replacen(old.as_str(), new, 1);
+                }
+            }
+            4 => {
+                let other = texts[dice.below(texts.len())];
+                text = format!("{text}; {other}");
+            }
+            _ => {
+                let other = texts[dice.below(texts.len())];
+                let from = dice.place(other);
+                text.insert_str(at, &other[from..]);
+            }
+        }
+    }
+    text
+}
+
+/// Looks at the server before and after.
+struct Watch {
+    watcher: Client,
+    before: String,
+}
+
+/// What came of running a text.
+struct Seen {
+    /// How many statements the server has completed; `None` where one failed.
+    completed: Option<usize>,
+    has_changed: bool,
+}
+
+impl Watch {
+    async fn over(stage: &Stage) -> Self {
+        let watcher = stage.connect("postgres").await;
+        watcher
+            .batch_execute("LISTEN trap_a; LISTEN trap_b; LISTEN trap_c")
+            .await
+            .unwrap();
+        let before = value(&watcher, DIGEST).await;
+        Self { watcher, before }
+    }
+
+    async fn runs(&self, stage: &Stage, user: &str, sql: &str) -> Seen {
+        let client = stage.connect(user).await;
+        // Some wait for ever, on purpose.
+        let _ = client.batch_execute("SET statement_timeout = '5s'").await;
+        let completed = client.simple_query(sql).await.ok().map(|messages| {
+            let completed =
+                |message: &&SimpleQueryMessage| matches!(message, SimpleQueryMessage::CommandComplete(_));
+            messages.iter().filter(completed).count()
+        });
+        let _ = client.simple_query("COMMIT").await;
+        Seen {
+            completed,
+            has_changed: value(&self.watcher, DIGEST).await != self.before,
+        }
+    }
+}
+
+const DIGEST: &str = include_str!("digest.sql");
 
 /// The effect of a text, with what it prepares if it executes anything: a session knows which.
 fn effect_of(judged: &Judged) -> Effect {
