@@ -228,26 +228,29 @@ async fn no_mutant_that_passes_changes_anything() {
             .and_then(|value| value.parse::<u64>().ok())
     };
     let seconds = number("HOLDPOINT_MUTATE").unwrap_or(5);
-    let mut seed = number("HOLDPOINT_SEED").unwrap_or(1);
+    let mut number_of_mutant = number("HOLDPOINT_SEED").unwrap_or(1);
     let stage = Stage::set("mutated").await;
     let watch = Watch::over(&stage).await;
     let corpus = corpus();
     let end = Instant::now() + Duration::from_secs(seconds);
     let (mut judged, mut run) = (0_u64, 0_u64);
     while Instant::now() < end {
-        let sql = mutant(&corpus, Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1));
+        let sql = mutant(
+            &corpus,
+            Dice(number_of_mutant.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+        );
         judged += 1;
         if effect_of(&*stage.judge(&sql).await) <= Effect::Read {
             run += 1;
             let seen = watch.runs(&stage, "app", &sql).await;
             assert!(
                 !seen.has_changed,
-                "seed {seed} passes, and changes something:\n{sql}"
+                "mutant {number_of_mutant} passes, and changes something:\n{sql}"
             );
         }
-        seed += 1;
+        number_of_mutant += 1;
     }
-    println!("{judged} mutants judged, {run} of them run; the next seed is {seed}");
+    println!("{judged} mutants judged, {run} of them run; the next is {number_of_mutant}");
     assert!(judged > 10 && run > 0);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::Proxy;
 use crate::support::driver::{Driver, refusal};
-use crate::support::raw::{Frames, Raw, describe, tags};
+use crate::support::raw::{Frames, Message, Raw, describe, tags};
 use tokio_postgres::error::SqlState;
 
 /// Functions that write, and a view over one. Without a catalogue, the view is a plain read.
@@ -31,7 +31,7 @@ async fn says(alice: &mut Raw, frames: Frames, answers: usize) -> String {
     let errors: Vec<_> = answer
         .iter()
         .filter(|m| m.tag == b'E')
-        .map(|m| m.code())
+        .map(Message::code)
         .collect();
     format!("{} {}", tags(&answer), errors.join(" "))
         .trim_end()
