@@ -238,9 +238,10 @@ impl Session {
         let plain = judged.effect() <= Effect::Read
             && !changes_names(&judged)
             && matches!(self.decide(&judged), Decision::Allow);
-        // A text is judged again once definitions have changed: then it must be at hand.
+        // A text is judged again once definitions have changed, and shown beside a write that takes the shield from
+        // it: then it must be at hand.
         let sight = self.outlook.number();
-        let source = ((!plain || sight != 0) && has_room)
+        let source = ((!plain || sight != 0 || self.shield.is_worn()) && has_room)
             .then(|| Source::new(Bytes::copy_from_slice(parse.text), types.into(), &self.names.kept));
         self.intake.has_doubt |= !plain && !self.observe;
         let prepared = Prepared::Protocol {

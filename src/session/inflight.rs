@@ -74,6 +74,11 @@ pub(super) enum Expect {
         one: Move,
         left: u32,
     },
+    /// Our own messages in the middle of a segment that make the rest of its transaction read-only; and how many
+    /// answers are still to come.
+    ShieldInside {
+        left: u32,
+    },
     /// COPY data, however much: nothing answers it.
     CopyData,
     /// CopyDone or CopyFail: answered only while its COPY runs.
@@ -181,7 +186,11 @@ impl Expect {
     fn tag(&self) -> u8 {
         match self {
             Self::Query { .. } | Self::Poison { simple: true, .. } => b'Q',
-            Self::Parse { .. } | Self::Poison { .. } | Self::Probe { .. } | Self::Shield { .. } => b'P',
+            Self::Parse { .. }
+            | Self::Poison { .. }
+            | Self::Probe { .. }
+            | Self::Shield { .. }
+            | Self::ShieldInside { .. } => b'P',
             Self::Call { .. } => b'F',
             Self::Bind => b'B',
             Self::Describe { .. } => b'D',
@@ -223,6 +232,11 @@ impl Inflight {
         })
     }
 
+    /// A message of our own that goes upstream before all that is cleared, of which nothing has been forwarded.
+    pub(super) fn push_own_before(&mut self, expect: Expect) {
+        self.queue.push_front(expect);
+    }
+
     /// Whether what was cleared last is in a segment that has not ended.
     pub(super) fn ends_open(&self) -> bool {
         matches!(
@@ -233,6 +247,7 @@ impl Inflight {
                     | Expect::Describe { .. }
                     | Expect::Execute { .. }
                     | Expect::Close { .. }
+                    | Expect::ShieldInside { .. }
                     | Expect::Poison { simple: false, .. }
             )
         )
@@ -241,6 +256,18 @@ impl Inflight {
     /// Whether the next reply is to a move of the read shield.
     pub(super) fn is_shield_at_front(&mut self) -> bool {
         matches!(self.front(), Some(Expect::Shield { .. }))
+    }
+
+    /// Whether the next reply is to what makes the rest of a transaction read-only; counts it.
+    pub(super) fn shield_answers_inside(&mut self) -> bool {
+        let Some(Expect::ShieldInside { left }) = self.front() else {
+            return false;
+        };
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            self.queue.pop_front();
+        }
+        true
     }
 
     /// A command of the move at the front has completed.

@@ -13,7 +13,7 @@ mod refuse;
 
 use std::task::Context;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::Fault;
 use super::gate::{Gated, Judgement};
@@ -55,6 +55,13 @@ pub(super) struct Intake {
     pub(super) may_copy: bool,
     /// Among what is cleared is a Parse of a text that policy does not let pass: its Bind will be held.
     pub(super) has_doubt: bool,
+    /// How many bytes of the segment at hand were cleared.
+    cleared_of_segment: usize,
+    /// The client has flushed what is cleared of it.
+    is_flushed: bool,
+    /// Texts in the segment at hand that passed as reads outside of a block: with a write behind them, they run
+    /// without the read shield.
+    pub(super) reads: Reads,
     /// What was executed last in the segment at hand begins or ends transactions, or sets their modes.
     pub(super) after_control: bool,
     /// Something in the segment at hand does.
@@ -73,6 +80,51 @@ pub(super) struct Intake {
     pub(super) stop: Option<Stop>,
 }
 
+/// Texts for people, bounded.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    texts: Vec<Bytes>,
+    bytes: usize,
+    left_out: usize,
+}
+
+impl Reads {
+    /// Bytes of texts that are kept.
+    const LIMIT: usize = 16 * 1024;
+
+    /// One more; `None` where its text was not kept.
+    pub(super) fn note(&mut self, text: Option<Bytes>) {
+        match text {
+            Some(text) if self.bytes + text.len() <= Self::LIMIT => {
+                self.bytes += text.len();
+                self.texts.push(text);
+            }
+            _ => self.left_out += 1,
+        }
+    }
+
+    /// A text with these behind it.
+    pub(super) fn shown_behind(&self, text: Bytes) -> Bytes {
+        if self.texts.is_empty() && self.left_out == 0 {
+            return text;
+        }
+        let mut shown = text.to_vec();
+        shown.extend_from_slice(
+            b"\n\n-- before it in the same pipeline, where the server will not refuse writes:",
+        );
+        for text in &self.texts {
+            shown.push(b'\n');
+            shown.extend_from_slice(text);
+        }
+        if self.left_out > 0 {
+            shown.extend_from_slice(
+                format!("\n-- (and {} more that passed as reads)", self.left_out).as_bytes(),
+            );
+        }
+        Bytes::from(shown)
+    }
+}
+
 /// Why the intake has stopped at a frame.
 #[derive(Debug)]
 pub(super) enum Stop {
@@ -89,6 +141,10 @@ pub(super) enum Stop {
     InCopy(u8),
     /// It waits until the read shield is moved, for which everything before it is answered.
     Shield(Move),
+    /// As `Shield`, where nothing of its own segment has gone upstream: it is moved before all of that.
+    ShieldBefore(Move),
+    /// The rest of its implicit transaction is to be made read-only first.
+    ShieldInside,
     /// As `InTurn`, once what is before it in its own segment was ended by a Sync of our own.
     ShieldPause,
     /// The server is being asked whether the text is SQL at all.
@@ -178,8 +234,21 @@ impl Intake {
         self.segment += 1;
         self.has_bound = false;
         self.has_doubt = false;
+        self.begin_anew();
+    }
+
+    /// What comes is in no transaction with what came before, as far as it was not in a block.
+    fn begin_anew(&mut self) {
         self.has_control = false;
         self.after_control = false;
+        self.cleared_of_segment = 0;
+        self.is_flushed = false;
+        self.reads = Reads::default();
+    }
+
+    /// Whether some of the segment at hand has gone upstream.
+    pub(super) fn has_begun(&self) -> bool {
+        self.is_flushed || self.cleared_of_segment > self.clearance.len()
     }
 
     /// Gives memory back once nothing waits.
@@ -256,6 +325,7 @@ impl Session {
             }
             match self.next_frame(&buffer[span.at..])? {
                 Next::Passes(n) => {
+                    self.intake.cleared_of_segment += n;
                     // COPY data, or the rest of a message whose head was cleared by what policy said to it.
                     self.intake.clearance.clear_control(n);
                     span.at += n;
@@ -362,6 +432,8 @@ impl Session {
             }
         }
         span.at += frame.len();
+        self.intake.cleared_of_segment += frame.len();
+        self.intake.is_flushed |= tag == b'H';
         if matches!(tag, b'S' | b'H' | b'Q' | b'F' | b'c' | b'f') {
             span.release = span.at;
             self.intake.discarding = false;

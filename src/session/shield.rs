@@ -46,6 +46,8 @@ enum Position {
     Default,
     /// The transaction block is in a read-only subtransaction.
     Block,
+    /// The implicit transaction at hand is read-only from here to its end.
+    Implicit,
 }
 
 /// The shield of one session.
@@ -112,10 +114,12 @@ impl Shield {
             (Need::Up, TransactionStatus::Idle, Position::Down) => {
                 (!self.client_is_read_only).then_some(Move::RaiseDefault)
             }
-            (Need::Up, TransactionStatus::InTransaction, Position::Down) => Some(Move::RaiseInBlock),
+            (Need::Up, TransactionStatus::InTransaction, Position::Down) => {
+                (!self.is_born_read_only).then_some(Move::RaiseInBlock)
+            }
             (Need::Down, TransactionStatus::Idle, Position::Default) => Some(Move::LowerDefault),
             (Need::Down, TransactionStatus::InTransaction, Position::Block) => Some(Move::LowerInBlock),
-            // A block that is read-only by its birth stays so.
+            // What is read-only to its end stays so.
             (Need::Up | Need::Down, _, _) => None,
         }
     }
@@ -145,6 +149,17 @@ impl Shield {
         };
     }
 
+    /// The rest of the implicit transaction at hand is made read-only, in the middle of its pipeline.
+    pub(super) fn raised_to_its_end(&mut self) {
+        self.position = Position::Implicit;
+        self.is_in_doubt = false;
+    }
+
+    /// Whether it cannot be lowered before the transaction at hand has ended, or it is not known which that is.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.is_in_doubt || self.is_moving || self.position == Position::Implicit
+    }
+
     /// Whether the transaction at hand can write, whatever people say.
     pub(super) fn forbids_writes(&self) -> bool {
         self.is_born_read_only && self.status == TransactionStatus::InTransaction
@@ -160,12 +175,15 @@ impl Shield {
         match status {
             TransactionStatus::Idle => {
                 self.is_born_read_only = false;
-                if self.position == Position::Block {
+                if matches!(self.position, Position::Block | Position::Implicit) {
                     self.position = Position::Down;
                 }
             }
             TransactionStatus::InTransaction => {
-                self.is_born_read_only |= self.position == Position::Default;
+                self.is_born_read_only |= matches!(self.position, Position::Default | Position::Implicit);
+                if self.position == Position::Implicit {
+                    self.position = Position::Down;
+                }
                 // It was rolled back to a savepoint from before.
                 if self.status == TransactionStatus::Failed && self.position == Position::Block {
                     self.position = Position::Down;
@@ -276,16 +294,28 @@ impl Move {
             ],
             Self::LowerInBlock => &["RELEASE SAVEPOINT _holdpoint_shield"],
         };
-        for command in commands {
-            // Parse, Bind, Execute, Close of both.
-            frame(b'P', &[NAME, b"\0", command.as_bytes(), b"\0\0\0"], out);
-            frame(b'B', &[NAME, b"\0", NAME, b"\0\0\0\0\0\0\0"], out);
-            frame(b'E', &[NAME, b"\0\0\0\0\0"], out);
-            frame(b'C', &[b"P", NAME, b"\0"], out);
-            frame(b'C', &[b"S", NAME, b"\0"], out);
+        for text in commands {
+            command(text, out);
         }
         frame(b'S', &[], out);
     }
+}
+
+/// Messages that make the rest of an implicit transaction read-only, without a Sync, which would end it.
+pub(super) fn to_its_end(out: &mut Vec<u8>) {
+    command("SET transaction_read_only = on", out);
+}
+
+/// How many answers [`to_its_end`] has.
+pub(super) const ANSWERS: u32 = 5;
+
+/// Parse, Bind, Execute, Close of both.
+fn command(text: &str, out: &mut Vec<u8>) {
+    frame(b'P', &[NAME, b"\0", text.as_bytes(), b"\0\0\0"], out);
+    frame(b'B', &[NAME, b"\0", NAME, b"\0\0\0\0\0\0\0"], out);
+    frame(b'E', &[NAME, b"\0\0\0\0\0"], out);
+    frame(b'C', &[b"P", NAME, b"\0"], out);
+    frame(b'C', &[b"S", NAME, b"\0"], out);
 }
 
 const NAME: &[u8] = b"_holdpoint_shield";

@@ -60,10 +60,12 @@ impl Session {
         }
         Ok(match self.bound(bind.portal, bind.statement)? {
             Bound::Passes(proof, pass) => {
-                if let Some(stop) = self.shield_stop(self.need(&pass.judged)) {
+                let need = self.need(&pass.judged);
+                if let Some(stop) = self.shield_stop(need) {
                     return Ok(Step::Stop(stop));
                 }
                 self.note_bind(pass, false)?;
+                self.note_read(bind.statement, need);
                 Step::Allowed(proof)
             }
             Bound::Stops {
@@ -83,7 +85,10 @@ impl Session {
                 tag: b'B',
                 frame,
                 ruling,
-                text: with_prepared(&source.text, &pass.resolved),
+                text: self
+                    .intake
+                    .reads
+                    .shown_behind(with_prepared(&source.text, &pass.resolved)),
                 parameters: values::parameters(&bind, &source.types),
                 facts,
                 probed: false,
@@ -104,10 +109,12 @@ impl Session {
         }
         Ok(match self.bound(portal, statement)? {
             Bound::Passes(proof, pass) => {
-                if let Some(stop) = self.shield_stop(self.need(&pass.judged)) {
+                let need = self.need(&pass.judged);
+                if let Some(stop) = self.shield_stop(need) {
                     return Ok(Large::Stop(stop));
                 }
                 self.note_bind(pass, false)?;
+                self.note_read(statement, need);
                 Large::Passes(proof)
             }
             Bound::Stops { .. } => Large::Gathered,

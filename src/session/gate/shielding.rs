@@ -4,8 +4,9 @@ use crate::model::{Facts, Judged};
 use crate::session::Fault;
 use crate::session::inflight::Expect;
 use crate::session::intake::Stop;
+use crate::session::names::Lookup;
 use crate::session::relay::Session;
-use crate::session::shield::{Control, Move, Need, need_of};
+use crate::session::shield::{ANSWERS, Control, Move, Need, need_of, to_its_end};
 use crate::wire::backend::TransactionStatus;
 use crate::wire::{Report, sqlstate};
 
@@ -16,15 +17,15 @@ use super::{Pass, Shielded};
 const PORTALS: usize = 10_000;
 
 /// Why a text counts as unknown that reads only.
-const SLIPS: &str = "what it reads cannot be shielded: it follows, in the same message or pipeline, what writes, or \
-                     what begins or ends transactions or sets their modes";
+const SLIPS: &str = "what it reads cannot be shielded: in the same text, before it, transactions begin or end, or their \
+                     modes are set";
 
 impl Session {
     /// What a text needs, the names in it resolved.
     pub(super) fn need(&self, judged: &Judged) -> Need {
         let need = self.need_by_itself(judged);
         // What counts as unknown is not taken for a read here either.
-        if need == Need::Up && self.slips(judged, need) {
+        if need == Need::Up && self.shield.is_slipped_by(judged) {
             return Need::Down;
         }
         need
@@ -39,12 +40,6 @@ impl Session {
             return need_of(&judged);
         }
         need_of(judged)
-    }
-
-    /// Whether a text that needs the shield up cannot have it.
-    fn slips(&self, judged: &Judged, need: Need) -> bool {
-        self.shield.is_worn()
-            && (self.shield.is_slipped_by(judged) || (need == Need::Up && self.is_shield_stuck(need)))
     }
 
     /// A Bind is cleared: what its portal will need.
@@ -73,26 +68,70 @@ impl Session {
         if self.inflight.is_empty() {
             return self.shield.next(need).map(Stop::Shield);
         }
-        Some(if self.inflight.ends_open() {
-            Stop::ShieldPause
-        } else {
-            Stop::InTurn
-        })
+        if self.inflight.awaits_ready() {
+            return Some(Stop::InTurn);
+        }
+        // What is cleared of the segment is in one transaction with what comes, unless a Sync of ours may go between.
+        match need {
+            _ if self.may_pause() => Some(Stop::ShieldPause),
+            Need::Up => Some(Stop::ShieldInside),
+            Need::Down if self.intake.has_begun() => None,
+            Need::Down => self.shield.next(need).map(Stop::ShieldBefore),
+            Need::Nothing => None,
+        }
     }
 
-    /// Whether the shield can no longer be moved for what needs this: it stands in the middle of an implicit
-    /// transaction, which a Sync of ours would end.
-    pub(super) fn is_shield_stuck(&self, need: Need) -> bool {
+    /// Whether a Sync of ours ends no transaction of the segment at hand.
+    fn may_pause(&self) -> bool {
         let intake = &self.intake;
-        let is_free = !intake.has_bound
+        !intake.has_bound
             || intake.after_control
-            || (self.status == TransactionStatus::InTransaction && !intake.has_control);
-        !is_free && !self.shield.is_ready(need) && self.inflight.ends_open()
+            || (self.status == TransactionStatus::InTransaction && !intake.has_control)
+    }
+
+    /// Whether the shield can no longer be lowered for what is to write: it stands in the middle of an implicit
+    /// transaction, which a Sync of ours would end, and of which something has gone upstream.
+    fn is_shield_stuck(&self) -> bool {
+        !self.may_pause()
+            && self.inflight.ends_open()
+            && (self.shield.is_fixed() || (!self.shield.is_ready(Need::Down) && self.intake.has_begun()))
+    }
+
+    /// A Bind has passed as a read: a write behind it in the same implicit transaction would take the shield from it.
+    pub(super) fn note_read(&mut self, statement: &[u8], need: Need) {
+        if need == Need::Up && self.shield.is_worn() && self.status == TransactionStatus::Idle {
+            let text = match self.names.lookup(statement, self.intake.segment) {
+                Lookup::Known(prepared) => prepared.text(),
+                Lookup::Missing | Lookup::Unanswered => None,
+            };
+            self.intake.reads.note(text);
+        }
+    }
+
+    /// Makes the rest of the implicit transaction at hand read-only.
+    pub(in crate::session) fn raise_shield_inside(&mut self) {
+        let mut bytes = Vec::new();
+        to_its_end(&mut bytes);
+        self.server.out().extend_from_slice(&bytes);
+        self.inflight.push_own(Expect::ShieldInside { left: ANSWERS });
+        self.shield.raised_to_its_end();
+    }
+
+    /// As [`Self::move_shield`], before all that is cleared.
+    pub(in crate::session) fn move_shield_before(&mut self, one: Move) {
+        let mut bytes = Vec::new();
+        one.encode(&mut bytes);
+        self.server.out().extend_from_slice(&bytes);
+        self.shield.moves();
+        self.inflight.push_own_before(Expect::Shield {
+            one,
+            left: one.commands(),
+        });
     }
 
     /// As it is to be decided on: a read that cannot be shielded counts as unknown.
     pub(super) fn unshielded(&self, judged: &Judged) -> Option<Judged> {
-        if !self.shield.is_worn() || !self.slips(judged, self.need_by_itself(judged)) {
+        if !self.shield.is_slipped_by(judged) {
             return None;
         }
         let mut judged = judged.clone();
@@ -116,7 +155,7 @@ impl Session {
                     .hint("Send BEGIN by itself, or what writes first."),
             );
         }
-        self.is_shield_stuck(need).then(|| {
+        self.is_shield_stuck().then(|| {
             read_only()
                 .detail("Earlier statements of the same pipeline have passed as reads.")
                 .hint("Send a Sync in between, or begin a transaction block.")
@@ -173,6 +212,9 @@ impl Session {
 
     /// A message of the server's that answers a move of the shield. `None`: it does not.
     pub(in crate::session) fn shield_answered(&mut self, tag: u8, body: &[u8]) -> Result<bool, Fault> {
+        if matches!(tag, b'1' | b'2' | b'3' | b'C') && self.inflight.shield_answers_inside() {
+            return Ok(true);
+        }
         if !self.inflight.is_shield_at_front() {
             return Ok(false);
         }

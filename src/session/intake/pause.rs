@@ -98,6 +98,13 @@ impl Session {
         tag: u8,
         stop: Stop,
     ) -> Result<(), Fault> {
+        if matches!(stop, Stop::ShieldInside) {
+            self.forward(cx, &buffer[span.start..span.at])?;
+            span.done(0);
+            self.raise_shield_inside();
+            // The frame is looked at again at once.
+            return Ok(());
+        }
         // Something of the segment has gone upstream, or is about to. What names something that is not known goes
         // there first, too: mostly it does not exist, and the server says so.
         let is_misnamed = matches!(&stop, Stop::Held(gated) if gated.is_misnamed());
@@ -107,6 +114,12 @@ impl Session {
                 self.move_shield(one);
                 Stop::InTurn
             }
+            Stop::ShieldBefore(one) => {
+                self.forward(cx, &buffer[span.start..span.release])?;
+                span.start = span.release;
+                self.move_shield_before(one);
+                Stop::InTurn
+            }
             Stop::ShieldPause => {
                 self.forward(cx, &buffer[span.start..span.at])?;
                 span.done(0);
@@ -114,8 +127,7 @@ impl Session {
                 self.inflight.push_own(Expect::Pause);
                 // What comes behind it begins anew.
                 self.intake.has_bound = false;
-                self.intake.after_control = false;
-                self.intake.has_control = false;
+                self.intake.begin_anew();
                 Stop::InTurn
             }
             Stop::Held(_) if matches!(tag, b'Q' | b'F') && !self.inflight.is_empty() => Stop::Drain,

@@ -362,8 +362,12 @@ async fn a_block_that_is_read_only_by_birth_refuses_writes_at_once() {
     );
     assert_eq!(says(&mut alice, Frames::new().query(UPDATE), 1).await, "EZ 25006");
     assert_eq!(says(&mut alice, Frames::new().query("ROLLBACK"), 1).await, "CZ");
-    // The same outside of a block, in one pipeline.
-    let pipeline = Frames::new().statement("SELECT 1").statement(UPDATE).sync();
+    // The same outside of a block, once the reads of the pipeline have run.
+    let pipeline = Frames::new()
+        .statement("SELECT 1")
+        .flush()
+        .statement(UPDATE)
+        .sync();
     assert_eq!(says(&mut alice, pipeline, 1).await, "12DC1EZ 25006");
     // With a block around it, it is held.
     let pipeline = Frames::new()
@@ -385,6 +389,46 @@ async fn a_block_that_is_read_only_by_birth_refuses_writes_at_once() {
         proxy.database.value("SELECT name FROM items WHERE id = 2").await,
         "x"
     );
+}
+
+/// Outside of a block a pipeline is one transaction: a write takes the shield from all of it, and people see that.
+#[tokio::test]
+async fn reads_before_an_approved_write_in_its_pipeline_are_shown_with_it() {
+    let proxy = blind().await;
+    let mut alice = proxy.alice.raw().await;
+    let e = Frames::new;
+    let pipeline = e().statement("SELECT 1").statement(TRAP).statement(UPDATE);
+    alice.send(pipeline.statement("SELECT 2").sync()).await;
+    let request = proxy.bob.pending_one().await;
+    let shown = request.statement();
+    assert!(
+        shown.starts_with(UPDATE) && shown.ends_with(&format!("SELECT 1\n{TRAP}")),
+        "{shown}"
+    );
+    proxy.bob.reject(&request, "it takes something").await;
+    let answer = alice.ready().await;
+    assert!(tags(&answer).ends_with("EZ"), "{}", describe(&answer));
+    assert_eq!(proxy.database.items().await, 10);
+    // What reads behind an approved write is shielded again, to the end of the transaction.
+    alice
+        .send(e().statement("SELECT 1").statement(UPDATE).statement(TRAP).sync())
+        .await;
+    proxy.bob.approves_next().await;
+    let answer = alice.ready().await;
+    assert!(tags(&answer).ends_with("12EZ"), "{}", describe(&answer));
+    assert_eq!(answer[answer.len() - 2].code(), "25006");
+    assert_eq!(proxy.database.items().await, 10);
+    assert_ne!(
+        proxy.database.value("SELECT name FROM items WHERE id = 2").await,
+        "x"
+    );
+    let both = e().statement(UPDATE).statement("SELECT 1").statement(UPDATE);
+    alice.send(both.sync()).await;
+    proxy.bob.approves_next().await;
+    let answer = alice.ready().await;
+    assert!(tags(&answer).ends_with("12C12DC1EZ"), "{}", describe(&answer));
+    // And the shield is up again.
+    assert_eq!(says(&mut alice, e().query(TRAP), 1).await, "TEZ 25006");
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ async fn a_pause_behind_a_parse_that_fails_binds_nothing_else() {
 
 #[tokio::test]
 async fn a_failure_before_it_in_its_pipeline_ends_a_wait() {
-    // Behind the shield, a pipeline that has read does not write.
+    // Behind the shield, a pipeline whose reads have run does not write.
     let proxy = Proxy::with().databases("read_shield = false").start().await;
     let mut alice = proxy.alice.raw().await;
     let fails_later = "SELECT 1 / (random() * 0)::int FROM pg_sleep(1)";

@@ -141,8 +141,7 @@ async fn a_refusal_undoes_its_pipeline() {
 
 #[tokio::test]
 async fn a_held_statement_in_a_pipeline_runs_in_its_place() {
-    // Behind the shield, a pipeline that has read does not write.
-    let proxy = Proxy::with().databases("read_shield = false").start().await;
+    let proxy = Proxy::start().await;
     let mut alice = proxy.alice.raw().await;
     let e = Frames::new;
     for (id, sent, expected) in [
