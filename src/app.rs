@@ -34,6 +34,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError, UserStore as _};
 use crate::tls::TlsError;
 use crate::tls::client::ClientTlsError;
+pub use shared::sight_of;
 use signals::{Signals, Wish};
 use workers::Workers;
 
@@ -79,6 +80,14 @@ pub enum ServeError {
         database: String,
         /// Which key, and why.
         source: ClientTlsError,
+    },
+    /// What names in a database stand for cannot be learnt.
+    #[error("[databases.{database}] the catalogue: {why}")]
+    NoCatalogue {
+        /// The NAME of `[databases.NAME]`.
+        database: String,
+        /// Why.
+        why: &'static str,
     },
     /// A thread or a runtime cannot be made.
     #[error("cannot start: {0}")]

@@ -197,6 +197,7 @@ async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
     .await;
     session.raise_ahead(false);
     let ended = session.run().await;
+    session.intake.forget_approval_at_the_end();
     // What the server said before it closed is the client's.
     let _ = tokio::time::timeout(
         Duration::from_secs(5),

@@ -13,7 +13,7 @@ use crate::config::{
 use crate::session::{
     Database, HoldTiming, Limits, Login, Member, PolicyInForce, Roles, Seats, Sessions, Shared,
 };
-use crate::sql::{Judge, JudgeLimits};
+use crate::sql::{Judge, JudgeLimits, Sight};
 use crate::tls::client::{ClientSettings, ClientTlsError, Connector, Roots, Verification};
 use crate::upstream::{self, Address, Demands, Encryption, Methods, Target, Tls};
 
@@ -99,6 +99,32 @@ fn database(config: &DatabaseConfig) -> Result<Database, ClientTlsError> {
         read_shield: config.read_shield,
         observe: config.observe,
     })
+}
+
+/// What the names in a configured database stand for, asked of its server now, as the role of `upstream`.
+///
+/// # Errors
+/// There is no such database, its catalogue is not asked, or its server does not answer (which is logged).
+pub async fn sight_of(config: &Config, name: &str, judge: &Judge) -> Result<Arc<Sight>, ServeError> {
+    let unknown = |why: &'static str| ServeError::NoCatalogue {
+        database: name.to_owned(),
+        why,
+    };
+    let interval = config
+        .databases
+        .get(name)
+        .ok_or_else(|| unknown("there is no such database in the configuration"))?
+        .catalogue
+        .ok_or_else(|| unknown("its catalogue is not asked, says the configuration"))?;
+    let databases = databases(config)?;
+    let own = databases.get(name).map(|database| Arc::clone(&database.own));
+    let own = own.ok_or_else(|| unknown("there is no such database in the configuration"))?;
+    let upkeep = Upkeep::new(own, judge.clone(), Handle::current(), interval);
+    let snapshot = upkeep.fresh().await;
+    if upkeep.current().is_none() {
+        return Err(unknown("its server did not tell"));
+    }
+    Ok(snapshot.catalogue.sight(true))
 }
 
 /// Each role's target is made once.

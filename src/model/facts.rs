@@ -112,6 +112,8 @@ pub struct Sets {
     /// Whether transactions are read-only (`SET TRANSACTION`, `BEGIN READ WRITE`, `transaction_read_only`, …), also
     /// where it is only shown; or savepoints.
     pub read_only: bool,
+    /// A cursor that outlives its transaction is declared: its query runs when the transaction commits.
+    pub with_hold: bool,
 }
 
 impl Sets {
@@ -119,6 +121,7 @@ impl Sets {
     pub const fn absorb(&mut self, other: Self) {
         self.search_path |= other.search_path;
         self.read_only |= other.read_only;
+        self.with_hold |= other.with_hold;
     }
 }
 

@@ -297,8 +297,8 @@ impl Session {
         if control.is_possible {
             self.shield.doubt();
         }
-        self.intake.after_control = control.is_certain;
-        self.intake.has_control |= control.is_certain;
+        self.intake.after_control = control.ends;
+        self.intake.has_control |= control.is_possible;
         self.intake.has_bound = true;
         self.intake.may_copy |= self.unnamed.copies;
         self.inflight.push(Expect::Execute { names, run, rows })?;
@@ -324,7 +324,7 @@ impl Session {
     fn note_query(&mut self, pass: Pass, run: Option<RunId>) -> Result<(), Desync> {
         self.note_cursors(&pass);
         self.outlook.note(&pass.judged);
-        if Control::of(&pass.judged).is_possible {
+        if self.control(&pass.judged).is_possible {
             self.shield.doubt();
         }
         self.intake.may_copy |= may_copy(&pass.judged);
@@ -347,9 +347,10 @@ impl Session {
 
     /// Notes cursors and named portals that do more than read: what is fetched from them is judged again.
     fn note_cursors(&mut self, pass: &Pass) {
-        for statement in &pass.judged.statements {
+        for statement in &Arc::clone(&pass.judged).statements {
             if let Some(NameOp::Declare { name }) = &statement.name_op {
                 self.cursors.note(name.as_bytes(), &statement.facts);
+                self.note_declared(name);
             }
             if let Some(portal) = pass.portal.as_deref().filter(|portal| !portal.is_empty()) {
                 self.cursors.note(portal, &statement.facts);

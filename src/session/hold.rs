@@ -285,7 +285,13 @@ impl Session {
             effect: gated.facts.effect,
             tables: gated.facts.tables.clone(),
             functions: gated.facts.functions.clone(),
-            signals: gated.facts.signals.clone(),
+            signals: gated
+                .facts
+                .signals
+                .iter()
+                .cloned()
+                .chain(self.outlook.signals())
+                .collect(),
             unfiltered: gated.facts.unfiltered,
             rule,
             groups,

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::names::{Names, Prepared};
-use super::shield::Move;
+use super::shield::{ANSWERS, Move};
 use crate::model::{Judged, NameOp};
 use crate::wire::Report;
 use crate::wire::backend::ServerError;
@@ -68,16 +68,17 @@ pub(super) enum Expect {
     Sync(u64),
     /// Our own Sync, which stops the server's clocks while people think: the client's segment goes on.
     Pause,
-    /// Our own messages that move the read shield, up to their Sync; and how many of their commands have not
-    /// completed. Sent only where everything before is answered.
+    /// Our own messages that move the read shield, up to their Sync; how many of them are answered, and whether
+    /// one has failed. Sent only where everything before is answered.
     Shield {
         one: Move,
-        left: u32,
+        answered: usize,
+        failed: bool,
     },
     /// Our own messages in the middle of a segment that make the rest of its transaction read-only; and how many
-    /// answers are still to come.
+    /// of them are answered.
     ShieldInside {
-        left: u32,
+        answered: usize,
     },
     /// COPY data, however much: nothing answers it.
     CopyData,
@@ -258,29 +259,50 @@ impl Inflight {
         matches!(self.front(), Some(Expect::Shield { .. }))
     }
 
-    /// Whether the next reply is to what makes the rest of a transaction read-only; counts it.
-    pub(super) fn shield_answers_inside(&mut self) -> bool {
-        let Some(Expect::ShieldInside { left }) = self.front() else {
-            return false;
+    /// A reply of this type, and of this command's tag if it completes one. Whether it answers what makes the rest
+    /// of a transaction read-only; an error if that stands at the front and is answered otherwise.
+    pub(super) fn shield_answers_inside(&mut self, tag: u8, command: &str) -> Result<bool, Desync> {
+        let Some(Expect::ShieldInside { answered }) = self.front() else {
+            return Ok(false);
         };
-        *left = left.saturating_sub(1);
-        if *left == 0 {
+        if ANSWERS.get(*answered) != Some(&tag) || (tag == b'C' && command != "SET") {
+            return Err(UNASKED);
+        }
+        *answered += 1;
+        if *answered == ANSWERS.len() {
             self.queue.pop_front();
         }
-        true
+        Ok(true)
     }
 
-    /// A command of the move at the front has completed.
-    pub(super) fn shield_completed(&mut self) {
-        if let Some(Expect::Shield { left, .. }) = self.front() {
-            *left = left.saturating_sub(1);
+    /// The same for the move at the front, which must be there.
+    pub(super) fn shield_answers(&mut self, tag: u8, command: &str) -> Result<(), Desync> {
+        let Some(Expect::Shield { one, answered, .. }) = self.front() else {
+            return Err(UNASKED);
+        };
+        let expected = ANSWERS[*answered % ANSWERS.len()];
+        let completes = one.tags().get(*answered / ANSWERS.len()).copied();
+        let fits = expected == tag && completes.is_some() && (tag != b'C' || completes == Some(command));
+        *answered += 1;
+        if fits { Ok(()) } else { Err(UNASKED) }
+    }
+
+    /// The move at the front has failed; its end is still to come.
+    pub(super) fn shield_fails(&mut self) {
+        if let Some(Expect::Shield { failed, .. }) = self.front() {
+            *failed = true;
         }
     }
 
-    /// The move at the front is at its end. `None`: it was not done.
-    pub(super) fn shield_done(&mut self) -> Option<Move> {
+    /// The move at the front is at its end: whether it was done.
+    pub(super) fn shield_done(&mut self) -> Option<(Move, bool)> {
         match self.queue.pop_front() {
-            Some(Expect::Shield { one, left: 0 }) => Some(one),
+            Some(Expect::Shield {
+                one, failed: true, ..
+            }) => Some((one, false)),
+            Some(Expect::Shield { one, answered, .. }) if answered == one.tags().len() * ANSWERS.len() => {
+                Some((one, true))
+            }
             _ => None,
         }
     }

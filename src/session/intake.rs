@@ -62,10 +62,12 @@ pub(super) struct Intake {
     /// Texts in the segment at hand that passed as reads outside of a block: with a write behind them, they run
     /// without the read shield.
     pub(super) reads: Reads,
-    /// What was executed last in the segment at hand begins or ends transactions, or sets their modes.
+    /// What was executed last in the segment at hand begins or ends a transaction, and nothing else.
     pub(super) after_control: bool,
-    /// Something in the segment at hand does.
+    /// Something in the segment at hand may do so.
     pub(super) has_control: bool,
+    /// Something in the segment at hand may write.
+    pub(super) has_write: bool,
     /// An error was injected: everything up to Sync is dropped, as a server does after an error.
     discarding: bool,
     /// The client has not taken what it was answered: the rest of `buffer` waits for that.
@@ -202,6 +204,15 @@ impl Intake {
         self.discarding = true;
     }
 
+    /// The session ends before the frame that people approved has gone upstream.
+    pub(super) fn forget_approval_at_the_end(&mut self) {
+        if let Some(approved) = self.approved.take() {
+            approved
+                .running
+                .not_forwarded("the session ended before it was forwarded; it did not run");
+        }
+    }
+
     /// The frame that people approved is discarded with its pipeline.
     fn forget_approval(&mut self) {
         if let Some(approved) = self.approved.take() {
@@ -241,6 +252,7 @@ impl Intake {
     fn begin_anew(&mut self) {
         self.has_control = false;
         self.after_control = false;
+        self.has_write = false;
         self.cleared_of_segment = 0;
         self.is_flushed = false;
         self.reads = Reads::default();

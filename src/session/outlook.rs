@@ -13,6 +13,10 @@ use crate::sql::{Catalogue, Sight};
 
 /// The names as one session sees them.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about the session"
+)]
 pub(super) struct Outlook {
     /// `None`: no catalogue is asked, and names are judged by themselves.
     upkeep: Option<Arc<Upkeep>>,
@@ -23,17 +27,23 @@ pub(super) struct Outlook {
     has_default_path: bool,
     /// Definitions are being changed in the transaction at hand.
     changing: bool,
+    /// The session has set a search path, or may have.
+    has_set_path: bool,
+    /// The session has taken another role, or may have.
+    has_set_role: bool,
 }
 
 impl Outlook {
     /// With this catalogue, which is asked for when the first text is judged.
-    pub(super) fn new(upkeep: Option<Arc<Upkeep>>, has_default_path: bool) -> Self {
+    pub(super) fn new(upkeep: Option<Arc<Upkeep>>, has_default_path: bool, has_set_path: bool) -> Self {
         Self {
             upkeep,
             has_default_path,
             sight: None,
             version: 0,
             changing: false,
+            has_set_path,
+            has_set_role: false,
         }
     }
 
@@ -105,14 +115,28 @@ impl Outlook {
 
     /// A text was cleared.
     pub(super) fn note(&mut self, judged: &Judged) {
-        let moves = |facts: &Facts| facts.sets.search_path || facts.effect == Effect::Unknown;
-        if judged.statements.iter().any(|statement| moves(&statement.facts)) {
-            self.lose_path();
+        for statement in &judged.statements {
+            let Facts { sets, effect, .. } = &statement.facts;
+            if sets.search_path || *effect == Effect::Unknown {
+                self.lose_path();
+                self.has_set_path = true;
+                self.has_set_role |= *effect >= Effect::Privilege;
+            }
         }
         if self.upkeep.is_some() && !self.changing && judged.effect() >= Effect::Schema {
             self.changing = true;
             self.sight = Some(Arc::new(Catalogue::empty()).sight(false));
         }
+    }
+
+    /// What people should know of this session's names: they may mean something else than they seem to.
+    pub(super) fn signals(&self) -> impl Iterator<Item = String> {
+        let path =
+            "the session has, or may have, a search_path of its own: names without a schema depend on it";
+        let role = "the session acts, or may act, as another role than it began with";
+        let path = self.has_set_path.then_some(path);
+        let role = self.has_set_role.then_some(role);
+        path.into_iter().chain(role).map(str::to_owned)
     }
 
     /// The transaction has ended: what it defined is there for all.

@@ -17,14 +17,18 @@ use crate::model::{Effect, Judged, NameOp, Statement};
 use crate::wire::backend::TransactionStatus;
 
 /// What a text needs of the shield.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// In the order of what is taken where it is not certain which it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Need {
     /// It runs no data, and changes nothing that the shield is made of.
     Nothing,
+    /// It has to do with modes and savepoints: the shield should be down, but need not.
+    Modes,
+    /// It may write.
+    Down,
     /// It passes because it reads.
     Up,
-    /// It may write, or has to do with modes and savepoints.
-    Down,
 }
 
 /// Something to ask of the server: messages of our own, up to a Sync of our own.
@@ -48,6 +52,9 @@ enum Position {
     Block,
     /// The implicit transaction at hand is read-only from here to its end.
     Implicit,
+    /// Outside of blocks: the client has set `default_transaction_read_only` in a block that was read-only by its
+    /// birth, and nobody knows whether that was rolled back.
+    Uncertain,
 }
 
 /// The shield of one session.
@@ -69,13 +76,17 @@ pub(super) struct Shield {
     is_in_doubt: bool,
     /// It is being moved: where it stands is not known until that is answered.
     is_moving: bool,
+    /// How often in a row moving it has failed.
+    failures: u32,
     status: TransactionStatus,
+    /// The name of its savepoint, and of its prepared statements and portals; nobody can guess it.
+    name: String,
 }
 
 impl Shield {
     /// For a session that passes reads and nothing more. `reported` is what the server says of
     /// `default_transaction_read_only`, which it does from PostgreSQL 14 on: without that, none is worn.
-    pub(super) fn new(is_wanted: bool, reported: Option<&str>) -> Self {
+    pub(super) fn new(is_wanted: bool, reported: Option<&str>, name: String) -> Self {
         Self {
             is_worn: is_wanted && reported.is_some(),
             is_possible: reported.is_some(),
@@ -84,6 +95,8 @@ impl Shield {
             is_born_read_only: false,
             is_in_doubt: false,
             is_moving: false,
+            failures: 0,
+            name,
             status: TransactionStatus::Idle,
         }
     }
@@ -117,10 +130,15 @@ impl Shield {
             (Need::Up, TransactionStatus::InTransaction, Position::Down) => {
                 (!self.is_born_read_only).then_some(Move::RaiseInBlock)
             }
-            (Need::Down, TransactionStatus::Idle, Position::Default) => Some(Move::LowerDefault),
-            (Need::Down, TransactionStatus::InTransaction, Position::Block) => Some(Move::LowerInBlock),
+            (Need::Up, TransactionStatus::Idle, Position::Uncertain) => Some(Move::RaiseDefault),
+            (Need::Down | Need::Modes, TransactionStatus::Idle, Position::Default | Position::Uncertain) => {
+                Some(Move::LowerDefault)
+            }
+            (Need::Down | Need::Modes, TransactionStatus::InTransaction, Position::Block) => {
+                Some(Move::LowerInBlock)
+            }
             // What is read-only to its end stays so.
-            (Need::Up | Need::Down, _, _) => None,
+            (Need::Up | Need::Down | Need::Modes, _, _) => None,
         }
     }
 
@@ -142,6 +160,7 @@ impl Shield {
     /// The server has done as it was asked.
     pub(super) fn moved(&mut self, done: Move) {
         self.is_moving = false;
+        self.failures = 0;
         self.position = match done {
             Move::RaiseDefault => Position::Default,
             Move::RaiseInBlock => Position::Block,
@@ -153,6 +172,18 @@ impl Shield {
     pub(super) fn raised_to_its_end(&mut self) {
         self.position = Position::Implicit;
         self.is_in_doubt = false;
+    }
+
+    /// The server was too slow to move it, outside of blocks. Whether to try again.
+    pub(super) fn failed_to_move(&mut self) -> bool {
+        self.is_moving = false;
+        self.failures += 1;
+        self.failures <= MAX_FAILURES
+    }
+
+    /// Whether the implicit transaction at hand is read-only to its end.
+    pub(super) fn lasts_to_its_end(&self) -> bool {
+        self.position == Position::Implicit
     }
 
     /// Whether it cannot be lowered before the transaction at hand has ended, or it is not known which that is.
@@ -199,27 +230,43 @@ impl Shield {
 
     /// The server reports `default_transaction_read_only`, and not because we have changed it.
     pub(super) fn reported(&mut self, value: &[u8]) {
+        if self.is_born_read_only {
+            // In there, what the client sets and what it rolls back look alike.
+            self.position = Position::Uncertain;
+            return;
+        }
         self.client_is_read_only = value == b"on";
-        if self.position == Position::Default && !self.client_is_read_only {
+        if matches!(self.position, Position::Default | Position::Uncertain) && !self.client_is_read_only {
             self.position = Position::Down;
         }
     }
 
-    /// Whether a text cannot be shielded although it reads: it may undo the shield before it does.
+    /// Whether a text cannot be shielded although it reads: it may undo the shield before it does, or runs on when
+    /// the transaction commits.
     pub(super) fn is_slipped_by(&self, judged: &Judged) -> bool {
-        if !self.is_worn || judged.statements.len() < 2 || judged.effect() > Effect::Read {
+        if !self.is_worn || judged.effect() > Effect::Read {
             return false;
         }
-        let undoes = |statement: &Statement| {
-            statement.facts.sets.read_only
-                || (statement.transaction_control && self.status != TransactionStatus::Idle)
-        };
-        let mut is_undone = false;
-        judged.statements.iter().any(|statement| {
-            let slips = is_undone && reads(statement);
-            is_undone |= undoes(statement);
-            slips
-        })
+        let is_alone = judged.statements.len() < 2;
+        let in_block = self.status != TransactionStatus::Idle;
+        if judged
+            .statements
+            .iter()
+            .any(|statement| statement.facts.sets.with_hold)
+            && (!is_alone || (in_block && !self.forbids_writes()))
+        {
+            return true;
+        }
+        let (mut has_read, mut is_undone) = (false, false);
+        !is_alone
+            && judged.statements.iter().any(|statement| {
+                let slips = is_undone && reads(statement);
+                has_read |= reads(statement);
+                // Outside of blocks, what has read may have set what the next transaction begins with.
+                is_undone |= statement.facts.sets.read_only
+                    || (statement.transaction_control && (in_block || has_read));
+                slips
+            })
     }
 }
 
@@ -228,13 +275,37 @@ pub(super) fn need_of(judged: &Judged) -> Need {
     let statements = &judged.statements;
     if judged.effect() > Effect::Read {
         Need::Down
+    } else if matches!(&statements[..], [only] if is_only_about_modes(only)) {
+        Need::Modes
     } else if statements.iter().any(reads) {
         Need::Up
     } else if statements.iter().any(has_to_do_with_modes) {
-        Need::Down
+        Need::Modes
     } else {
         Need::Nothing
     }
+}
+
+/// A SELECT of nothing but what sets modes, or what is not done in a subtransaction.
+fn is_only_about_modes(statement: &Statement) -> bool {
+    let facts = &statement.facts;
+    let is_sole = |function: &String| {
+        matches!(
+            function.strip_prefix("pg_catalog.").unwrap_or(function),
+            "set_config" | "pg_export_snapshot"
+        )
+    };
+    let exports = || {
+        facts
+            .functions
+            .iter()
+            .any(|function| function.ends_with("pg_export_snapshot"))
+    };
+    facts.tables.is_empty()
+        && statement.name_op.is_none()
+        && !facts.functions.is_empty()
+        && facts.functions.iter().all(is_sole)
+        && (facts.sets.read_only || exports())
 }
 
 fn reads(statement: &Statement) -> bool {
@@ -255,70 +326,101 @@ fn has_to_do_with_modes(statement: &Statement) -> bool {
 /// What executing a text does to the transactions that the shield goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Control {
-    /// It begins or ends some, or sets their modes.
-    pub(super) is_certain: bool,
-    /// It may, since nobody knows what it does.
+    /// It begins or ends one for certain, and does nothing else: a Sync behind it changes nothing.
+    pub(super) ends: bool,
+    /// It may begin or end some, or change their modes.
     pub(super) is_possible: bool,
 }
 
 impl Control {
+    /// Of what nobody knows.
+    pub(super) const UNKNOWN: Self = Self {
+        ends: false,
+        is_possible: true,
+    };
+
+    /// Of a text, the names in it resolved.
     pub(super) fn of(judged: &Judged) -> Self {
+        let statements = &judged.statements;
+        let ends = matches!(&statements[..], [only] if only.transaction_control && only.facts.effect == Effect::Session
+            && matches!(only.facts.commands.first().map(String::as_str),
+                Some("BEGIN" | "START TRANSACTION" | "COMMIT" | "ROLLBACK")));
         let is_control =
             |statement: &Statement| statement.transaction_control || statement.facts.sets.read_only;
-        let is_certain = judged.statements.iter().any(is_control);
         Self {
-            is_certain,
-            is_possible: is_certain || judged.effect() == Effect::Unknown,
+            ends,
+            is_possible: statements.iter().any(is_control) || judged.effect() == Effect::Unknown,
+        }
+    }
+
+    /// Of one or the other.
+    pub(super) const fn or(self, other: Self) -> Self {
+        Self {
+            ends: self.ends && other.ends,
+            is_possible: self.is_possible || other.is_possible,
         }
     }
 }
+
+/// After so many failures in a row the session ends.
+const MAX_FAILURES: u32 = 3;
 
 impl Move {
-    /// How many commands it consists of.
-    pub(super) const fn commands(self) -> u32 {
+    /// Its commands, with the savepoint's name where it has one.
+    fn commands(self, name: &str) -> Vec<String> {
         match self {
-            Self::RaiseInBlock => 2,
-            Self::RaiseDefault | Self::LowerDefault | Self::LowerInBlock => 1,
-        }
-    }
-
-    /// Its messages. In the extended protocol, since a Query would drop the client's unnamed statement; by names
-    /// of our own, closed again.
-    pub(super) fn encode(self, out: &mut Vec<u8>) {
-        let commands: &[&str] = match self {
-            Self::RaiseDefault => &["SET default_transaction_read_only = on"],
-            Self::LowerDefault => &["SET default_transaction_read_only = off"],
-            Self::RaiseInBlock => &[
-                "SAVEPOINT _holdpoint_shield",
-                "SET LOCAL transaction_read_only = on",
+            Self::RaiseDefault => vec!["SET default_transaction_read_only = on".to_owned()],
+            Self::LowerDefault => vec!["SET default_transaction_read_only = off".to_owned()],
+            Self::RaiseInBlock => vec![
+                format!("SAVEPOINT {name}"),
+                "SET LOCAL transaction_read_only = on".to_owned(),
             ],
-            Self::LowerInBlock => &["RELEASE SAVEPOINT _holdpoint_shield"],
-        };
-        for text in commands {
-            command(text, out);
+            Self::LowerInBlock => vec![format!("RELEASE SAVEPOINT {name}")],
         }
-        frame(b'S', &[], out);
+    }
+
+    /// The tags with which its commands complete.
+    pub(super) const fn tags(self) -> &'static [&'static str] {
+        match self {
+            Self::RaiseDefault | Self::LowerDefault => &["SET"],
+            Self::RaiseInBlock => &["SAVEPOINT", "SET"],
+            Self::LowerInBlock => &["RELEASE"],
+        }
     }
 }
 
-/// Messages that make the rest of an implicit transaction read-only, without a Sync, which would end it.
-pub(super) fn to_its_end(out: &mut Vec<u8>) {
-    command("SET transaction_read_only = on", out);
+/// What answers each command of [`Shield::encode`] and [`Shield::encode_to_its_end`], in this order.
+pub(super) const ANSWERS: [u8; 5] = *b"12C33";
+
+impl Shield {
+    /// The messages of a move, up to a Sync. In the extended protocol, since a Query would drop the client's
+    /// unnamed statement; by a name of our own, closed again.
+    pub(super) fn encode(&self, one: Move) -> Vec<u8> {
+        let mut out = Vec::new();
+        for text in one.commands(&self.name) {
+            self.command(&text, &mut out);
+        }
+        frame(b'S', &[], &mut out);
+        out
+    }
+
+    /// Messages that make the rest of an implicit transaction read-only, without a Sync, which would end it.
+    pub(super) fn encode_to_its_end(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.command("SET transaction_read_only = on", &mut out);
+        out
+    }
+
+    /// Parse, Bind, Execute, Close of both.
+    fn command(&self, text: &str, out: &mut Vec<u8>) {
+        let name = self.name.as_bytes();
+        frame(b'P', &[name, b"\0", text.as_bytes(), b"\0\0\0"], out);
+        frame(b'B', &[name, b"\0", name, b"\0\0\0\0\0\0\0"], out);
+        frame(b'E', &[name, b"\0\0\0\0\0"], out);
+        frame(b'C', &[b"P", name, b"\0"], out);
+        frame(b'C', &[b"S", name, b"\0"], out);
+    }
 }
-
-/// How many answers [`to_its_end`] has.
-pub(super) const ANSWERS: u32 = 5;
-
-/// Parse, Bind, Execute, Close of both.
-fn command(text: &str, out: &mut Vec<u8>) {
-    frame(b'P', &[NAME, b"\0", text.as_bytes(), b"\0\0\0"], out);
-    frame(b'B', &[NAME, b"\0", NAME, b"\0\0\0\0\0\0\0"], out);
-    frame(b'E', &[NAME, b"\0\0\0\0\0"], out);
-    frame(b'C', &[b"P", NAME, b"\0"], out);
-    frame(b'C', &[b"S", NAME, b"\0"], out);
-}
-
-const NAME: &[u8] = b"_holdpoint_shield";
 
 fn frame(tag: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
     let length = 4 + parts.iter().map(|part| part.len()).sum::<usize>();
@@ -342,8 +444,7 @@ mod tests {
             Move::RaiseInBlock,
             Move::LowerInBlock,
         ] {
-            let mut bytes = Vec::new();
-            one.encode(&mut bytes);
+            let bytes = Shield::new(true, None, "x".to_owned()).encode(one);
             let mut rest = &bytes[..];
             let mut tags = String::new();
             while let Ok(Some(header)) = Header::peek_frontend(rest) {
@@ -359,8 +460,7 @@ mod tests {
                 rest = &rest[header.total()..];
             }
             assert!(rest.is_empty());
-            let commands = usize::try_from(one.commands()).unwrap_or_default();
-            assert_eq!(tags, format!("{}S", "PBECC".repeat(commands)));
+            assert_eq!(tags, format!("{}S", "PBECC".repeat(one.tags().len())));
         }
     }
 
@@ -370,7 +470,7 @@ mod tests {
 
     #[test]
     fn a_session_that_only_reads_asks_once() {
-        let mut shield = Shield::new(true, Some("off"));
+        let mut shield = Shield::new(true, Some("off"), "shield".to_owned());
         assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
         shield.moved(Move::RaiseDefault);
         for _ in 0..3 {
@@ -382,7 +482,7 @@ mod tests {
 
     #[test]
     fn a_block_is_shielded_by_a_savepoint_that_is_left_for_writes() {
-        let mut shield = Shield::new(true, Some("off"));
+        let mut shield = Shield::new(true, Some("off"), "shield".to_owned());
         at(&mut shield, TransactionStatus::InTransaction);
         assert_eq!(shield.next(Need::Up), Some(Move::RaiseInBlock));
         shield.moved(Move::RaiseInBlock);
@@ -402,7 +502,7 @@ mod tests {
 
     #[test]
     fn a_block_that_began_behind_the_shield_stays_read_only() {
-        let mut shield = Shield::new(true, Some("off"));
+        let mut shield = Shield::new(true, Some("off"), "shield".to_owned());
         shield.moved(Move::RaiseDefault);
         at(&mut shield, TransactionStatus::InTransaction);
         assert!(shield.forbids_writes() && shield.is_ready(Need::Up));
@@ -413,7 +513,7 @@ mod tests {
 
     #[test]
     fn a_client_that_is_read_only_by_itself_needs_no_shield() {
-        let mut shield = Shield::new(true, Some("on"));
+        let mut shield = Shield::new(true, Some("on"), "shield".to_owned());
         assert!(shield.is_ready(Need::Up) && shield.is_ready(Need::Down));
         shield.reported(b"off");
         assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
@@ -425,7 +525,10 @@ mod tests {
 
     #[test]
     fn without_a_shield_nothing_is_asked() {
-        for shield in [Shield::new(false, Some("off")), Shield::new(true, None)] {
+        for shield in [
+            Shield::new(false, Some("off"), "shield".to_owned()),
+            Shield::new(true, None, "shield".to_owned()),
+        ] {
             assert!(shield.is_ready(Need::Up) && shield.is_ready(Need::Down));
             assert_eq!(shield.ahead(false), None);
         }

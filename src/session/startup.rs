@@ -124,7 +124,7 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         who,
         policy: asked.policy,
         policy_version: asked.policy_version,
-        outlook: Outlook::new(terms.catalogue, has_default_path),
+        outlook: Outlook::new(terms.catalogue, has_default_path, moves_path),
         is_shielded: terms.is_shielded,
         observe: asked.observe,
         connected,
@@ -301,7 +301,8 @@ impl LoggedIn {
             .iter()
             .rfind(|(name, _)| name == "default_transaction_read_only")
             .map(|(_, value)| value.as_str());
-        let shield = Shield::new(is_shielded, read_only);
+        let name = format!("_holdpoint_{:016x}", rand::random::<u64>());
+        let shield = Shield::new(is_shielded, read_only, name);
         client.out().extend_from_slice(&connected.greeting);
         reply::backend_key_data(entered.handle.pid, &entered.handle.secret, client.out());
         reply::ready_for_query(connected.status, client.out());

@@ -104,6 +104,11 @@ impl Findings {
         }
     }
 
+    /// It declares a cursor that outlives its transaction.
+    pub(super) fn declares_with_hold(&mut self) {
+        self.sets.with_hold = true;
+    }
+
     /// A reference is to something that the catalogue does not know.
     pub(super) fn unresolved(&mut self) {
         self.unresolved = true;

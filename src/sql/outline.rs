@@ -15,6 +15,9 @@ pub(super) fn note(statement: &Tree, value: &Value, findings: &mut Findings) {
         }
         "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt" => findings.shaped(shape::of(value)),
         "DeclareCursorStmt" => {
+            if statement.number("options") & CURSOR_OPT_HOLD != 0 {
+                findings.declares_with_hold();
+            }
             if let Some(query) = statement.node("query") {
                 hands_out(query, findings);
             }
@@ -32,6 +35,8 @@ pub(super) fn note(statement: &Tree, value: &Value, findings: &mut Findings) {
             "all" => "*",
             name => name,
         }),
+        // Runs what waits for the end of the transaction.
+        "ConstraintsSetStmt" => findings.sets("transaction_read_only"),
         "DiscardStmt" => findings.sets("*"),
         "CopyStmt" => copied(statement, findings),
         "TruncateStmt" => statement
@@ -42,6 +47,9 @@ pub(super) fn note(statement: &Tree, value: &Value, findings: &mut Findings) {
         _ => {}
     }
 }
+
+/// `src/include/nodes/parsenodes.h`.
+const CURSOR_OPT_HOLD: i64 = 0x0020;
 
 fn hands_out(query: &Tree, findings: &mut Findings) {
     if query.node("into_clause").is_none() && writes::is_unlimited(query) {

@@ -58,8 +58,13 @@ pub(super) fn sets_of(setting: &str) -> Sets {
         ),
         read_only: matches!(
             name.as_str(),
-            "*" | "transaction_read_only" | "default_transaction_read_only"
+            "*" | "transaction_read_only"
+                | "default_transaction_read_only"
+                // Not to be set in a subtransaction.
+                | "transaction_isolation"
+                | "transaction_deferrable"
         ),
+        with_hold: false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `holdpoint policy explain`: what would become of a statement, and why.
 //!
-//! Judges and decides as a running holdpoint does, except that nothing is looked up in a server's catalogue and no
-//! session stands behind the statement. Whatever the decision, the exit code is 0.
+//! Judges and decides as a running holdpoint does, except that the server's catalogue is asked only with `--connect`,
+//! and no session stands behind the statement. Whatever the decision, the exit code is 0.
 
 mod render;
 
@@ -14,6 +14,7 @@ use bytes::Bytes;
 use clap::Args;
 use jiff::Timestamp;
 
+use crate::app;
 use crate::config::Config;
 use crate::model::{Clock as _, Judged, SystemClock};
 use crate::policy::{Policy, Subject};
@@ -48,6 +49,9 @@ pub(in crate::cli) struct Asked {
     /// Folder of policies [default: `policy.dir` of the configuration file]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Ask the database's server what views, functions and other names stand for
+    #[arg(long)]
+    connect: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -73,7 +77,16 @@ pub(super) fn run(asked: Asked, global: &Global) -> Result<(), Failure> {
     } else {
         asked.sql
     };
-    let judged = judge(sql, config.as_ref())?;
+    let asked_of = match (&config, asked.connect) {
+        (_, false) => None,
+        (Some(config), true) => Some((config, asked.database.as_str())),
+        (None, true) => {
+            return Err(Failure::Refused(
+                "--connect needs a configuration, which says where the database is".to_owned(),
+            ));
+        }
+    };
+    let judged = judge(sql, config.as_ref(), asked_of)?;
     let subject = Subject {
         application_name: &asked.application_name,
         client: asked.client,
@@ -81,9 +94,9 @@ pub(super) fn run(asked: Asked, global: &Global) -> Result<(), Failure> {
         ..Subject::new(&asked.database, &asked.user, &groups)
     };
     print(&if asked.json {
-        render::as_json(&policy, &subject, &judged)
+        render::as_json(&policy, &subject, &judged, asked.connect)
     } else {
-        render::as_text(&policy, &subject, &judged)
+        render::as_text(&policy, &subject, &judged, asked.connect)
     })
 }
 
@@ -117,14 +130,25 @@ fn standard_input() -> Result<String, Failure> {
     Ok(text)
 }
 
-/// As the configuration has it judged.
-fn judge(sql: String, config: Option<&Config>) -> Result<Arc<Judged>, Failure> {
+/// As the configuration has it judged, and with what a database's names stand for, if its server is to be asked.
+fn judge(
+    sql: String,
+    config: Option<&Config>,
+    asked_of: Option<(&Config, &str)>,
+) -> Result<Arc<Judged>, Failure> {
     let limits = config.map_or_else(JudgeLimits::default, |config| JudgeLimits {
         max_text: config.judge.max_text,
         cache_bytes: config.judge.cache,
         parse_threads: 1,
     });
-    block_on(async { Ok(Judge::new(limits).judge(Bytes::from(sql), AS_DEFAULT).await) })
+    block_on(async {
+        let judge = Judge::new(limits);
+        let sight = match asked_of {
+            None => None,
+            Some((config, database)) => Some(app::sight_of(config, database, &judge).await?),
+        };
+        Ok(judge.judge_in(Bytes::from(sql), AS_DEFAULT, sight).await)
+    })
 }
 
 #[cfg(test)]
@@ -166,7 +190,7 @@ mod tests {
     fn a_text_of_any_length_is_judged() {
         let long = format!("SELECT '{}'", "x".repeat(100_000));
         for text in ["SELECT 1", &long] {
-            let judged = judge(text.to_owned(), None).unwrap();
+            let judged = judge(text.to_owned(), None, None).unwrap();
             assert_eq!(judged.statements[0].facts.commands, ["SELECT"]);
         }
     }

@@ -105,6 +105,20 @@ fn absorb(facts: &mut Facts, prepared: &Prepared) {
                 // PostgreSQL has no EXECUTE of an EXECUTE; what claims to be one is not judged.
                 facts.absorb(&Facts::unknown("it executes a statement that executes another"));
             }
+            // SQL prepares queries alone, the protocol anything: BEGIN, a savepoint's RELEASE, SET.
+            let is_query = |command: &str| {
+                matches!(
+                    command,
+                    "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "SELECT INTO" | "EMPTY"
+                )
+            };
+            if !judged
+                .statements
+                .iter()
+                .all(|s| s.facts.commands.first().is_some_and(|command| is_query(command)))
+            {
+                facts.absorb(&Facts::unknown("it executes by name what is no query"));
+            }
         }
     }
 }

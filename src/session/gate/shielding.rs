@@ -4,10 +4,10 @@ use crate::model::{Facts, Judged};
 use crate::session::Fault;
 use crate::session::inflight::Expect;
 use crate::session::intake::Stop;
-use crate::session::names::Lookup;
+use crate::session::names::{Lookup, cut};
 use crate::session::relay::Session;
-use crate::session::shield::{ANSWERS, Control, Move, Need, need_of, to_its_end};
-use crate::wire::backend::TransactionStatus;
+use crate::session::shield::{Control, Move, Need, need_of};
+use crate::wire::backend::{self, ServerError, TransactionStatus};
 use crate::wire::{Report, sqlstate};
 
 use super::resolve::{Resolved, executes, fetches, resolve};
@@ -32,32 +32,66 @@ impl Session {
     }
 
     fn need_by_itself(&self, judged: &Judged) -> Need {
+        self.with_names(judged, need_of)
+    }
+
+    /// What executing a text does to transactions, the names in it resolved.
+    pub(super) fn control(&self, judged: &Judged) -> Control {
+        self.with_names(judged, Control::of)
+    }
+
+    fn with_names<T>(&self, judged: &Judged, of: impl Fn(&Judged) -> T) -> T {
         let by_name = executes(judged) || (!self.cursors.is_empty() && judged.statements.iter().any(fetches));
         if by_name
             && let Resolved::As { judged, .. } =
                 resolve(judged, &self.names, &self.cursors, self.intake.segment)
         {
-            return need_of(&judged);
+            return of(&judged);
         }
-        need_of(judged)
+        of(judged)
     }
 
     /// A Bind is cleared: what its portal will need.
     pub(super) fn note_need(&mut self, pass: &Pass) {
         let shielded = Shielded {
             need: self.need(&pass.judged),
-            control: Control::of(&pass.judged),
+            control: self.control(&pass.judged),
         };
+        self.intake.has_write |= shielded.need == Need::Down;
         match pass.portal.as_deref() {
-            Some(portal) if !portal.is_empty() => {
-                if self.portals.len() >= PORTALS {
-                    // What is not known counts as a read.
-                    self.portals.clear();
-                }
-                self.portals.insert(portal.into(), shielded);
-            }
+            Some(portal) if !portal.is_empty() => self.note_portal(portal, shielded),
+            // Only a segment that binds it executes it for what it was bound to.
             _ => self.unnamed.shielded = Some(shielded),
         }
+    }
+
+    /// A cursor is declared: as a portal, it reads.
+    pub(super) fn note_declared(&mut self, name: &str) {
+        self.note_portal(
+            name.as_bytes(),
+            Shielded {
+                need: Need::Up,
+                control: Control::default(),
+            },
+        );
+    }
+
+    /// A portal of this name may be made, or the one that there is may stay: the stricter counts.
+    fn note_portal(&mut self, portal: &[u8], shielded: Shielded) {
+        if !self.shield.is_worn() {
+            return;
+        }
+        if self.portals.len() >= PORTALS {
+            // What is not known counts as a read that may do anything to transactions.
+            self.portals.clear();
+        }
+        self.portals
+            .entry(cut(portal).into())
+            .and_modify(|known| {
+                known.need = known.need.max(shielded.need);
+                known.control = known.control.or(shielded.control);
+            })
+            .or_insert(shielded);
     }
 
     /// What has to happen before something that needs this is cleared; `None`: nothing.
@@ -65,20 +99,31 @@ impl Session {
         if self.shield.is_ready(need) || self.server_refuses_all_but_the_end() {
             return None;
         }
-        if self.inflight.is_empty() {
-            return self.shield.next(need).map(Stop::Shield);
-        }
         if self.inflight.awaits_ready() {
             return Some(Stop::InTurn);
         }
-        // What is cleared of the segment is in one transaction with what comes, unless a Sync of ours may go between.
-        match need {
-            _ if self.may_pause() => Some(Stop::ShieldPause),
-            Need::Up => Some(Stop::ShieldInside),
-            Need::Down if self.intake.has_begun() => None,
-            Need::Down => self.shield.next(need).map(Stop::ShieldBefore),
-            Need::Nothing => None,
+        if !self.is_in_segment() {
+            return self.shield.next(need).map(Stop::Shield);
         }
+        // What is cleared of the segment is in one transaction with what comes, unless a Sync of ours may go between.
+        if self.may_pause() {
+            return Some(Stop::ShieldPause);
+        }
+        let before = || {
+            let is_possible = !self.intake.has_begun() && !self.shield.is_fixed();
+            self.shield.next(need).filter(|_| is_possible)
+        };
+        match need {
+            Need::Nothing | Need::Modes => None,
+            Need::Down => before().map(Stop::ShieldBefore),
+            Need::Up if self.intake.has_write => Some(Stop::ShieldInside),
+            Need::Up => Some(before().map_or(Stop::ShieldInside, Stop::ShieldBefore)),
+        }
+    }
+
+    /// Whether something of a segment that has not ended was cleared.
+    fn is_in_segment(&self) -> bool {
+        self.intake.has_bound || self.intake.has_begun() || self.inflight.ends_open()
     }
 
     /// Whether a Sync of ours ends no transaction of the segment at hand.
@@ -92,9 +137,10 @@ impl Session {
     /// Whether the shield can no longer be lowered for what is to write: it stands in the middle of an implicit
     /// transaction, which a Sync of ours would end, and of which something has gone upstream.
     fn is_shield_stuck(&self) -> bool {
-        !self.may_pause()
-            && self.inflight.ends_open()
-            && (self.shield.is_fixed() || (!self.shield.is_ready(Need::Down) && self.intake.has_begun()))
+        let cannot_move = || self.shield.is_fixed() || self.intake.has_begun();
+        self.is_in_segment()
+            && !self.may_pause()
+            && (self.shield.lasts_to_its_end() || (!self.shield.is_ready(Need::Down) && cannot_move()))
     }
 
     /// A Bind has passed as a read: a write behind it in the same implicit transaction would take the shield from it.
@@ -110,23 +156,33 @@ impl Session {
 
     /// Makes the rest of the implicit transaction at hand read-only.
     pub(in crate::session) fn raise_shield_inside(&mut self) {
-        let mut bytes = Vec::new();
-        to_its_end(&mut bytes);
+        let bytes = self.shield.encode_to_its_end();
         self.server.out().extend_from_slice(&bytes);
-        self.inflight.push_own(Expect::ShieldInside { left: ANSWERS });
+        self.inflight.push_own(Expect::ShieldInside { answered: 0 });
         self.shield.raised_to_its_end();
+    }
+
+    /// Asks the server to move the shield. Between two messages of the client's only.
+    pub(in crate::session) fn move_shield(&mut self, one: Move) {
+        let expect = self.send_move(one);
+        self.inflight.push_own(expect);
     }
 
     /// As [`Self::move_shield`], before all that is cleared.
     pub(in crate::session) fn move_shield_before(&mut self, one: Move) {
-        let mut bytes = Vec::new();
-        one.encode(&mut bytes);
+        let expect = self.send_move(one);
+        self.inflight.push_own_before(expect);
+    }
+
+    fn send_move(&mut self, one: Move) -> Expect {
+        let bytes = self.shield.encode(one);
         self.server.out().extend_from_slice(&bytes);
         self.shield.moves();
-        self.inflight.push_own_before(Expect::Shield {
+        Expect::Shield {
             one,
-            left: one.commands(),
-        });
+            answered: 0,
+            failed: false,
+        }
     }
 
     /// As it is to be decided on: a read that cannot be shielded counts as unknown.
@@ -164,43 +220,32 @@ impl Session {
 
     /// What an Execute of a portal needs.
     pub(super) fn need_of_portal(&self, portal: &[u8]) -> Need {
-        match self.shielded(portal) {
-            Some(shielded) => shielded.need,
-            // A cursor of DECLARE, or a portal that was forgotten.
-            None if self.runs.is_bound(portal) || self.cursors.facts(portal).is_some() => Need::Down,
-            None => Need::Up,
-        }
+        self.shielded(portal).map_or(Need::Up, |shielded| shielded.need)
     }
 
     /// What an Execute of a portal does to transactions.
     pub(super) fn control_of_portal(&self, portal: &[u8]) -> Control {
         self.shielded(portal)
-            .map_or_else(Control::default, |shielded| shielded.control)
+            .map_or(Control::UNKNOWN, |shielded| shielded.control)
     }
 
+    /// What is known of a portal. The unnamed one is what was bound to it in this segment: a Bind that failed in an
+    /// earlier one may have left another.
     fn shielded(&self, portal: &[u8]) -> Option<Shielded> {
         if portal.is_empty() {
-            self.unnamed.shielded
+            self.unnamed
+                .shielded
+                .filter(|_| self.unnamed.segment == self.intake.segment)
         } else {
-            self.portals.get(portal).copied()
+            self.portals.get(cut(portal)).copied()
         }
-    }
-
-    /// Asks the server to move the shield.
-    pub(in crate::session) fn move_shield(&mut self, one: Move) {
-        let mut bytes = Vec::new();
-        one.encode(&mut bytes);
-        self.server.out().extend_from_slice(&bytes);
-        self.shield.moves();
-        self.inflight.push_own(Expect::Shield {
-            one,
-            left: one.commands(),
-        });
     }
 
     /// The client has all its answers: raises the shield ahead of its next read.
     pub(in crate::session) fn raise_ahead(&mut self, was_in_block: bool) {
+        // Half a message of the client's may be upstream: ours would be taken for its rest.
         let is_quiet = self.inflight.is_empty()
+            && !self.intake.is_passing()
             && self.intake.clearance.is_empty()
             && self.intake.buffer.is_empty()
             && !self.intake.is_stopped()
@@ -210,40 +255,58 @@ impl Session {
         }
     }
 
-    /// A message of the server's that answers a move of the shield. `None`: it does not.
+    /// A message of the server's: whether it answers what we have asked about the shield.
     pub(in crate::session) fn shield_answered(&mut self, tag: u8, body: &[u8]) -> Result<bool, Fault> {
-        if matches!(tag, b'1' | b'2' | b'3' | b'C') && self.inflight.shield_answers_inside() {
+        let answers = matches!(tag, b'1' | b'2' | b'3' | b'C');
+        let command = if tag == b'C' {
+            backend::command_tag(body).unwrap_or_default()
+        } else {
+            ""
+        };
+        if answers
+            && self
+                .inflight
+                .shield_answers_inside(tag, command)
+                .map_err(Fault::desync)?
+        {
             return Ok(true);
         }
         if !self.inflight.is_shield_at_front() {
             return Ok(false);
         }
         match tag {
-            b'1' | b'2' | b'3' | b'C' => {
-                if tag == b'C' {
-                    self.inflight.shield_completed();
+            _ if answers => {
+                let fits = self.inflight.shield_answers(tag, command);
+                fits.map(|()| true).map_err(|_| Fault::Shield)
+            }
+            b'S' => Ok(body.starts_with(b"default_transaction_read_only\0")),
+            b'Z' => {
+                match self.inflight.shield_done() {
+                    Some((one, true)) => self.shield.moved(one),
+                    Some((_, false)) if self.shield.failed_to_move() => {}
+                    Some(_) | None => return Err(Fault::Shield),
                 }
                 Ok(true)
             }
-            b'S' => Ok(body.starts_with(b"default_transaction_read_only\0")),
-            b'Z' => match self.inflight.shield_done() {
-                Some(done) => {
-                    self.shield.moved(done);
-                    Ok(true)
-                }
-                None => Err(Fault::Shield),
-            },
-            b'E' => {
-                let error = crate::wire::backend::error_response(body);
-                if error.ends_session() {
-                    return Ok(false);
-                }
-                tracing::error!(error.sqlstate = %error.sqlstate, error.message = %error.message,
-                    "the server refuses to move the read shield");
-                Err(Fault::Shield)
-            }
-            _ => Ok(false),
+            b'E' => self.shield_failed(&backend::error_response(body)),
+            b'A' | b'N' => Ok(false),
+            _ => Err(Fault::Shield),
         }
+    }
+
+    /// A move has failed. Outside of a block, one that the client's own timeouts have hit is tried again.
+    fn shield_failed(&mut self, error: &ServerError) -> Result<bool, Fault> {
+        if error.ends_session() {
+            return Ok(false);
+        }
+        tracing::warn!(error.sqlstate = %error.sqlstate, error.message = %error.message,
+            "the server did not move the read shield");
+        let is_slow = matches!(error.sqlstate.as_str(), "57014" | "55P03");
+        if is_slow && self.status == TransactionStatus::Idle {
+            self.inflight.shield_fails();
+            return Ok(true);
+        }
+        Err(Fault::Shield)
     }
 }
 

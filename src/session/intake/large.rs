@@ -98,8 +98,11 @@ impl Session {
                 }
                 span.at += there;
                 span.release = span.at;
+                self.intake.cleared_of_segment += there;
+                // It goes upstream before its segment is whole.
+                self.intake.is_flushed = true;
             }
-            Large::Stop(stop) => self.intake.stop = Some(stop),
+            Large::Stop(stop) => self.stop_at(cx, buffer, span, header.tag, stop)?,
             Large::Refused(report) => self.refuse_large(cx, buffer, span, header, *report)?,
             Large::Gathered | Large::Unknown if size > self.limits.max_message => {
                 let report = too_large(size, self.limits.max_message);

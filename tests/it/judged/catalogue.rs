@@ -229,3 +229,66 @@ async fn without_an_answer_nothing_is_known() {
     is_held(&proxy, &mut alice, Frames::new().query("SELECT * FROM items")).await;
     proxy.logs("cannot read the server's catalogue").await;
 }
+
+/// What is explained is what would be decided.
+#[tokio::test]
+async fn explaining_asks_the_server_where_it_is_told_to() {
+    let proxy = stage().await;
+    let explain = |more: &[&str]| {
+        let mut command = proxy.command(&["policy", "explain", "--user", "alice", "--database", "shop"]);
+        let output = command
+            .args(more)
+            .arg("SELECT * FROM over_trap")
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let offline = explain(&[]);
+    assert!(
+        offline.contains("Outcome: allow") && offline.contains("--connect"),
+        "{offline}"
+    );
+    let online = explain(&["--connect"]);
+    assert!(
+        online.contains("Outcome: hold") && online.contains("public.take, which is VOLATILE"),
+        "{online}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&explain(&["--connect", "--json"])).unwrap();
+    assert_eq!(json["catalogue_looked_up"], true);
+    assert_eq!(json["statements"][0]["facts"]["tables"][0]["schema"], "public");
+}
+
+/// A parameter's type is told by number: its values may be made by what writes.
+#[tokio::test]
+async fn types_of_parameters_count() {
+    let proxy = stage().await;
+    let mut alice = proxy.alice.raw().await;
+    let guarded: u32 = proxy
+        .database
+        .value("SELECT 'guarded'::regtype::oid")
+        .await
+        .parse()
+        .unwrap();
+    let e = Frames::new;
+    let typed = |oid| {
+        e().parse_typed("", "SELECT $1", &[oid])
+            .bind("", "", &["5"])
+            .execute("", 0)
+            .sync()
+    };
+    is_held(&proxy, &mut alice, typed(guarded)).await;
+    alice.send(typed(23)).await;
+    assert_eq!(tags(&alice.ready().await), "12DCZ");
+    is_held(
+        &proxy,
+        &mut alice,
+        e().query("PREPARE p (guarded) AS SELECT $1; EXECUTE p (5)"),
+    )
+    .await;
+    assert_eq!(proxy.database.items().await, 10);
+}

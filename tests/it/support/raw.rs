@@ -428,6 +428,12 @@ impl Frames {
         self
     }
 
+    /// As [`Self::parse`], with the types of the parameters.
+    pub(crate) fn parse_typed(mut self, name: &str, sql: &str, types: &[u32]) -> Self {
+        frontend::parse(name, sql, types.iter().copied(), &mut self.0).expect("a message");
+        self
+    }
+
     /// Values as text.
     pub(crate) fn bind(mut self, portal: &str, statement: &str, values: &[&str]) -> Self {
         let write = |value: &&str, out: &mut BytesMut| {
@@ -462,6 +468,11 @@ impl Frames {
 
     pub(crate) fn close_statement(mut self, name: &str) -> Self {
         frontend::close(b'S', name, &mut self.0).expect("a message");
+        self
+    }
+
+    pub(crate) fn close_portal(mut self, name: &str) -> Self {
+        frontend::close(b'P', name, &mut self.0).expect("a message");
         self
     }
 

@@ -11,11 +11,11 @@ use crate::policy::{Considered, NO_RULE, Outcome, Policy, Step, Subject, column_
 use super::super::super::output::visible;
 
 /// What is not done here; people shall not take the answer for more than it is.
-const NOT_LOOKED_UP: &str = "Views, functions and names were not looked up in the server's catalogue: that is done \
-                             only by a running holdpoint.";
+const NOT_LOOKED_UP: &str = "Views, functions and names were not looked up in the server's catalogue: --connect does that, \
+                             as a running holdpoint would.";
 
 /// Everything in lines; writing to a String cannot fail.
-pub(super) fn as_text(policy: &Policy, subject: &Subject<'_>, judged: &Judged) -> String {
+pub(super) fn as_text(policy: &Policy, subject: &Subject<'_>, judged: &Judged, looked_up: bool) -> String {
     let mut out = String::new();
     let groups = match subject.groups {
         [] => "in no group".to_owned(),
@@ -40,7 +40,9 @@ pub(super) fn as_text(policy: &Policy, subject: &Subject<'_>, judged: &Judged) -
     }
     let decision = policy.decide(subject, judged);
     let _ = writeln!(out, "\nOutcome: {}", visible(&outcome(&decision)));
-    let _ = writeln!(out, "{NOT_LOOKED_UP}");
+    if !looked_up {
+        let _ = writeln!(out, "{NOT_LOOKED_UP}");
+    }
     out
 }
 
@@ -148,7 +150,7 @@ fn outcome(decision: &Decision) -> String {
 }
 
 /// The same content, for programs. Keys are only added, never changed.
-pub(super) fn as_json(policy: &Policy, subject: &Subject<'_>, judged: &Judged) -> String {
+pub(super) fn as_json(policy: &Policy, subject: &Subject<'_>, judged: &Judged, looked_up: bool) -> String {
     let statements: Vec<Value> = judged
         .statements
         .iter()
@@ -177,7 +179,7 @@ pub(super) fn as_json(policy: &Policy, subject: &Subject<'_>, judged: &Judged) -
         },
         "statements": statements,
         "decision": decision_as_json(&policy.decide(subject, judged)),
-        "catalogue_looked_up": false,
+        "catalogue_looked_up": looked_up,
     });
     format!("{answer:#}\n")
 }
@@ -289,10 +291,13 @@ Statement 1
     hold         \"writes wait\" (policy.toml:11): groups: alice is in developers; effects: write is one of write
 
 Outcome: hold by \"writes wait\" for dba and owners, for at most 30m
-Views, functions and names were not looked up in the server's catalogue: that is done only by a running holdpoint.
+Views, functions and names were not looked up in the server's catalogue: --connect does that, as a running holdpoint would.
 ";
-        assert_eq!(as_text(&policy(), &subject, &update("items\u{1b}")), expected);
-        let observed = as_text(&policy(), &subject, &update("orders"));
+        assert_eq!(
+            as_text(&policy(), &subject, &update("items\u{1b}"), false),
+            expected
+        );
+        let observed = as_text(&policy(), &subject, &update("orders"), false);
         assert!(
             observed.contains(
                 "Outcome: observe by \"orders are watched\": it passes; else it would have been: hold by"
@@ -300,7 +305,7 @@ Views, functions and names were not looked up in the server's catalogue: that is
             "{observed}"
         );
         let nobody = Subject::new("shop", "bob", &[]);
-        let held = as_text(&policy(), &nobody, &update("items"));
+        let held = as_text(&policy(), &nobody, &update("items"), false);
         assert!(held.contains("    hold         no rule matched\n"), "{held}");
         assert!(
             held.contains("for dba, for at most the timeout of [hold]"),
@@ -312,7 +317,8 @@ Views, functions and names were not looked up in the server's catalogue: that is
     fn programs_read_the_same() {
         let groups = ["developers".to_owned()];
         let subject = Subject::new("shop", "alice", &groups);
-        let answer: Value = serde_json::from_str(&as_json(&policy(), &subject, &update("orders"))).unwrap();
+        let answer: Value =
+            serde_json::from_str(&as_json(&policy(), &subject, &update("orders"), false)).unwrap();
         assert_eq!(answer["subject"]["at"], "1970-01-01T00:00:00Z");
         assert_eq!(answer["subject"]["client"], Value::Null);
         let statement = &answer["statements"][0];
