@@ -124,7 +124,7 @@ pub async fn sight_of(config: &Config, name: &str, judge: &Judge) -> Result<Arc<
     if upkeep.current().is_none() {
         return Err(unknown("its server did not tell"));
     }
-    Ok(snapshot.catalogue.sight(true))
+    Ok(snapshot.sight(true))
 }
 
 /// Each role's target is made once.

@@ -94,18 +94,35 @@ impl Asking {
             }
         }
         definitions.functions = self.read("functions", queries::FUNCTIONS, function).await?;
+        definitions.symbols = self
+            .read("internal functions", queries::SYMBOLS, |row| {
+                Some((row.string(0)?, row.object(1)?))
+            })
+            .await?;
         definitions.types = self.read("types", queries::TYPES, |row| row.object(0)).await?;
         definitions.operators = self.read("operators", queries::OPERATORS, operator).await?;
         definitions.calls = self.read("calls", queries::CALLS, call).await?;
         definitions.casts = self.read("casts", queries::CASTS, cast).await?;
         definitions.texts = self.read("expressions", queries::EXPRESSIONS, expression).await?;
         definitions.uses = self.read("dependencies", queries::USES, used).await?;
-        for relation in self.read("tables", queries::RELATIONS, relation).await? {
+        self.rows("SAVEPOINT views").await?;
+        let relations = match self.read("tables", queries::RELATIONS, relation).await {
+            Err(LoadError::Rows(RowsError::Refused(_, sqlstate))) if sqlstate == LOCK_NOT_AVAILABLE => {
+                self.rows("ROLLBACK TO views").await?;
+                self.read("tables", queries::RELATIONS_WITHOUT_QUERIES, relation)
+                    .await?
+            }
+            relations => relations?,
+        };
+        for relation in relations {
             relation.note(&mut definitions);
         }
         Ok(definitions)
     }
 }
+
+/// `lock_not_available`.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// A row as it was asked for.
 struct Columns<'r>(&'r Row);
@@ -158,6 +175,7 @@ fn function(row: &Columns<'_>) -> Option<Function> {
         source: row.string(7).unwrap_or_default(),
         is_bound: row.text(8)? == "t",
         has_path: row.text(9)? == "t",
+        takes_row: row.text(10)? == "t",
     })
 }
 
@@ -196,6 +214,7 @@ fn used(row: &Columns<'_>) -> Option<Use> {
 struct Relation {
     object: Object,
     is_foreign: bool,
+    is_view: bool,
     query: Option<String>,
 }
 
@@ -203,6 +222,7 @@ fn relation(row: &Columns<'_>) -> Option<Relation> {
     Some(Relation {
         object: row.object(0)?,
         is_foreign: row.text(3)? == "f",
+        is_view: row.text(3)? == "v",
         query: row.string(4),
     })
 }
@@ -223,6 +243,8 @@ impl Relation {
                 sql,
                 is_expression: false,
             });
+        } else if self.is_view {
+            definitions.locked.push(self.object.oid);
         }
         definitions.relations.push(self.object);
     }

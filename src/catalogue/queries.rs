@@ -4,15 +4,18 @@
 //! `search_path`, so that the server writes out the schema of every name in a definition.
 
 /// Before the others: a snapshot of one moment, and an answer in bounded time.
-pub(super) const BEGIN: [&str; 4] = [
+pub(super) const BEGIN: [&str; 5] = [
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     "SELECT array_to_string(current_schemas(true), E'\\n')",
     "SET LOCAL search_path = ''",
     "SET LOCAL statement_timeout = '30s'",
+    // Writing out a view's query locks its tables, as reading them does.
+    "SET LOCAL lock_timeout = '500ms'",
 ];
 
 /// Functions, aggregates and window functions: OID, schema, name, volatility, language, least and most
-/// arguments, source, whether it is bound, and whether it sets a search path. Of PostgreSQL's own those alone that have to do with types between which somebody has made a cast, and one that
+/// arguments, source, whether it is bound, whether it sets a search path, and whether its first argument can be a
+/// row. Of PostgreSQL's own those alone that have to do with types between which somebody has made a cast, and one that
 /// compares the bounds of partitions. A body in standard SQL (PostgreSQL 14) is not in `prosrc`.
 pub(super) const FUNCTIONS: &str = "\
 SELECT p.oid, n.nspname, p.proname, p.provolatile, l.lanname, \
@@ -20,7 +23,10 @@ SELECT p.oid, n.nspname, p.proname, p.provolatile, l.lanname, \
   CASE WHEN p.provariadic <> 0 THEN 32767 ELSE p.pronargs END, \
   CASE WHEN p.provolatile = 'v' OR l.lanname NOT IN ('sql', 'plpgsql', 'internal') THEN '' \
     WHEN p.prosrc = '' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END, \
-  p.prosrc = '', coalesce(p.proconfig::pg_catalog.text LIKE '%search_path=%', false) \
+  p.prosrc = '', coalesce(p.proconfig::pg_catalog.text LIKE '%search_path=%', false), \
+  EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = p.proargtypes[0] AND t.typtype IN ('c', 'd', 'p')) \
+    OR EXISTS (SELECT FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_type t ON t.oid = c.castsource \
+      WHERE t.typtype IN ('c', 'p') AND c.oid >= 16384) \
 FROM pg_catalog.pg_proc p \
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
@@ -30,10 +36,26 @@ WHERE p.prokind <> 'p' AND (p.oid >= 16384 OR p.proname = 'pg_get_partition_cons
       LATERAL pg_catalog.unnest(ARRAY[c.castsource, c.casttarget]) t \
       WHERE c.oid >= 16384 AND c.castfunc <> 0 AND c.castsource < 16384 AND c.casttarget < 16384) m))";
 
+/// What is behind functions in the language `internal`: the C function, OID, schema and name of PostgreSQL's own.
+pub(super) const SYMBOLS: &str = "\
+SELECT p.prosrc, p.oid, n.nspname, p.proname \
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
+WHERE p.prolang = 12 AND p.oid < 16384 \
+  AND p.prosrc IN (SELECT u.prosrc FROM pg_catalog.pg_proc u WHERE u.prolang = 12 AND u.oid >= 16384)";
+
 /// Tables, views and the like: OID, schema, name, kind, and a view's query.
 pub(super) const RELATIONS: &str = "\
 SELECT c.oid, n.nspname, c.relname, c.relkind, \
   CASE WHEN c.relkind = 'v' AND c.oid >= 16384 THEN pg_catalog.pg_get_viewdef(c.oid) END \
+FROM pg_catalog.pg_class c \
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
+  AND (c.oid >= 16384 OR n.nspname IN ('pg_catalog', 'information_schema')) \
+  AND n.nspname NOT LIKE 'pg\\_toast%'";
+
+/// The same without the views' queries, for as long as somebody has a table of theirs locked.
+pub(super) const RELATIONS_WITHOUT_QUERIES: &str = "\
+SELECT c.oid, n.nspname, c.relname, c.relkind, NULL \
 FROM pg_catalog.pg_class c \
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
@@ -95,11 +117,18 @@ FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc \
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
 WHERE c.oid >= 16384";
 
-/// Expressions that reading runs: row security, checks of domains; and planning: those of indexes, of partial ones
+/// Expressions that calling runs: default arguments; that reading runs: row security, checks of domains, partition
+/// keys; and planning: those of indexes, of partial ones
 /// and of checks (with `constraint_exclusion`). Kind and OID of what is read, the text.
 pub(super) const EXPRESSIONS: &str = "\
 SELECT 'r' AS kind, polrelid AS oid, pg_catalog.pg_get_expr(polqual, polrelid) FROM pg_catalog.pg_policy \
   WHERE polcmd IN ('*', 'r') AND polqual IS NOT NULL \
+UNION ALL \
+SELECT 'f', oid, pg_catalog.pg_get_expr(proargdefaults, 0) FROM pg_catalog.pg_proc \
+  WHERE oid >= 16384 AND proargdefaults IS NOT NULL \
+UNION ALL \
+SELECT 'r', partrelid, pg_catalog.pg_get_expr(partexprs, partrelid) FROM pg_catalog.pg_partitioned_table \
+  WHERE partexprs IS NOT NULL \
 UNION ALL \
 SELECT 't', contypid, pg_catalog.pg_get_expr(conbin, 0) FROM pg_catalog.pg_constraint \
   WHERE contypid >= 16384 AND conbin IS NOT NULL \
@@ -149,7 +178,16 @@ SELECT x.kind, x.oid, x.used, d FROM ( \
   UNION ALL \
   SELECT 'r', d.objid, d.refclassid, d.refobjid FROM pg_catalog.pg_depend d \
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
-      AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass \
+      AND d.refclassid IN ('pg_catalog.pg_type'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass, \
+        'pg_catalog.pg_operator'::pg_catalog.regclass) \
+  UNION ALL \
+  SELECT 'r', s.stxrelid, d.refclassid, d.refobjid FROM pg_catalog.pg_depend d \
+    JOIN pg_catalog.pg_statistic_ext s ON s.oid = d.objid \
+    WHERE d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass \
+      AND d.refclassid <> 'pg_catalog.pg_class'::pg_catalog.regclass \
+  UNION ALL \
+  SELECT 'o', o.oid, 'pg_catalog.pg_operator'::pg_catalog.regclass, u FROM pg_catalog.pg_operator o, \
+    LATERAL pg_catalog.unnest(ARRAY[o.oprnegate, o.oprcom]) u WHERE o.oid >= 16384 AND u <> 0 \
   UNION ALL \
   SELECT 'r', a.attrelid, 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid FROM pg_catalog.pg_attribute a \
     JOIN pg_catalog.pg_type e ON e.oid = a.atttypid \

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::load::load;
-use crate::sql::{Catalogue, Judge};
+use crate::sql::{Catalogue, Judge, Sight};
 use crate::upstream::Target;
 
 /// However often it is asked for: between two loads there is at least so much time.
@@ -23,7 +23,21 @@ pub struct Snapshot {
     pub catalogue: Arc<Catalogue>,
     /// Grows with every change of what is to be known.
     pub version: u64,
+    /// Definitions may be others by now.
+    is_in_doubt: bool,
     digest: [u8; 32],
+}
+
+impl Snapshot {
+    /// The catalogue as sessions see it that have the search path that sessions begin with, or another.
+    #[must_use]
+    pub fn sight(&self, path_is_default: bool) -> Arc<Sight> {
+        if self.is_in_doubt {
+            self.catalogue.in_doubt()
+        } else {
+            self.catalogue.sight(path_is_default)
+        }
+    }
 }
 
 /// Keeps the catalogue of one database.
@@ -37,6 +51,8 @@ pub struct Upkeep {
     version: AtomicU64,
     /// `None` until it was loaded, and from when it is known to be outdated until it was loaded again.
     current: RwLock<Option<Snapshot>>,
+    /// The one that was loaded last, even if it is outdated, and when.
+    last: RwLock<(Arc<Catalogue>, Instant)>,
     /// How many loads were asked for, and how many of these are done.
     asked: watch::Sender<u64>,
     done: watch::Sender<u64>,
@@ -54,6 +70,7 @@ impl Upkeep {
             interval,
             version: AtomicU64::new(1),
             current: RwLock::default(),
+            last: RwLock::new((Arc::new(Catalogue::empty()), Instant::now())),
             asked: watch::Sender::new(0),
             done: watch::Sender::new(0),
         })
@@ -83,15 +100,23 @@ impl Upkeep {
         self.ask();
     }
 
-    /// The catalogue as it is after now: waits for a load that begins from here on. A catalogue that knows
-    /// nothing where the server could not be asked, which is logged. Cancel-safe.
+    /// What was known last, to be seen in doubt; an empty catalogue where nothing ever was.
+    #[must_use]
+    pub fn last(&self) -> Arc<Catalogue> {
+        let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&last.0)
+    }
+
+    /// The catalogue as it is after now: waits for a load that begins from here on. What was known last, in doubt,
+    /// where the server could not be asked, which is logged. Cancel-safe.
     pub async fn fresh(self: &Arc<Self>) -> Snapshot {
         let number = self.ask();
         let mut done = self.done.subscribe();
         // The sender lives in `self`.
         let _ = done.wait_for(|done| *done >= number).await;
         self.current().unwrap_or_else(|| Snapshot {
-            catalogue: Arc::new(Catalogue::empty()),
+            catalogue: self.last(),
+            is_in_doubt: true,
             // Not that of any snapshot: whoever has this one asks again.
             version: 0,
             digest: [0; 32],
@@ -128,6 +153,17 @@ impl Upkeep {
         }
     }
 
+    /// The server could not be asked: what is older than it may be is not gone by any more.
+    fn give_up_if_old(&self) {
+        let loaded = self.last.read().unwrap_or_else(PoisonError::into_inner).1;
+        if loaded.elapsed() >= self.interval {
+            let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+            if current.take().is_some() {
+                self.version.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+    }
+
     async fn load(&self) {
         let began_with = self.version();
         let started = Instant::now();
@@ -136,12 +172,15 @@ impl Upkeep {
             Err(error) => {
                 tracing::error!(database.upstream = %self.target.dbname, %error,
                     "cannot read the server's catalogue: what it defines counts as unknown");
+                self.give_up_if_old();
                 return;
             }
         };
         let digest = told.digest;
         let known = self.current();
         if known.is_some_and(|known| known.digest == digest) {
+            let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
+            last.1 = started;
             return;
         }
         let Some(catalogue) = self.judge.catalogue(told.definitions).await else {
@@ -154,10 +193,13 @@ impl Upkeep {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         // Changed since: what was read may be older than the change, and another load is asked for already.
         if self.version() == began_with {
+            let known = (Arc::clone(&catalogue), started);
+            *self.last.write().unwrap_or_else(PoisonError::into_inner) = known;
             let version = self.version.fetch_add(1, Ordering::AcqRel) + 1;
             *current = Some(Snapshot {
                 catalogue,
                 version,
+                is_in_doubt: false,
                 digest,
             });
         }

@@ -48,7 +48,7 @@ impl Judging {
 
     async fn fresh(&mut self) -> Option<Snapshot> {
         let snapshot = self.upkeep.as_ref()?.fresh().await;
-        self.sight = Some(snapshot.catalogue.sight(self.has_default_path));
+        self.sight = Some(snapshot.sight(self.has_default_path));
         Some(snapshot)
     }
 }

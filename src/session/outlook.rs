@@ -3,13 +3,13 @@
 //! Judging goes by a snapshot of the catalogue. It is not gone by any more once definitions have changed
 //! ([`Outlook::is_stale`]): then a new one is waited for before anything else is judged. While the session itself
 //! changes definitions in a transaction, nobody else sees them yet, and no catalogue says what they are: until
-//! its end, nothing of the database's own is known here.
+//! its end, nothing of the database's own is known here, except what acted before.
 
 use std::sync::Arc;
 
 use crate::catalogue::{Snapshot, Upkeep};
 use crate::model::{Effect, Facts, Judged};
-use crate::sql::{Catalogue, Sight};
+use crate::sql::Sight;
 
 /// The names as one session sees them.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Outlook {
     pub(super) fn take(&mut self, snapshot: &Snapshot) {
         if !self.changing {
             self.version = snapshot.version;
-            self.sight = Some(snapshot.catalogue.sight(self.has_default_path));
+            self.sight = Some(snapshot.sight(self.has_default_path));
         }
     }
 
@@ -123,9 +123,12 @@ impl Outlook {
                 self.has_set_role |= *effect >= Effect::Privilege;
             }
         }
-        if self.upkeep.is_some() && !self.changing && judged.effect() >= Effect::Schema {
+        if let Some(upkeep) = &self.upkeep
+            && !self.changing
+            && judged.effect() >= Effect::Schema
+        {
             self.changing = true;
-            self.sight = Some(Arc::new(Catalogue::empty()).sight(false));
+            self.sight = Some(upkeep.last().in_doubt());
         }
     }
 

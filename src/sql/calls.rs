@@ -17,6 +17,8 @@ pub(super) fn judge(call: &Tree, findings: &mut Findings) {
     let name = call.names("funcname");
     let what = names::function(&name);
     if call.number("funcformat") == FROM_SYNTAX && what == Function::Reading {
+        // Another of the name may have been put next to PostgreSQL's own.
+        findings.refers(reference(call, &name, true));
         return;
     }
     findings.function(&name);

@@ -21,7 +21,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub use definitions::{Callee, Definitions, Function, Node, Object, Operator, Text, Use};
 pub use sight::Sight;
@@ -41,7 +41,17 @@ pub struct Catalogue {
     /// Types that act, by OID: parameters are given types by number.
     acting_types: HashMap<u32, Arc<str>>,
     default_path: Vec<Box<str>>,
-    sights: Mutex<HashMap<Option<Vec<String>>, Arc<Sight>>>,
+    /// Sights refer to their catalogue, not it to them.
+    sights: Mutex<HashMap<Through, Weak<Sight>>>,
+}
+
+/// How a catalogue is seen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Through {
+    /// Through a search path, or one that is not known.
+    Path(Option<Vec<String>>),
+    /// As something that may be outdated.
+    Doubt,
 }
 
 /// Something with a name.
@@ -55,6 +65,8 @@ struct Entry {
     acts_anywhere: Option<Arc<str>>,
     /// An operand of an operator is of a type of a user's.
     takes_users_types: bool,
+    /// A function's first argument can be a row.
+    takes_row: bool,
     /// The least and the most arguments of a function.
     arguments: (usize, usize),
 }
@@ -80,6 +92,7 @@ impl Catalogue {
             acts: by_path.get(&node).cloned(),
             acts_anywhere: anywhere.get(&node).cloned(),
             takes_users_types: false,
+            takes_row: false,
             arguments,
         };
         let mut functions: HashMap<Box<str>, Vec<Entry>> = HashMap::new();
@@ -88,11 +101,10 @@ impl Catalogue {
             functions
                 .entry(object.name.as_str().into())
                 .or_default()
-                .push(entry(
-                    Node::Function(object.oid),
-                    &object.schema,
-                    function.arguments,
-                ));
+                .push(Entry {
+                    takes_row: function.takes_row,
+                    ..entry(Node::Function(object.oid), &object.schema, function.arguments)
+                });
         }
         let by_name = |objects: &[Object], node: fn(u32) -> Node| {
             let mut entries: HashMap<Box<str>, Vec<Entry>> = HashMap::new();
@@ -154,13 +166,39 @@ impl Catalogue {
 
     /// This catalogue seen through a search path: names of schemas in their order.
     pub fn through(self: &Arc<Self>, path: Option<Vec<String>>) -> Arc<Sight> {
+        self.as_seen(Through::Path(path))
+    }
+
+    /// This catalogue where definitions are being changed, or could not be read again: what it says to act still
+    /// does, nothing of users' is known to only read, and PostgreSQL's own is what it was.
+    pub fn in_doubt(self: &Arc<Self>) -> Arc<Sight> {
+        self.as_seen(Through::Doubt)
+    }
+
+    fn as_seen(self: &Arc<Self>, mut through: Through) -> Arc<Sight> {
         let mut sights = self.sights.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = if sights.len() < MAX_SIGHTS { path } else { None };
-        Arc::clone(
-            sights.entry(path).or_insert_with_key(|path| {
-                Arc::new(Sight::new(Arc::clone(self), path.clone(), next_number()))
-            }),
-        )
+        if let Some(known) = sights.get(&through).and_then(Weak::upgrade) {
+            return known;
+        }
+        sights.retain(|_, sight| sight.strong_count() > 0);
+        if sights.len() >= MAX_SIGHTS && through != Through::Doubt {
+            through = Through::Path(None);
+            if let Some(known) = sights.get(&through).and_then(Weak::upgrade) {
+                return known;
+            }
+        }
+        let (path, is_in_doubt) = match &through {
+            Through::Path(path) => (path.clone(), false),
+            Through::Doubt => (None, true),
+        };
+        let sight = Arc::new(Sight::new(Arc::clone(self), path, is_in_doubt, next_number()));
+        sights.insert(through, Arc::downgrade(&sight));
+        sight
+    }
+
+    /// Whether it knows nothing at all.
+    fn is_empty(&self) -> bool {
+        self.system.is_empty() && self.functions.is_empty() && self.relations.is_empty()
     }
 }
 

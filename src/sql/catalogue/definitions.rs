@@ -38,6 +38,7 @@ pub struct Object {
 
 /// A function, aggregate or window function that does not come with PostgreSQL.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Function {
     /// What it is called.
     pub object: Object,
@@ -51,6 +52,8 @@ pub struct Function {
     pub is_bound: bool,
     /// It sets a search path of its own, in which its body is read.
     pub has_path: bool,
+    /// Its first argument can be a row.
+    pub takes_row: bool,
     /// The least and the most arguments that it takes.
     pub arguments: (usize, usize),
 }
@@ -104,6 +107,11 @@ pub struct Definitions {
     pub relations: Vec<Object>,
     /// Those that read from another server, or from a file or program.
     pub foreign: Vec<u32>,
+    /// The C functions behind users' functions in the language `internal`, with PostgreSQL's own that they are
+    /// behind as well.
+    pub symbols: Vec<(String, Object)>,
+    /// Views whose query could not be read, because somebody has a table of theirs locked.
+    pub locked: Vec<u32>,
     /// Types of users.
     pub types: Vec<Object>,
     /// Views, row security, checks of domains.

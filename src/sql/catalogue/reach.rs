@@ -7,6 +7,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use aho_corasick::AhoCorasick;
+
 use super::definitions::{Callee, Definitions, Function, Node, Object};
 use crate::model::Effect;
 use crate::sql::Meaning;
@@ -30,7 +32,7 @@ pub(super) fn follow(definitions: &Definitions) -> (Acts, Acts) {
     };
     let of_users = |function: &&Function| !Node::Function(function.object.oid).is_own();
     for function in definitions.functions.iter().filter(of_users) {
-        if let Some(why) = why_by_itself(function) {
+        if let Some(why) = why_by_itself(function, &definitions.symbols) {
             leaf(Node::Function(function.object.oid), why);
         }
     }
@@ -38,6 +40,12 @@ pub(super) fn follow(definitions: &Definitions) -> (Acts, Acts) {
         leaf(
             Node::Relation(*oid),
             "which reads from outside of the database (a foreign table)".to_owned(),
+        );
+    }
+    for oid in &definitions.locked {
+        leaf(
+            Node::Relation(*oid),
+            "which could not be looked into while a table of its is locked".to_owned(),
         );
     }
     for text in &definitions.texts {
@@ -73,16 +81,20 @@ pub(super) fn follow(definitions: &Definitions) -> (Acts, Acts) {
             ways.note(Node::Type(oid), Node::Operator(operator.object.oid));
         }
     }
-    let by_path = Bodies::of(definitions, Some(&definitions.path));
-    let anywhere = Bodies::of(definitions, None);
-    (
-        by_path.spread(definitions, &ways, acts.clone()),
-        anywhere.spread(definitions, &ways, acts),
-    )
+    let anywhere = Bodies::of(definitions, None).spread(definitions, &ways, acts.clone());
+    // What a function calls that sets a path of its own runs in that path as well.
+    for function in definitions.functions.iter().filter(|function| function.has_path) {
+        let node = Node::Function(function.object.oid);
+        if let Some(why) = anywhere.get(&node) {
+            acts.entry(node).or_insert_with(|| Arc::clone(why));
+        }
+    }
+    let by_path = Bodies::of(definitions, Some(&definitions.path)).spread(definitions, &ways, acts);
+    (by_path, anywhere)
 }
 
 /// The types without which a cast between these two is not used: of users' own, each; of PostgreSQL's own, the one
-/// that is less common. A cast is used without a word of it, by whatever has to do with values of its types.
+/// that is less common, and both where both are common: a constant has a type that nothing names. A cast is used without a word of it, by whatever has to do with values of its types.
 fn signs_of_cast(types: [u32; 2]) -> Vec<u32> {
     let of_users: Vec<u32> = types
         .into_iter()
@@ -93,11 +105,11 @@ fn signs_of_cast(types: [u32; 2]) -> Vec<u32> {
     }
     let [source, target] = types;
     let is_rare = |oid: u32| !COMMON.contains(&oid);
-    vec![if is_rare(target) && !is_rare(source) {
-        target
-    } else {
-        source
-    }]
+    match (is_rare(source), is_rare(target)) {
+        (false, true) => vec![target],
+        (false, false) => vec![source, target],
+        (true, _) => vec![source],
+    }
 }
 
 /// Types that most tables have: bool, bytea, name, the integers, text, oid, json, xml, floats, strings, dates and
@@ -110,7 +122,7 @@ const COMMON: [u32; 24] = [
 /// Languages whose functions run their statements read-only unless they are VOLATILE, and hold nothing else.
 const FOLLOWED: [&str; 2] = ["sql", "plpgsql"];
 
-fn why_by_itself(function: &Function) -> Option<String> {
+fn why_by_itself(function: &Function, symbols: &[(String, Object)]) -> Option<String> {
     let name = format!("{}.{}", function.object.schema, function.object.name);
     if function.is_volatile {
         return Some(format!(
@@ -118,15 +130,16 @@ fn why_by_itself(function: &Function) -> Option<String> {
         ));
     }
     match function.language.as_str() {
+        "c" if RUN_TEXTS.contains(&function.object.name.as_str()) => Some(format!(
+            "the function {name}, which runs a text that it is given, and says that it only reads"
+        )),
         "c" => None,
         // An aggregate: its functions are called, and are looked at themselves.
         "internal" if function.source == "aggregate_dummy" => None,
-        "internal" => match names::function(&["pg_catalog", &function.source]) {
-            names::Function::Reading => None,
-            _ => Some(format!(
-                "the function {name}, which is one of the server's own under another name"
-            )),
-        },
+        "internal" if is_reading_symbol(&function.source, symbols) => None,
+        "internal" => Some(format!(
+            "the function {name}, which is one of the server's own under another name"
+        )),
         language if FOLLOWED.contains(&language) => {
             acting_word(&function.source).map(|word| format!("the function {name}, whose body says {word}"))
         }
@@ -134,6 +147,35 @@ fn why_by_itself(function: &Function) -> Option<String> {
             "the function {name}, whose language {language} is not looked into"
         )),
     }
+}
+
+/// Functions of the extensions tablefunc and xml2 that are declared STABLE and run what they are given.
+const RUN_TEXTS: [&str; 6] = [
+    "crosstab",
+    "crosstab2",
+    "crosstab3",
+    "crosstab4",
+    "connectby",
+    "xpath_table",
+];
+
+/// Whether all of PostgreSQL's own functions that this C function is behind only read.
+fn is_reading_symbol(symbol: &str, symbols: &[(String, Object)]) -> bool {
+    let mut own = symbols
+        .iter()
+        .filter(|(behind, _)| behind == symbol)
+        .map(|(_, object)| names::function(&[&object.schema, &object.name]))
+        .peekable();
+    // In no list of ours: what reads and writes values of a type.
+    let is_of_a_type = ["in", "out", "recv", "send"]
+        .iter()
+        .any(|end| symbol.ends_with(end));
+    own.peek().is_some()
+        && own.all(|what| match what {
+            names::Function::Reading => true,
+            names::Function::Foreign => is_of_a_type,
+            _ => false,
+        })
 }
 
 /// A word of a body that is one of PostgreSQL's functions that act, or runs a text as a statement.
@@ -250,9 +292,12 @@ impl<'d> Bodies<'d> {
             named.note(r#type, Node::Type(r#type.oid));
         }
         let mut ways = Ways::default();
+        let quoted = (!named.quoted.is_empty())
+            .then(|| AhoCorasick::new(&named.quoted).ok())
+            .flatten();
         for function in &functions {
             let path = path_of(function, path);
-            named.in_body(function, path, |node| {
+            named.in_body(function, path, quoted.as_ref(), |node| {
                 ways.note(Node::Function(function.object.oid), node);
             });
         }
@@ -297,11 +342,11 @@ impl<'d> Bodies<'d> {
                 continue;
             }
             let path = path_of(function, self.path);
-            let is_named = |operator: &Object| {
-                function.source.contains(&operator.name)
-                    && is_looked_for(&operator.schema, path, &function.source.to_lowercase())
-            };
-            if let Some((_, why)) = acting.iter().find(|(operator, _)| is_named(operator)) {
+            let mut schemas = Schemas::of(&function.source, path);
+            let named = acting.iter().find(|(operator, _)| {
+                function.source.contains(&operator.name) && schemas.are_looked_for(&operator.schema)
+            });
+            if let Some((_, why)) = named {
                 acts.insert(node, Arc::clone(why));
             }
         }
@@ -313,47 +358,105 @@ fn path_of<'p>(function: &Function, path: Option<&'p [String]>) -> Option<&'p [S
     path.filter(|_| !function.has_path)
 }
 
-/// Whether something of this schema can be meant in a body (in lower case): by the path, or because the schema is
-/// named, which then stands in the body as well.
-fn is_looked_for(schema: &str, path: Option<&[String]>, body: &str) -> bool {
-    path.is_none_or(|path| path.iter().any(|s| s == schema)) || body.contains(&schema.to_lowercase())
+/// Which schemas things can be of that are named in a body: those of the path, and those that are named as well.
+struct Schemas<'d> {
+    path: Option<&'d [String]>,
+    body: String,
+    known: HashMap<&'d str, bool>,
 }
+
+impl<'d> Schemas<'d> {
+    fn of(body: &str, path: Option<&'d [String]>) -> Self {
+        Self {
+            path,
+            body: body.to_lowercase(),
+            known: HashMap::new(),
+        }
+    }
+
+    fn are_looked_for(&mut self, schema: &'d str) -> bool {
+        let Self { path, body, known } = self;
+        let is_in_path = |path: &[String]| path.iter().any(|s| s == schema);
+        path.is_none_or(is_in_path)
+            || *known.entry(schema).or_insert_with(|| {
+                schema.len() >= CUT || body.contains(&schema.to_lowercase().replace('"', "\"\""))
+            })
+    }
+}
+
+/// Names are cut off at 63 bytes (`NAMEDATALEN`), and not in the middle of a character: whatever is as long as this
+/// may be written longer than it is.
+const CUT: usize = 60;
 
 /// Things by how a body has to write their names.
 #[derive(Debug, Default)]
 struct Named<'d> {
     /// By a word, whatever its case.
     by_word: HashMap<&'d str, Vec<(&'d str, Node)>>,
-    /// In quotes alone, as written here.
-    quoted: Vec<(String, Node)>,
+    /// In quotes alone, as written here, without the last one where the name may have been cut off.
+    quoted: Vec<String>,
+    quoted_nodes: Vec<Node>,
 }
 
 impl<'d> Named<'d> {
     fn note(&mut self, object: &'d Object, node: Node) {
         let name = object.name.as_str();
-        let is_word = words(name).eq([name]) && !name.chars().any(char::is_uppercase);
-        if is_word && !RESERVED.contains(&name) {
+        let is_word = words(name).eq([name]) && !name.contains(|c: char| c.is_ascii_uppercase());
+        if is_word {
             self.by_word.entry(name).or_default().push((&object.schema, node));
-        } else {
-            self.quoted
-                .push((format!("\"{}\"", name.replace('"', "\"\"")), node));
+            return;
         }
+        let end = if name.len() >= CUT { "" } else { "\"" };
+        self.quoted.push(format!("\"{}{end}", name.replace('"', "\"\"")));
+        self.quoted_nodes.push(node);
     }
 
-    fn in_body(&self, function: &Function, path: Option<&[String]>, mut found: impl FnMut(Node)) {
-        let lower = function.source.to_lowercase();
-        let said: HashSet<&str> = words(&lower).collect();
+    fn in_body(
+        &self,
+        function: &Function,
+        path: Option<&'d [String]>,
+        quoted: Option<&AhoCorasick>,
+        mut found: impl FnMut(Node),
+    ) {
+        // Servers fold ASCII; with an encoding of one byte per character, all letters.
+        let (ascii, lower) = (
+            function.source.to_ascii_lowercase(),
+            function.source.to_lowercase(),
+        );
+        let said: HashSet<&str> = words(&ascii)
+            .chain(words(&lower))
+            .flat_map(|word| [word, cut(word)])
+            .filter(|word| !RESERVED.contains(word) || may_be_name(&ascii, word))
+            .collect();
+        let mut schemas = Schemas::of(&function.source, path);
         for (schema, node) in said.iter().filter_map(|word| self.by_word.get(word)).flatten() {
-            if is_looked_for(schema, path, &lower) {
+            if schemas.are_looked_for(schema) {
                 found(*node);
             }
         }
-        for (name, node) in &self.quoted {
-            if function.source.contains(name.as_str()) {
-                found(*node);
-            }
+        let quoted = quoted.into_iter().flat_map(|quoted| {
+            quoted
+                .find_overlapping_iter(&function.source)
+                .map(|one| one.pattern())
+                .collect::<HashSet<_>>()
+        });
+        for pattern in quoted {
+            found(self.quoted_nodes[pattern.as_usize()]);
         }
     }
+}
+
+/// A word as the server cuts it off.
+fn cut(word: &str) -> &str {
+    &word[..word.floor_char_boundary(63)]
+}
+
+/// Whether a reserved word may stand for a name in a body: in quotes, or behind a schema.
+fn may_be_name(body: &str, word: &str) -> bool {
+    body.match_indices(word).any(|(at, _)| {
+        let before = body[..at].trim_end();
+        before.ends_with(['.', '"', '/'])
+    })
 }
 
 /// Words that no name is without quotes (`reserved` in `src/include/parser/kwlist.h`), as far as bodies are full of

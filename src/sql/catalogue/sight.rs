@@ -14,11 +14,18 @@ pub struct Sight {
     path: Option<Vec<String>>,
     /// The path is the one that sessions begin with: what bodies of functions name is looked for there alone.
     has_default_path: bool,
+    /// Definitions may be others by now.
+    is_in_doubt: bool,
     number: u64,
 }
 
 impl Sight {
-    pub(super) fn new(catalogue: Arc<Catalogue>, path: Option<Vec<String>>, number: u64) -> Self {
+    pub(super) fn new(
+        catalogue: Arc<Catalogue>,
+        path: Option<Vec<String>>,
+        is_in_doubt: bool,
+        number: u64,
+    ) -> Self {
         let default = &catalogue.default_path;
         let has_default_path = path
             .as_ref()
@@ -27,12 +34,16 @@ impl Sight {
             catalogue,
             path,
             has_default_path,
+            is_in_doubt,
             number,
         }
     }
 
     /// The same catalogue, where names are looked for being not known.
     pub(in crate::sql) fn without_path(&self) -> Arc<Self> {
+        if self.is_in_doubt {
+            return self.catalogue.in_doubt();
+        }
         self.catalogue.through(None)
     }
 
@@ -50,6 +61,37 @@ impl Sight {
 
     /// What a reference stands for, at worst.
     pub(in crate::sql) fn look_up(&self, reference: &Reference) -> Found {
+        let found = self.look_up_as_known(reference);
+        if self.is_in_doubt {
+            return self.doubted(reference, found);
+        }
+        found
+    }
+
+    /// What is said to act does. Beyond that, only what comes with PostgreSQL is known to be what it was; and where
+    /// there was no catalogue at all, a column may be a call.
+    fn doubted(&self, reference: &Reference, found: Found) -> Found {
+        let may_be_called = || {
+            Found::Acts(format!(
+                "\".{}\" may call a function, and what the server defines is not known",
+                reference.name
+            ))
+        };
+        match (reference.kind, found) {
+            (_, Found::Acts(why)) => Found::Acts(why),
+            (Kind::Call, _) | (Kind::Attribute, Found::Reads) => may_be_called(),
+            (Kind::Attribute, Found::Missing) if self.catalogue.is_empty() => may_be_called(),
+            (Kind::Relation, Found::Reads)
+                if self.system_schema(&reference.schema, &reference.name).is_some() =>
+            {
+                Found::Reads
+            }
+            (_, Found::Reads) if reference.is_own => Found::Reads,
+            _ => Found::Missing,
+        }
+    }
+
+    fn look_up_as_known(&self, reference: &Reference) -> Found {
         match reference.kind {
             Kind::Function(arguments) => self.function(reference, arguments),
             Kind::Attribute | Kind::Call => self.attribute(reference),
@@ -81,9 +123,13 @@ impl Sight {
         casts.found(reference, "uses")
     }
 
-    /// A column, unless it calls a function that takes the row, or the value, before it.
+    /// A column, unless it calls a function that takes the row, or the value, before it. What is certainly a row is
+    /// only given to what can take one.
     fn attribute(&self, reference: &Reference) -> Found {
-        let takes_one = |entry: &&Entry| (entry.arguments.0..=entry.arguments.1).contains(&1);
+        let is_row = reference.kind == Kind::Attribute;
+        let takes_one = |entry: &&Entry| {
+            (entry.arguments.0..=entry.arguments.1).contains(&1) && (entry.takes_row || !is_row)
+        };
         let functions = self
             .entries(&self.catalogue.functions, reference)
             .filter(takes_one);
@@ -184,6 +230,9 @@ impl Sight {
     }
 
     fn schema_of(&self, name: &str) -> Option<&str> {
+        if self.is_in_doubt {
+            return None;
+        }
         let named = self.catalogue.relations.get(name).map_or(&[][..], Vec::as_slice);
         if named.iter().any(|entry| is_temporary(&entry.schema)) {
             return None;

@@ -26,6 +26,7 @@ fn function(oid: u32, name: &str, is_volatile: bool, language: &str, source: &st
         source: source.to_owned(),
         is_bound: false,
         has_path: false,
+        takes_row: true,
         arguments: (1, 1),
     }
 }
@@ -98,6 +99,8 @@ fn shop() -> Definitions {
             object(22_511, "of_odd"),
         ],
         foreign: vec![22_505],
+        locked: vec![],
+        symbols: vec![],
         types: vec![
             object(22_001, "mood"),
             object(22_002, "checks"),
@@ -355,9 +358,143 @@ fn paths_are_told_apart_up_to_a_bound() {
     let catalogue = Arc::new(Catalogue::empty());
     let first = catalogue.through(Some(vec!["a".into()]));
     assert!(Arc::ptr_eq(&first, &catalogue.through(Some(vec!["a".into()]))));
-    for n in 0..1000 {
-        let _ = catalogue.through(Some(vec![n.to_string()]));
-    }
+    let _many: Vec<_> = (0..1000)
+        .map(|n| catalogue.through(Some(vec![n.to_string()])))
+        .collect();
     let beyond = catalogue.through(Some(vec!["beyond".into()]));
     assert!(Arc::ptr_eq(&beyond, &catalogue.through(None)));
+}
+
+/// A body names things in more ways than by a plain word.
+#[test]
+fn bodies_are_followed_however_they_write_a_name() {
+    let long = "f".repeat(63);
+    for (callee, body) in [
+        ("public.create", "BEGIN RETURN public.create($1); END".to_owned()),
+        ("public.create", "SELECT public . \"create\"($1)".to_owned()),
+        (long.as_str(), format!("SELECT {long}zzz($1)")),
+        ("\u{dc}nd", "SELECT \u{dc}nd($1)".to_owned()),
+        ("MixedCase", "SELECT \"MixedCase\"($1)".to_owned()),
+        ("a\"b.zz", "SELECT \"a\"\"b\".zz($1)".to_owned()),
+    ] {
+        let mut definitions = shop();
+        definitions
+            .functions
+            .push(function(20_101, callee, true, "sql", ""));
+        definitions
+            .functions
+            .push(function(20_102, "wraps", false, "plpgsql", &body));
+        with(definitions, |catalogue| {
+            let found = facts(&catalogue.sight(true), "SELECT wraps(1)");
+            assert_eq!(found.effect, Effect::Unknown, "{body}");
+            let honest = facts(&catalogue.sight(true), "SELECT honest(1)");
+            assert_eq!(honest.effect, Effect::Read, "{body}");
+        });
+    }
+}
+
+/// A function's own search path is that of what it calls.
+#[test]
+fn a_path_that_a_function_sets_counts_for_what_it_calls() {
+    let mut definitions = shop();
+    let mut outer = function(20_101, "outside", false, "sql", "SELECT inside($1)");
+    outer.has_path = true;
+    definitions.functions.extend([
+        outer,
+        function(20_102, "inside", false, "sql", "SELECT upper($1)"),
+    ]);
+    with(definitions, |catalogue| {
+        let sight = catalogue.sight(true);
+        assert_eq!(facts(&sight, "SELECT outside(1)").effect, Effect::Unknown);
+        assert_eq!(facts(&sight, "SELECT inside(1)").effect, Effect::Read);
+    });
+}
+
+#[test]
+fn functions_of_the_server_under_other_names_read_if_they_do_there() {
+    let own = |symbol: &str, oid: u32, name: &str| (symbol.to_owned(), object(oid, name));
+    let mut definitions = shop();
+    definitions.functions.extend([
+        function(20_101, "as_text", false, "internal", "booltext"),
+        function(20_102, "citextin", false, "internal", "textin"),
+        function(20_103, "kill", false, "internal", "pg_terminate_backend"),
+        function(20_104, "nowhere", false, "internal", "not_there"),
+        function(20_105, "crosstab", false, "c", ""),
+    ]);
+    definitions.symbols = vec![
+        own("booltext", 2971, "pg_catalog.text"),
+        own("textin", 46, "pg_catalog.textin"),
+        own("pg_terminate_backend", 2096, "pg_catalog.pg_terminate_backend"),
+    ];
+    with(definitions, |catalogue| {
+        let sight = catalogue.sight(true);
+        for (text, effect) in [
+            ("SELECT as_text(true)", Effect::Read),
+            ("SELECT citextin('a')", Effect::Read),
+            ("SELECT kill(1)", Effect::Unknown),
+            ("SELECT nowhere(1)", Effect::Unknown),
+            ("SELECT crosstab(1)", Effect::Unknown),
+            ("SELECT compiled(1)", Effect::Read),
+        ] {
+            let found = facts(&sight, text);
+            assert_eq!(found.effect, effect, "{text}: {:?}", found.signals);
+        }
+    });
+}
+
+/// A column that has the name of a function is one, unless the function takes rows.
+#[test]
+fn a_column_with_the_name_of_a_function_is_a_column() {
+    let mut definitions = shop();
+    definitions.functions[0].takes_row = false;
+    with(definitions, |catalogue| {
+        let sight = catalogue.sight(true);
+        for (text, effect) in [
+            ("SELECT o.pay FROM orders o", Effect::Read),
+            ("SELECT (4711).pay", Effect::Unknown),
+            ("SELECT x.pay FROM unnest(ARRAY[4711]) AS x", Effect::Unknown),
+            ("SELECT pay(o.id) FROM orders o", Effect::Unknown),
+        ] {
+            assert_eq!(facts(&sight, text).effect, effect, "{text}");
+        }
+    });
+}
+
+/// While definitions change, what acted does, PostgreSQL's own is what it was, and nothing else is known; where
+/// nothing ever was known, a column may be a call.
+#[test]
+fn in_doubt_nothing_is_milder() {
+    with(shop(), |catalogue| {
+        let sight = catalogue.in_doubt();
+        for (text, effect) in [
+            ("SELECT 1", Effect::Read),
+            ("SELECT upper(relname) FROM pg_class", Effect::Unknown),
+            ("SELECT c.relname FROM pg_class c", Effect::Read),
+            ("SELECT length('a')", Effect::Read),
+            ("SELECT lower('a')", Effect::Unknown),
+            ("SELECT (4711).refund", Effect::Unknown),
+            ("SELECT x.refund FROM unnest(ARRAY[4711]) AS x", Effect::Unknown),
+            ("SELECT o.honest FROM pg_class o", Effect::Unknown),
+            ("SELECT * FROM orders", Effect::Unknown),
+            ("SELECT honest(1)", Effect::Unknown),
+        ] {
+            assert_eq!(facts(&sight, text).effect, effect, "{text}");
+        }
+        let nothing = Arc::new(Catalogue::empty()).in_doubt();
+        for text in ["SELECT (4711).refund", "SELECT c.relname FROM (SELECT 1) c"] {
+            assert_eq!(facts(&nothing, text).effect, Effect::Unknown, "{text}");
+        }
+    });
+}
+
+/// A catalogue ends with whoever goes by it.
+#[test]
+fn sights_do_not_keep_a_catalogue_alive() {
+    let catalogue = Arc::new(Catalogue::empty());
+    let weak = Arc::downgrade(&catalogue);
+    let sight = catalogue.sight(true);
+    drop(catalogue);
+    assert!(weak.upgrade().is_some());
+    drop(sight);
+    assert!(weak.upgrade().is_none());
 }

@@ -292,3 +292,89 @@ async fn types_of_parameters_count() {
     .await;
     assert_eq!(proxy.database.items().await, 10);
 }
+
+/// What runs without a word of it in the text: defaults of arguments, negators, keys of partitions, statistics.
+#[tokio::test]
+async fn what_runs_unnamed_counts() {
+    let proxy = stage().await;
+    proxy
+        .database
+        .run(
+            "CREATE SEQUENCE counter;
+            CREATE FUNCTION by_default(a bigint DEFAULT nextval('counter')) RETURNS bigint STABLE LANGUAGE sql
+                AS 'SELECT a';
+            CREATE FUNCTION fine(a int DEFAULT 3) RETURNS int STABLE LANGUAGE sql AS 'SELECT a';
+            CREATE FUNCTION same(a int, b int) RETURNS bool STABLE LANGUAGE sql AS 'SELECT a = b';
+            CREATE OPERATOR === (FUNCTION = same, LEFTARG = int, RIGHTARG = int, NEGATOR = !==);
+            CREATE OPERATOR !== (FUNCTION = add_up, LEFTARG = int, RIGHTARG = int, NEGATOR = ===);
+            CREATE FUNCTION fixed(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN take(); END';
+            CREATE TABLE parted (a int) PARTITION BY RANGE ((a + fixed(1)));
+            CREATE TABLE counted (a int, b int);
+            CREATE STATISTICS of_counted ON (fixed(1) + a), b FROM counted;
+            GRANT ALL ON ALL TABLES IN SCHEMA public TO app",
+        )
+        .await;
+    let mut alice = proxy.alice.raw().await;
+    for sql in [
+        "SELECT by_default()",
+        "SELECT NOT (1 === 2)",
+        "SELECT count(*) FROM parted",
+        "SELECT * FROM counted WHERE a = 1 AND b = 2",
+    ] {
+        is_held(&proxy, &mut alice, Frames::new().query(sql)).await;
+    }
+    passes(&mut alice, "SELECT fine()").await;
+}
+
+/// A migration that somebody has open holds up no reads of other tables, and no view over its table passes unseen.
+#[tokio::test]
+async fn a_locked_table_holds_up_only_views_over_it() {
+    let proxy = stage().await;
+    let mut alice = proxy.alice.raw().await;
+    proxy.database.run("BEGIN; LOCK TABLE items").await;
+    let mut other = proxy.alice.raw().await;
+    other
+        .send(Frames::new().query("CREATE TABLE another (id int)"))
+        .await;
+    proxy.bob.approves_next().await;
+    assert!(tags(&other.ready().await).ends_with("CZ"));
+    passes(&mut alice, "SELECT * FROM secrets").await;
+    is_held(&proxy, &mut alice, Frames::new().query("SELECT * FROM honest")).await;
+    proxy.database.run("ROLLBACK").await;
+}
+
+/// In a transaction that changes definitions nothing is milder than outside of it.
+#[tokio::test]
+async fn what_acted_before_a_definition_acts_behind_it() {
+    let proxy = stage().await;
+    proxy
+        .database
+        .run(
+            "CREATE FUNCTION refund(i int) RETURNS int LANGUAGE sql VOLATILE
+                AS 'DELETE FROM public.items WHERE id = 1; SELECT 1';
+            CREATE FUNCTION lower(i int) RETURNS int LANGUAGE sql VOLATILE
+                AS 'DELETE FROM public.items WHERE id = 1; SELECT 1'",
+        )
+        .await;
+    let mut alice = proxy.alice.raw().await;
+    for sql in [
+        "SELECT (4711).refund",
+        "SELECT lower(4)",
+        "SELECT x.refund FROM unnest(ARRAY[4711]) AS x",
+        "SELECT i.taken FROM items i",
+    ] {
+        alice
+            .send(
+                Frames::new()
+                    .query("BEGIN")
+                    .query("CREATE TABLE migrated (a int)"),
+            )
+            .await;
+        proxy.bob.approves_next().await;
+        alice.answers(2).await;
+        is_held(&proxy, &mut alice, Frames::new().query(sql)).await;
+        passes(&mut alice, "ROLLBACK").await;
+        passes(&mut alice, "SELECT relname FROM pg_class").await;
+    }
+    assert_eq!(proxy.database.items().await, 10);
+}
