@@ -304,13 +304,14 @@ impl Session {
     pub(super) async fn judge(&mut self, judgement: Judgement) -> Result<(), Fault> {
         self.intake.stop = Some(Stop::Deciding);
         let meaning = self.meaning;
+        let has_default_path = self.outlook.has_default_path();
         let judging = Judging {
             judge: self.shared.judge.clone(),
             text: judgement.text,
             meaning,
             upkeep: self.outlook.upkeep(),
             is_stale: self.outlook.is_stale(),
-            has_default_path: self.outlook.has_default_path(),
+            has_default_path,
             sight: self.outlook.sight().cloned(),
         };
         let judged = judging.judge();
@@ -332,8 +333,8 @@ impl Session {
         if let Some(snapshot) = snapshot {
             self.outlook.take(&snapshot);
         }
-        // The meaning of texts may have changed while this one was judged.
-        if self.meaning != meaning {
+        // The meaning of texts may have changed while this one was judged, or that of names.
+        if self.meaning != meaning || self.outlook.has_default_path() != has_default_path {
             return Ok(());
         }
         match judgement.name {

@@ -9,11 +9,12 @@
 mod copy;
 mod large;
 mod pause;
+mod reads;
 mod refuse;
 
 use std::task::Context;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 
 use super::Fault;
 use super::gate::{Gated, Judgement};
@@ -26,6 +27,7 @@ use crate::wire::frontend::{self, Target};
 use crate::wire::{Header, Malformed, Report, sqlstate};
 use large::Rest;
 pub(super) use pause::Pause;
+pub(super) use reads::Reads;
 
 /// A segment larger than this is forwarded before its end, so that a pipeline of any length needs no more
 /// memory than this.
@@ -80,51 +82,6 @@ pub(super) struct Intake {
     pub(super) approved: Option<super::gate::Approved>,
     /// Why the frame behind what is cleared cannot be cleared yet.
     pub(super) stop: Option<Stop>,
-}
-
-/// Texts for people, bounded.
-#[derive(Debug, Default)]
-pub(super) struct Reads {
-    texts: Vec<Bytes>,
-    bytes: usize,
-    left_out: usize,
-}
-
-impl Reads {
-    /// Bytes of texts that are kept.
-    const LIMIT: usize = 16 * 1024;
-
-    /// One more; `None` where its text was not kept.
-    pub(super) fn note(&mut self, text: Option<Bytes>) {
-        match text {
-            Some(text) if self.bytes + text.len() <= Self::LIMIT => {
-                self.bytes += text.len();
-                self.texts.push(text);
-            }
-            _ => self.left_out += 1,
-        }
-    }
-
-    /// A text with these behind it.
-    pub(super) fn shown_behind(&self, text: Bytes) -> Bytes {
-        if self.texts.is_empty() && self.left_out == 0 {
-            return text;
-        }
-        let mut shown = text.to_vec();
-        shown.extend_from_slice(
-            b"\n\n-- before it in the same pipeline, where the server will not refuse writes:",
-        );
-        for text in &self.texts {
-            shown.push(b'\n');
-            shown.extend_from_slice(text);
-        }
-        if self.left_out > 0 {
-            shown.extend_from_slice(
-                format!("\n-- (and {} more that passed as reads)", self.left_out).as_bytes(),
-            );
-        }
-        Bytes::from(shown)
-    }
 }
 
 /// Why the intake has stopped at a frame.

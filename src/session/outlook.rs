@@ -25,6 +25,8 @@ pub(super) struct Outlook {
     version: u64,
     /// The search path is the one that sessions of its role begin with.
     has_default_path: bool,
+    /// Where names are looked for by default, as it was in the first snapshot.
+    default_path: Option<Box<[Box<str>]>>,
     /// Definitions are being changed in the transaction at hand.
     changing: bool,
     /// The session has set a search path, or may have.
@@ -36,14 +38,31 @@ pub(super) struct Outlook {
 impl Outlook {
     /// With this catalogue, which is asked for when the first text is judged.
     pub(super) fn new(upkeep: Option<Arc<Upkeep>>, has_default_path: bool, has_set_path: bool) -> Self {
-        Self {
+        let mut outlook = Self {
             upkeep,
             has_default_path,
+            default_path: None,
             sight: None,
             version: 0,
             changing: false,
             has_set_path,
             has_set_role: false,
+        };
+        // The defaults that the session begins with are closer to these than to what is first looked up.
+        if let Some(snapshot) = outlook.upkeep.as_ref().and_then(|upkeep| upkeep.current()) {
+            outlook.note_default_path(&snapshot);
+        }
+        outlook
+    }
+
+    /// A default that is another than when the session began is not its own.
+    fn note_default_path(&mut self, snapshot: &Snapshot) {
+        let now = snapshot.catalogue.default_path();
+        match &self.default_path {
+            Some(then) if &**then != now => self.has_default_path = false,
+            Some(_) => {}
+            None if now.is_empty() => {}
+            None => self.default_path = Some(now.into()),
         }
     }
 
@@ -100,6 +119,7 @@ impl Outlook {
     /// Takes over a snapshot.
     pub(super) fn take(&mut self, snapshot: &Snapshot) {
         if !self.changing {
+            self.note_default_path(snapshot);
             self.version = snapshot.version;
             self.sight = Some(snapshot.sight(self.has_default_path));
         }

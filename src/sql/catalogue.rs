@@ -196,6 +196,11 @@ impl Catalogue {
         sight
     }
 
+    /// Where names are looked for in sessions that begin now.
+    pub fn default_path(&self) -> &[Box<str>] {
+        &self.default_path
+    }
+
     /// Whether it knows nothing at all.
     fn is_empty(&self) -> bool {
         self.system.is_empty() && self.functions.is_empty() && self.relations.is_empty()

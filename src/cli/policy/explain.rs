@@ -87,17 +87,41 @@ pub(super) fn run(asked: Asked, global: &Global) -> Result<(), Failure> {
         }
     };
     let judged = judge(sql, config.as_ref(), asked_of)?;
+    if judged.statements.is_empty() {
+        return Err(Failure::Refused("there is no statement in that".to_owned()));
+    }
     let subject = Subject {
         application_name: &asked.application_name,
         client: asked.client,
         at: asked.at.unwrap_or_else(|| SystemClock.now()),
         ..Subject::new(&asked.database, &asked.user, &groups)
     };
-    print(&if asked.json {
-        render::as_json(&policy, &subject, &judged, asked.connect)
+    let decision = if is_observed(config.as_ref(), &asked.database) {
+        policy.observed(&subject, &judged)
     } else {
-        render::as_text(&policy, &subject, &judged, asked.connect)
+        policy.decide(&subject, &judged)
+    };
+    print(&if asked.json {
+        render::as_json(&policy, &subject, &judged, &decision, asked.connect)
+    } else {
+        render::as_text(&policy, &subject, &judged, &decision, asked.connect)
     })
+}
+
+/// Whether the whole database is observed. One that the configuration does not have is said: it may be a slip.
+fn is_observed(config: Option<&Config>, database: &str) -> bool {
+    let Some(config) = config else {
+        return false;
+    };
+    let Some(known) = config.databases.get(database) else {
+        let names: Vec<&str> = config.databases.keys().map(String::as_str).collect();
+        eprintln!(
+            "holdpoint: the configuration has no database \"{database}\", but {}",
+            names.join(", ")
+        );
+        return false;
+    };
+    known.observe
 }
 
 /// A user's groups, from the store.

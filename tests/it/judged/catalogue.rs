@@ -378,3 +378,38 @@ async fn what_acted_before_a_definition_acts_behind_it() {
     }
     assert_eq!(proxy.database.items().await, 10);
 }
+
+/// A session goes on with the search path that it began with, whatever those begin with that come after it.
+#[tokio::test]
+async fn a_new_default_path_is_not_that_of_sessions_that_are_open() {
+    let proxy = stage().await;
+    proxy
+        .database
+        .run(
+            "CREATE SCHEMA good AUTHORIZATION app;
+            CREATE FUNCTION good.same() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
+            CREATE FUNCTION public.same() RETURNS int LANGUAGE sql VOLATILE
+                AS 'DELETE FROM public.items WHERE id = 1; SELECT 1'",
+        )
+        .await;
+    let mut alice = proxy.alice.raw().await;
+    let e = Frames::new;
+    is_held(&proxy, &mut alice, e().query("SELECT same()")).await;
+    let name = proxy.database.value("SELECT current_database()").await;
+    proxy
+        .database
+        .run(&format!(
+            "ALTER ROLE app IN DATABASE {name} SET search_path = good"
+        ))
+        .await;
+    let mut other = proxy.alice.raw().await;
+    other.send(e().query("CREATE TABLE good.another (id int)")).await;
+    proxy.bob.approves_next().await;
+    assert!(tags(&other.ready().await).ends_with("CZ"));
+    is_held(&proxy, &mut alice, e().query("SELECT same()")).await;
+    is_held(&proxy, &mut alice, e().statement("SELECT same()").sync()).await;
+    assert_eq!(proxy.database.items().await, 10);
+    // One that begins now has the new one.
+    let mut new = proxy.alice.raw().await;
+    passes(&mut new, "SELECT same()").await;
+}

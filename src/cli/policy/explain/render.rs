@@ -15,7 +15,13 @@ const NOT_LOOKED_UP: &str = "Views, functions and names were not looked up in th
                              as a running holdpoint would.";
 
 /// Everything in lines; writing to a String cannot fail.
-pub(super) fn as_text(policy: &Policy, subject: &Subject<'_>, judged: &Judged, looked_up: bool) -> String {
+pub(super) fn as_text(
+    policy: &Policy,
+    subject: &Subject<'_>,
+    judged: &Judged,
+    decision: &Decision,
+    looked_up: bool,
+) -> String {
     let mut out = String::new();
     let groups = match subject.groups {
         [] => "in no group".to_owned(),
@@ -38,8 +44,7 @@ pub(super) fn as_text(policy: &Policy, subject: &Subject<'_>, judged: &Judged, l
         facts(&mut out, &statement.facts);
         rules(&mut out, &policy.explain(subject, &statement.facts));
     }
-    let decision = policy.decide(subject, judged);
-    let _ = writeln!(out, "\nOutcome: {}", visible(&outcome(&decision)));
+    let _ = writeln!(out, "\nOutcome: {}", visible(&outcome(decision)));
     if !looked_up {
         let _ = writeln!(out, "{NOT_LOOKED_UP}");
     }
@@ -150,7 +155,13 @@ fn outcome(decision: &Decision) -> String {
 }
 
 /// The same content, for programs. Keys are only added, never changed.
-pub(super) fn as_json(policy: &Policy, subject: &Subject<'_>, judged: &Judged, looked_up: bool) -> String {
+pub(super) fn as_json(
+    policy: &Policy,
+    subject: &Subject<'_>,
+    judged: &Judged,
+    decision: &Decision,
+    looked_up: bool,
+) -> String {
     let statements: Vec<Value> = judged
         .statements
         .iter()
@@ -178,7 +189,7 @@ pub(super) fn as_json(policy: &Policy, subject: &Subject<'_>, judged: &Judged, l
             "at": subject.at,
         },
         "statements": statements,
-        "decision": decision_as_json(&policy.decide(subject, judged)),
+        "decision": decision_as_json(decision),
         "catalogue_looked_up": looked_up,
     });
     format!("{answer:#}\n")
@@ -273,6 +284,23 @@ then = { hold = { groups = ["dba", "owners"], timeout = "30m" } }
         }
     }
 
+    fn text(subject: &Subject<'_>, judged: &Judged) -> String {
+        let decision = policy().decide(subject, judged);
+        as_text(&policy(), subject, judged, &decision, false)
+    }
+
+    #[test]
+    fn where_all_is_observed_it_says_so() {
+        let subject = Subject::new("shop", "bob", &[]);
+        let judged = update("items");
+        let decision = policy().observed(&subject, &judged);
+        let shown = as_text(&policy(), &subject, &judged, &decision, true);
+        assert!(
+            shown.contains("Outcome: observe: it passes; else it would have been: hold by"),
+            "{shown}"
+        );
+    }
+
     #[test]
     fn people_read_what_each_rule_has_to_do_with_it() {
         let groups = ["developers".to_owned()];
@@ -293,11 +321,8 @@ Statement 1
 Outcome: hold by \"writes wait\" for dba and owners, for at most 30m
 Views, functions and names were not looked up in the server's catalogue: --connect does that, as a running holdpoint would.
 ";
-        assert_eq!(
-            as_text(&policy(), &subject, &update("items\u{1b}"), false),
-            expected
-        );
-        let observed = as_text(&policy(), &subject, &update("orders"), false);
+        assert_eq!(text(&subject, &update("items\u{1b}")), expected);
+        let observed = text(&subject, &update("orders"));
         assert!(
             observed.contains(
                 "Outcome: observe by \"orders are watched\": it passes; else it would have been: hold by"
@@ -305,7 +330,7 @@ Views, functions and names were not looked up in the server's catalogue: --conne
             "{observed}"
         );
         let nobody = Subject::new("shop", "bob", &[]);
-        let held = as_text(&policy(), &nobody, &update("items"), false);
+        let held = text(&nobody, &update("items"));
         assert!(held.contains("    hold         no rule matched\n"), "{held}");
         assert!(
             held.contains("for dba, for at most the timeout of [hold]"),
@@ -317,8 +342,10 @@ Views, functions and names were not looked up in the server's catalogue: --conne
     fn programs_read_the_same() {
         let groups = ["developers".to_owned()];
         let subject = Subject::new("shop", "alice", &groups);
+        let judged = update("orders");
+        let decision = policy().decide(&subject, &judged);
         let answer: Value =
-            serde_json::from_str(&as_json(&policy(), &subject, &update("orders"), false)).unwrap();
+            serde_json::from_str(&as_json(&policy(), &subject, &judged, &decision, false)).unwrap();
         assert_eq!(answer["subject"]["at"], "1970-01-01T00:00:00Z");
         assert_eq!(answer["subject"]["client"], Value::Null);
         let statement = &answer["statements"][0];
