@@ -3,12 +3,17 @@
 //! `cargo bench --bench classify`
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use holdpoint::sql::{Judge, JudgeLimits, Meaning, STACK_SIZE};
+use holdpoint::sql::{
+    Catalogue, Definitions, Function, Judge, JudgeLimits, Meaning, Node, Object, STACK_SIZE, Text,
+};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
 
 const USUAL: Meaning = Meaning {
     standard_conforming_strings: true,
@@ -107,6 +112,135 @@ fn parsed(bencher: Bencher, name: &str) {
     bencher
         .counter(BytesCount::of_str(&text))
         .bench(|| judge.judge_inline(black_box(text.as_bytes()), USUAL));
+}
+
+/// What of that is the second opinion: nearly all of it is sqlparser's parsing. The same without it is the
+/// difference.
+#[divan::bench(args = ["select", "update", "catalogue"])]
+fn second_opinion_alone(bencher: Bencher, name: &str) {
+    let text = text(name);
+    bencher
+        .counter(BytesCount::of_str(&text))
+        .bench(|| Parser::parse_sql(&PostgreSqlDialect {}, black_box(&text)));
+}
+
+fn object(oid: u32, name: String) -> Object {
+    Object {
+        oid,
+        schema: "public".to_owned(),
+        name,
+    }
+}
+
+/// So many tables with a view each, and half as many functions that name some of them.
+fn definitions(tables: u32) -> Definitions {
+    let mut definitions = Definitions {
+        path: vec!["pg_catalog".to_owned(), "public".to_owned()],
+        system: vec![
+            ("pg_catalog".to_owned(), "pg_class".to_owned()),
+            ("pg_catalog".to_owned(), "pg_namespace".to_owned()),
+        ],
+        relations: vec![object(20_000, "pgbench_accounts".to_owned())],
+        ..Definitions::default()
+    };
+    for n in 0..tables {
+        definitions
+            .relations
+            .push(object(100_000 + n, format!("Table{n}")));
+        definitions
+            .relations
+            .push(object(200_000 + n, format!("view_{n}")));
+        definitions.texts.push(Text {
+            of: Node::Relation(200_000 + n),
+            sql: format!("SELECT t.id, upper(t.name) AS name FROM public.\"Table{n}\" t WHERE t.id > 0"),
+            is_expression: false,
+        });
+    }
+    for n in 0..tables / 2 {
+        let filler = "-- what a long function of a shop has to say about its orders\n".repeat(15);
+        definitions.functions.push(Function {
+            object: object(300_000 + n, format!("reads_{n}")),
+            is_volatile: false,
+            language: "plpgsql".to_owned(),
+            source: format!(
+                "BEGIN {filler} RETURN (SELECT count(*) FROM \"Table{n}\" WHERE reads_0() > 1); END"
+            ),
+            is_bound: false,
+            has_path: false,
+            takes_row: false,
+            arguments: (0, 0),
+        });
+    }
+    definitions
+}
+
+/// Making a catalogue of what a server has told of a database of so many tables.
+#[divan::bench(args = [100, 1000, 4000], sample_count = 5, sample_size = 1)]
+fn catalogue_made(bencher: Bencher, tables: u32) {
+    let definitions = definitions(tables);
+    bencher.bench_local(|| Catalogue::new(black_box(&definitions)));
+}
+
+/// So many schemas with ten tables and ten functions of the same names in each.
+fn tenants(schemas: u32) -> Definitions {
+    let mut definitions = Definitions {
+        path: vec!["pg_catalog".to_owned(), "public".to_owned()],
+        ..Definitions::default()
+    };
+    for (n, name) in (0..schemas).flat_map(|schema| (0..10).map(move |name| (schema * 10 + name, name))) {
+        let schema = format!("tenant_{}", n / 10);
+        let mut table = object(100_000 + n, format!("orders_{name}"));
+        table.schema.clone_from(&schema);
+        definitions.relations.push(table);
+        let mut function = object(300_000 + n, format!("reads_{name}"));
+        function.schema.clone_from(&schema);
+        definitions.functions.push(Function {
+            object: function,
+            is_volatile: false,
+            language: "plpgsql".to_owned(),
+            source: format!(
+                "BEGIN RETURN (SELECT count(*) FROM orders_{name} WHERE {schema}.reads_0() > 1); END"
+            ),
+            is_bound: false,
+            has_path: false,
+            takes_row: false,
+            arguments: (0, 0),
+        });
+    }
+    definitions
+}
+
+/// As `catalogue_made`, where many things have one name.
+#[divan::bench(args = [100, 400], sample_count = 3, sample_size = 1)]
+fn catalogue_of_tenants_made(bencher: Bencher, schemas: u32) {
+    let definitions = tenants(schemas);
+    bencher.bench_local(|| Catalogue::new(black_box(&definitions)));
+}
+
+/// As `found`, by a catalogue.
+#[divan::bench(args = ["select", "update", "catalogue"])]
+fn found_by_catalogue(bencher: Bencher, name: &str) {
+    let judge = Judge::new(JudgeLimits::default());
+    let sight = Arc::new(Catalogue::new(&definitions(100))).sight(true);
+    let text = text(name);
+    let _ = judge.judge_inline_in(text.as_bytes(), USUAL, Some(&sight));
+    bencher
+        .counter(BytesCount::of_str(&text))
+        .bench(|| judge.judge_inline_in(black_box(text.as_bytes()), USUAL, Some(&sight)));
+}
+
+/// As `parsed`, by a catalogue.
+#[divan::bench(args = ["select", "update", "catalogue"])]
+fn parsed_by_catalogue(bencher: Bencher, name: &str) {
+    let judge = Judge::new(JudgeLimits {
+        cache_bytes: 0,
+        ..JudgeLimits::default()
+    });
+    let sight = Arc::new(Catalogue::new(&definitions(100))).sight(true);
+    let text = text(name);
+    bencher
+        .counter(BytesCount::of_str(&text))
+        .bench(|| judge.judge_inline_in(black_box(text.as_bytes()), USUAL, Some(&sight)));
 }
 
 /// On the parse threads, hand-over included.
