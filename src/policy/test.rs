@@ -12,6 +12,7 @@
 //! expect = "hold"           # allow, observe, hold or deny
 //! rule = "writes need a DBA"   # which rule decides; may be left out
 //! approvers = ["dba"]       # all groups that must approve; may be left out
+//! would = "hold"            # with expect = "observe": what becomes of it unobserved; may be left out
 //! ```
 //! In place of `sql`, a case can give the `facts` of a statement by hand. Judging SQL is another
 //! module's work: [`TestFile::run`] takes it as a function.

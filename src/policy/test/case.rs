@@ -43,6 +43,7 @@ pub struct Expected {
     decision: Word,
     rule: Option<String>,
     approvers: Option<Vec<String>>,
+    would: Option<Word>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -52,6 +53,26 @@ enum Word {
     Observe,
     Hold,
     Deny,
+}
+
+impl Word {
+    fn of(decision: &Decision) -> Self {
+        match decision {
+            Decision::Allow => Self::Allow,
+            Decision::Observe { .. } => Self::Observe,
+            Decision::Hold(_) => Self::Hold,
+            Decision::Deny { .. } => Self::Deny,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Observe => "observe",
+            Self::Hold => "hold",
+            Self::Deny => "deny",
+        }
+    }
 }
 
 impl Case {
@@ -95,12 +116,13 @@ impl Expected {
     /// The word of the decision: `allow`, `observe`, `hold` or `deny`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
-        match self.decision {
-            Word::Allow => "allow",
-            Word::Observe => "observe",
-            Word::Hold => "hold",
-            Word::Deny => "deny",
-        }
+        self.decision.as_str()
+    }
+
+    /// The word of what would become of it if it were not observed, if the case says so.
+    #[must_use]
+    pub fn would(&self) -> Option<&'static str> {
+        self.would.map(Word::as_str)
     }
 
     /// The rule that is to decide, if the case says so.
@@ -117,13 +139,16 @@ impl Expected {
 
     /// Whether a decision, made by these rules, is the expected one.
     pub(super) fn is_met(&self, decision: &Decision, rules: &[String]) -> bool {
-        let (word, groups) = match decision {
-            Decision::Allow => (Word::Allow, [].as_slice()),
-            Decision::Observe { .. } => (Word::Observe, [].as_slice()),
-            Decision::Hold(terms) => (Word::Hold, terms.groups.as_slice()),
-            Decision::Deny { .. } => (Word::Deny, [].as_slice()),
+        let of = match decision {
+            Decision::Observe { would, .. } => would,
+            other => other,
         };
-        word == self.decision
+        let groups = match of {
+            Decision::Hold(terms) => terms.groups.as_slice(),
+            _ => &[],
+        };
+        Word::of(decision) == self.decision
+            && self.would.is_none_or(|would| would == Word::of(of))
             && self.rule.as_ref().is_none_or(|rule| rules.contains(rule))
             && self.approvers.as_ref().is_none_or(|approvers| {
                 approvers
@@ -160,6 +185,7 @@ struct RawCase {
     expect: Word,
     rule: Option<String>,
     approvers: Option<Vec<String>>,
+    would: Option<Word>,
 }
 
 #[derive(Deserialize)]
@@ -228,8 +254,22 @@ fn case(reader: &mut Reader<'_, '_>, subject: &RawSubject, raw: RawCase) -> Opti
             );
         }
     }
-    if raw.approvers.is_some() && raw.expect != Word::Hold {
-        reader.fail(at, "`approvers` goes with expect = \"hold\" only");
+    if raw.would.is_some() && raw.expect != Word::Observe {
+        reader.fail(at, "`would` goes with expect = \"observe\" only");
+        return None;
+    }
+    if raw.would == Some(Word::Observe) {
+        reader.fail(
+            at,
+            "`would` is what becomes of it unobserved: allow, hold or deny",
+        );
+        return None;
+    }
+    if raw.approvers.is_some() && raw.would.unwrap_or(raw.expect) != Word::Hold {
+        reader.fail(
+            at,
+            "`approvers` goes with expect = \"hold\" only, or with would = \"hold\"",
+        );
         return None;
     }
     let approvers = raw.approvers.map(|mut groups| {
@@ -254,6 +294,7 @@ fn case(reader: &mut Reader<'_, '_>, subject: &RawSubject, raw: RawCase) -> Opti
             decision: raw.expect,
             rule: raw.rule,
             approvers,
+            would: raw.would,
         },
     })
 }

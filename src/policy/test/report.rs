@@ -154,6 +154,10 @@ fn describe_asked(case: &Case) -> String {
 fn describe_expected(case: &Case) -> String {
     let expected = case.expected();
     let mut text = expected.as_str().to_owned();
+    if let Some(would) = expected.would() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, " (else: {would})");
+    }
     if let Some(groups) = expected.approvers() {
         // Writing to a String cannot fail.
         let _ = write!(text, " for {}", groups.join(" and "));

@@ -194,6 +194,7 @@ fn what_is_observed_is_expected_by_its_name() {
         facts = { effect = "write", commands = ["UPDATE"], columns = ["public.users.email"] }
         expect = "observe"
         rule = "see"
+        would = "deny"
         [[case]]
         name = "not surely"
         client = "10.1.2.3"
@@ -219,6 +220,24 @@ fn what_is_observed_is_expected_by_its_name() {
     let text = report.to_string();
     assert!(
         text.contains("got:      observe by \"see\" (else: deny by \"rest\": no)"),
+        "{text}"
+    );
+    let report = file(
+        r#"
+        [[case]]
+        name = "observed"
+        client = "10.1.2.3"
+        application_name = "psql"
+        facts = { effect = "write", commands = ["UPDATE"], columns = ["users.email"] }
+        expect = "observe"
+        would = "hold"
+        approvers = ["dba"]
+        "#,
+    )
+    .run(&policy, judge);
+    let text = report.to_string();
+    assert!(
+        !report.is_passed() && text.contains("expected: observe (else: hold) for dba"),
         "{text}"
     );
 }
@@ -267,6 +286,14 @@ fn faults_of_test_files_are_named_with_their_line() {
         (
             format!("{case}expect = 'allow'\nsql = ''\nuser = 'a'\ndatabase = 'b'\napprovers = ['c']\n"),
             "x_test.toml:2: `approvers` goes with expect = \"hold\" only",
+        ),
+        (
+            format!("{case}expect = 'hold'\nsql = ''\nuser = 'a'\ndatabase = 'b'\nwould = 'allow'\n"),
+            "x_test.toml:2: `would` goes with expect = \"observe\" only",
+        ),
+        (
+            format!("{case}expect = 'observe'\nsql = ''\nuser = 'a'\ndatabase = 'b'\nwould = 'observe'\n"),
+            "x_test.toml:2: `would` is what becomes of it unobserved",
         ),
         (
             format!(
