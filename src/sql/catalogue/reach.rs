@@ -124,6 +124,9 @@ const FOLLOWED: [&str; 2] = ["sql", "plpgsql"];
 
 fn why_by_itself(function: &Function, symbols: &[(String, Object)]) -> Option<String> {
     let name = format!("{}.{}", function.object.schema, function.object.name);
+    if function.language == "c" && HARMLESS.contains(&function.object.name.as_str()) {
+        return None;
+    }
     if function.is_volatile {
         return Some(format!(
             "the function {name}, which is VOLATILE: it may change data"
@@ -157,6 +160,25 @@ const RUN_TEXTS: [&str; 6] = [
     "crosstab4",
     "connectby",
     "xpath_table",
+];
+
+/// Functions of PostgreSQL's extensions in C that are VOLATILE because each call gives something else (pgcrypto,
+/// uuid-ossp, tablefunc) or because they look at the server (`pg_stat_statements`, `pg_buffercache`), and change nothing.
+const HARMLESS: [&str; 14] = [
+    "gen_random_bytes",
+    "gen_random_uuid",
+    "gen_salt",
+    "normal_rand",
+    "pg_buffercache_pages",
+    "pg_buffercache_summary",
+    "pg_buffercache_usage_counts",
+    "pg_stat_statements",
+    "pg_stat_statements_info",
+    "pgp_sym_encrypt",
+    "pgp_sym_encrypt_bytea",
+    "uuid_generate_v1",
+    "uuid_generate_v1mc",
+    "uuid_generate_v4",
 ];
 
 /// Whether all of PostgreSQL's own functions that this C function is behind only read.

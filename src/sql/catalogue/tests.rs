@@ -420,6 +420,8 @@ fn functions_of_the_server_under_other_names_read_if_they_do_there() {
         function(20_103, "kill", false, "internal", "pg_terminate_backend"),
         function(20_104, "nowhere", false, "internal", "not_there"),
         function(20_105, "crosstab", false, "c", ""),
+        function(20_106, "gen_random_bytes", true, "c", ""),
+        function(20_107, "gen_salt", true, "sql", ""),
     ]);
     definitions.symbols = vec![
         own("booltext", 2971, "pg_catalog.text"),
@@ -434,6 +436,8 @@ fn functions_of_the_server_under_other_names_read_if_they_do_there() {
             ("SELECT kill(1)", Effect::Unknown),
             ("SELECT nowhere(1)", Effect::Unknown),
             ("SELECT crosstab(1)", Effect::Unknown),
+            ("SELECT gen_random_bytes(1)", Effect::Read),
+            ("SELECT gen_salt(1)", Effect::Unknown),
             ("SELECT compiled(1)", Effect::Read),
         ] {
             let found = facts(&sight, text);
