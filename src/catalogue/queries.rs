@@ -24,7 +24,8 @@ SELECT p.oid, n.nspname, p.proname, p.provolatile, l.lanname, \
   CASE WHEN p.provolatile = 'v' OR l.lanname NOT IN ('sql', 'plpgsql', 'internal') THEN '' \
     WHEN p.prosrc = '' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END, \
   p.prosrc = '', coalesce(p.proconfig::pg_catalog.text LIKE '%search_path=%', false), \
-  EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = p.proargtypes[0] AND t.typtype IN ('c', 'd', 'p')) \
+  p.provariadic <> 0 \
+    OR EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = p.proargtypes[0] AND t.typtype IN ('c', 'd', 'p')) \
     OR EXISTS (SELECT FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_type t ON t.oid = c.castsource \
       WHERE t.typtype IN ('c', 'p') AND c.oid >= 16384) \
 FROM pg_catalog.pg_proc p \

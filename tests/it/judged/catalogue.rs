@@ -7,6 +7,8 @@ use crate::support::raw::{Frames, Raw, describe, tags};
 const TRAPS: &str = "
 CREATE FUNCTION take() RETURNS int LANGUAGE sql VOLATILE AS 'DELETE FROM public.items WHERE id = 1; SELECT 1';
 CREATE FUNCTION taken(i items) RETURNS int LANGUAGE sql VOLATILE AS 'DELETE FROM public.items WHERE id = 1; SELECT 1';
+CREATE FUNCTION taken_all(VARIADIC i items[]) RETURNS int LANGUAGE sql VOLATILE
+    AS 'DELETE FROM public.items WHERE id = 1; SELECT 1';
 CREATE FUNCTION lies() RETURNS int LANGUAGE sql STABLE AS 'SELECT take()';
 CREATE FUNCTION twice(i int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT i * 2';
 CREATE FUNCTION add_up(a int, b int) RETURNS bool LANGUAGE sql VOLATILE
@@ -49,6 +51,7 @@ async fn what_reaches_further_than_it_says_is_held() {
         "SELECT take()",
         "SELECT lies()",
         "SELECT i.taken FROM items i",
+        "SELECT i.taken_all FROM items i",
         "SELECT (i).taken FROM items i",
         "SELECT 1 <~> 2",
         "SELECT * FROM trap",
