@@ -5,12 +5,12 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use holdpoint::approval::Broker;
+use holdpoint::approval::{Asker, Broker};
 use holdpoint::console::{ConsoleState, router};
 use holdpoint::identity::{Directory, SignInThrottle};
 use holdpoint::model::{
-    Clock, Effect, NewRequest, Origin, Outcome, Parameter, Principal, RequestId, SystemClock, TableAccess,
-    Verdict,
+    Clock, Effect, NewRequest, Origin, Outcome, Parameter, Principal, Quorum, RequestId, SystemClock,
+    TableAccess, Verdict,
 };
 use holdpoint::store::sqlite::SqliteStore;
 use holdpoint::store::{RequestStore, UserStore};
@@ -70,7 +70,8 @@ async fn keep_asking(broker: Arc<Broker>, clock: Arc<dyn Clock>) {
         tokio::time::sleep(std::time::Duration::from_secs(30)).await;
         let story = Story { ago: 0, ..PENDING[0] };
         // The ticket is kept, for a request whose session is gone is withdrawn.
-        tickets.push(broker.hold(story.request(number, clock.as_ref())).await);
+        let request = story.request(number, clock.as_ref());
+        tickets.push(broker.hold(request, Asker::default()).await);
     }
 }
 
@@ -138,7 +139,11 @@ impl Story {
             },
             unfiltered: self.command == "UPDATE" && !self.statement.contains("WHERE"),
             rule: format!("{} needs approval", self.effect),
-            groups: owned(self.groups),
+            quorum: Quorum::each_of(owned(self.groups)),
+            self_approval: false,
+            justification: None,
+            ticket: None,
+            shape: None,
             created_at,
             expires_at: created_at + SignedDuration::from_mins(30),
         }

@@ -1,6 +1,6 @@
 //! Approval: holding a statement until people decided, and the permit to forward it.
 //!
-//! Imports `model` and `store`. Invariants:
+//! Imports `model`, `policy` (what may be asked for) and `store`. Invariants:
 //! - a held statement is a durable row before its requester hears of it;
 //! - the row is the truth; a waiter is only woken by it, and what it may do next is again a
 //!   guarded transition of the row;
@@ -11,14 +11,17 @@
 mod broker;
 mod entitlement;
 mod expiry;
+mod grants;
 mod observer;
 mod permit;
 mod ticket;
 mod waiters;
 
-pub use broker::{Broker, DecideError};
+pub use broker::{Asker, Broker, DecideError, Held};
 pub use expiry::sweep_expired;
+pub use grants::{AccessAsked, AskError, GrantError, LONGEST_STANDING, MOST_TIMES, StandingAsked};
 pub use observer::{Observer, ObserverLimits, record_observed};
 pub(crate) use permit::digest;
 pub use permit::{Allowed, Clearance, Permit, Standing, Unapproved, stand};
 pub use ticket::{Running, Started, Ticket};
+pub use waiters::News;

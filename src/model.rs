@@ -9,6 +9,8 @@ pub mod decision;
 pub mod duration;
 pub mod effect;
 pub mod facts;
+pub mod given;
+pub mod grant;
 pub mod id;
 pub mod nearest;
 pub mod observation;
@@ -17,15 +19,18 @@ pub mod quorum;
 pub mod request;
 
 pub use clock::{Clock, SystemClock};
-pub use decision::{Decision, HoldTerms};
+pub use decision::{Asks, Decision, HoldTerms, Justification};
 pub use effect::Effect;
 pub use facts::{
     ColumnWrite, Facts, Judged, NameOp, NoShape, PreparedSql, Sets, Shape, Statement, TableAccess,
 };
+pub use given::Given;
+pub use grant::{Grant, GrantKind, GrantState, Holder, NewGrant, Scope};
 pub use id::RequestId;
 pub use observation::{Observation, ObservedDecision, Sightings};
 pub use principal::Principal;
-pub use quorum::Quorum;
+pub use quorum::{Quorum, Seat};
 pub use request::{
-    HeldRequest, NewRequest, Origin, Outcome, Parameter, RequestState, Review, Settlement, StateKind, Verdict,
+    Basis, HeldRequest, NewRequest, Origin, Outcome, Parameter, RequestState, Review, Settlement, StateKind,
+    Verdict,
 };

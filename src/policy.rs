@@ -19,6 +19,7 @@
 //! - **A rule that can never match is an error**, for its writer believes that it protects
 //!   something.
 
+mod access;
 mod column;
 mod compile;
 mod condition;
@@ -27,6 +28,7 @@ mod decide;
 mod error;
 mod explain;
 mod file;
+mod in_force;
 mod load;
 mod mention;
 mod network;
@@ -57,10 +59,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::Facts;
+use crate::model::{Asks, Facts};
 
+pub use access::Access;
 pub use error::{PolicyError, PolicyProblem};
 pub use explain::{Considered, Outcome, Step, column_name};
+pub use in_force::PolicyInForce;
 pub use mention::{Mention, Named};
 pub use rule::{Action, Rule};
 
@@ -103,8 +107,9 @@ impl<'a> Subject<'a> {
 #[derive(Debug, Clone)]
 pub struct Policy {
     rules: Vec<Rule>,
-    /// Sorted, without duplicates, never empty.
-    default_groups: Vec<Arc<str>>,
+    access: Vec<Access>,
+    /// What holds a statement that no rule matches: one member of each of `default_groups` must approve.
+    default_asks: Asks,
     /// Where those are written, as in `default.toml:1`.
     default_place: String,
     no_rule: Arc<str>,
@@ -119,6 +124,9 @@ impl Policy {
     #[must_use]
     pub fn with_default_timeout(mut self, timeout: Duration) -> Self {
         self.default_timeout = Some(timeout);
+        for access in &mut self.access {
+            access.asks.timeout.get_or_insert(timeout);
+        }
         self
     }
 
@@ -153,12 +161,15 @@ impl Policy {
 
     /// Every group whose approval some hold asks for, sorted, without duplicates.
     #[must_use]
-    pub fn groups(&self) -> Vec<Arc<str>> {
-        let mut groups = self.default_groups.clone();
+    pub fn groups(&self) -> Vec<String> {
+        let mut groups = self.default_asks.quorum.groups();
         for rule in &self.rules {
-            if let Action::Hold { groups: asked, .. } = rule.action() {
-                groups.extend(asked.iter().map(Arc::clone));
+            if let Action::Hold(asks) = rule.action() {
+                groups.extend(asks.quorum.groups());
             }
+        }
+        for access in &self.access {
+            groups.extend(access.asks.quorum.groups());
         }
         groups.sort();
         groups.dedup();

@@ -22,6 +22,7 @@ mod notices;
 mod observe;
 mod outflow;
 mod outlook;
+mod own;
 mod policy;
 mod relay;
 mod runs;
@@ -42,7 +43,7 @@ use tokio::net::TcpStream;
 use crate::approval::{Broker, Observer};
 use crate::identity::Directory;
 use crate::model::{Clock, Principal, RequestId};
-use crate::policy::{Policy, Subject};
+use crate::policy::{Policy, PolicyInForce, Subject};
 use crate::sql::Judge;
 use crate::wire::Stream;
 
@@ -51,7 +52,6 @@ pub use encryption::{CertificateRules, ClientTls, Proof};
 pub(crate) use fault::Fault;
 pub use handle::Sessions;
 use leg::Leg;
-pub use policy::PolicyInForce;
 use relay::Session;
 pub use seats::Seats;
 use startup::Opened;
@@ -61,7 +61,7 @@ pub struct Shared {
     /// Judges texts.
     pub judge: Judge,
     /// The policy that new statements are decided by.
-    pub policy: PolicyInForce,
+    pub policy: Arc<PolicyInForce>,
     /// Holds statements.
     pub broker: Broker,
     /// Counts what is let pass and observed.

@@ -41,6 +41,7 @@ mod nodes;
 mod objects;
 mod operators;
 mod outline;
+mod own;
 mod pool;
 mod readings;
 mod references;
@@ -59,6 +60,7 @@ mod writes;
 
 pub use catalogue::{Callee, Catalogue, Definitions, Function, Node, Object, Operator, Sight, Text, Use};
 pub use judge::{Judge, JudgeLimits};
+pub use own::{OwnFault, OwnStatement, PREFIX as OWN_PREFIX, may_be_own, own_statement};
 pub use set::judge_startup_setting;
 
 /// Texts of up to this many bytes are parsed on the caller's thread.

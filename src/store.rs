@@ -14,10 +14,14 @@ mod contract;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{HeldRequest, NewRequest, Outcome, Principal, RequestId, Review, Sightings, StateKind};
+use crate::model::{
+    Basis, Grant, GrantKind, GrantState, HeldRequest, NewGrant, NewRequest, Outcome, Principal, RequestId,
+    Review, Sightings, StateKind,
+};
 
 /// A boxed future, so that stores can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -66,6 +70,8 @@ pub enum Decided {
 pub struct RequestFilter {
     /// Only those in one of these states; empty: every state.
     pub states: Vec<StateKind>,
+    /// Only those that ran because the glass was broken, and that nobody has looked at since.
+    pub to_review: bool,
     /// Only those that this person may see: asked by them, or naming one of their groups
     /// (an admin sees all). `None`: no restriction.
     pub visible_to: Option<Principal>,
@@ -73,6 +79,24 @@ pub struct RequestFilter {
     pub before: Option<RequestId>,
     /// At most this many; the caller bounds it.
     pub limit: u32,
+}
+
+/// Why a statement that policy holds may run all the same.
+#[derive(Debug, Clone, Copy)]
+pub struct Grounds<'a> {
+    /// It need not wait; grants are not looked for.
+    pub bypass: Option<&'a Basis>,
+    /// The requester's groups: grants may be held by them.
+    pub groups: &'a [String],
+}
+
+/// How it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placed {
+    /// It waits for people.
+    Pending,
+    /// It is about to run, on these grounds.
+    Running(Basis),
 }
 
 /// Held and denied requests.
@@ -86,6 +110,18 @@ pub trait RequestStore: Send + Sync + 'static {
         request: &'a NewRequest,
         reason: &'a str,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Records what policy holds, in one transaction: as about to run, where there are grounds for that (a bypass, or
+    /// a grant that covers it and counts the use), else as one that waits for people.
+    fn place<'a>(
+        &'a self,
+        request: &'a NewRequest,
+        grounds: Grounds<'a>,
+    ) -> BoxFuture<'a, Result<Placed, StoreError>>;
+
+    /// Records what somebody says afterwards of a request that ran because the glass was broken. `false`: it is none
+    /// of these, or somebody has said it already.
+    fn follow_up<'a>(&'a self, id: RequestId, review: &'a Review) -> BoxFuture<'a, Result<bool, StoreError>>;
 
     /// The request, if there is one.
     fn request(&self, id: RequestId) -> BoxFuture<'_, Result<Option<HeldRequest>, StoreError>>;
@@ -147,6 +183,81 @@ pub trait RequestStore: Send + Sync + 'static {
 
     /// Writes and reads something, to learn whether the store works.
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// What became of a verdict on a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantDecided {
+    /// It was recorded; the grant as it stands now.
+    Recorded(Box<Grant>),
+    /// It was settled before (or has expired by now): nothing changed.
+    AlreadySettled(GrantState),
+    /// This reviewer has approved it already: nothing changed.
+    AlreadyReviewed,
+}
+
+/// How a person ends a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantEnd {
+    /// Pending → Withdrawn.
+    Withdrawn,
+    /// Active → Revoked.
+    Revoked,
+}
+
+/// Which grants to list. Newest first.
+#[derive(Debug, Clone, Default)]
+pub struct GrantFilter {
+    /// Only those of this kind.
+    pub kind: Option<GrantKind>,
+    /// Only those in one of these states; empty: every state.
+    pub states: Vec<GrantState>,
+    /// Only those that this person may see: who asked, who holds them, who may approve, an admin.
+    pub visible_to: Option<Principal>,
+    /// Only grants older than this one (exclusive), for paging; nothing where there is none.
+    pub before: Option<RequestId>,
+    /// At most this many; the caller bounds it.
+    pub limit: u32,
+}
+
+/// What may run without being held.
+pub trait GrantStore: Send + Sync + 'static {
+    /// Records what is asked for, and a first verdict with it; it counts at once where that is enough.
+    fn insert_grant<'a>(
+        &'a self,
+        asked: &'a NewGrant,
+        first: Option<&'a Review>,
+    ) -> BoxFuture<'a, Result<Grant, StoreError>>;
+
+    /// The grant, if there is one.
+    fn grant(&self, id: RequestId) -> BoxFuture<'_, Result<Option<Grant>, StoreError>>;
+
+    /// Grants by filter, newest first.
+    fn grants<'a>(&'a self, filter: &'a GrantFilter) -> BoxFuture<'a, Result<Vec<Grant>, StoreError>>;
+
+    /// Records a verdict on a Pending grant, and what it brings; with `length` it is made shorter (never longer).
+    /// `NotFound` where there is no such grant. The caller has checked who may decide.
+    fn review_grant<'a>(
+        &'a self,
+        id: RequestId,
+        review: &'a Review,
+        length: Option<Duration>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<GrantDecided, StoreError>>;
+
+    /// Ends a grant, with who and why. `false`: it was not in the state that this takes.
+    fn end_grant<'a>(
+        &'a self,
+        id: RequestId,
+        end: GrantEnd,
+        by: &'a str,
+        why: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Expires what nobody has decided on in time, and ends what has had its time; the ids of those it changed.
+    /// (What has had its time covers nothing before that, either.)
+    fn sweep_grants(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<RequestId>, StoreError>>;
 }
 
 /// A user as kept.
@@ -290,5 +401,5 @@ pub trait ObservationStore: Send + Sync + 'static {
 }
 
 /// Everything a store does.
-pub trait Store: RequestStore + UserStore + ObservationStore {}
-impl<T: RequestStore + UserStore + ObservationStore> Store for T {}
+pub trait Store: RequestStore + GrantStore + UserStore + ObservationStore {}
+impl<T: RequestStore + GrantStore + UserStore + ObservationStore> Store for T {}

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::{ClientAuth, ClientCert, Config, ProxyConfig, TlsMode, TlsVersion};
-use crate::policy::Policy;
-use crate::session::{CertificateRules, ClientTls, PolicyInForce, Proof, Shared};
+use crate::policy::{Policy, PolicyInForce};
+use crate::session::{CertificateRules, ClientTls, Proof, Shared};
 use crate::tls::{Acceptor, ServerFiles, TlsError, Version};
 
 /// How often the files are looked at. Who renews a certificate need not know whom to signal.

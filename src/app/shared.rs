@@ -10,9 +10,8 @@ use crate::catalogue::Upkeep;
 use crate::config::{
     self, Auth, ChannelBinding, Config, DatabaseConfig, Host, RootCert, SslMode, Unmapped, UpstreamTls,
 };
-use crate::session::{
-    Database, HoldTiming, Limits, Login, Member, PolicyInForce, Roles, Seats, Sessions, Shared,
-};
+use crate::policy::PolicyInForce;
+use crate::session::{Database, HoldTiming, Limits, Login, Member, Roles, Seats, Sessions, Shared};
 use crate::sql::{Judge, JudgeLimits, Sight};
 use crate::tls::client::{ClientSettings, ClientTlsError, Connector, Roots, Verification};
 use crate::upstream::{self, Address, Demands, Encryption, Methods, Target, Tls};
@@ -59,7 +58,7 @@ pub(super) fn shared(
     }
     Shared {
         judge,
-        policy: PolicyInForce::new(files.policy),
+        policy: Arc::new(PolicyInForce::new(files.policy)),
         broker: parts.broker.clone(),
         observer: parts.observer.clone(),
         directory: Arc::clone(&parts.directory),

@@ -11,13 +11,13 @@ use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
 
 use super::entitlement::{may_decide, may_see, standing_groups};
-use super::ticket::Ticket;
-use super::waiters::Waiters;
+use super::ticket::{Running, Ticket};
+use super::waiters::{News, Waiters};
 use crate::model::{
-    Clock, HeldRequest, NewRequest, Outcome, Principal, RequestId, RequestState, Review, Settlement,
+    Basis, Clock, HeldRequest, NewRequest, Outcome, Principal, RequestId, RequestState, Review, Settlement,
     StateKind, Verdict,
 };
-use crate::store::{Decided, RequestFilter, Store, StoreError};
+use crate::store::{Decided, Grounds, Placed, RequestFilter, Store, StoreError};
 
 /// Changes kept for a slow listener; one that lags re-reads everything.
 const CHANGES_KEPT: usize = 1024;
@@ -25,11 +25,11 @@ const CHANGES_KEPT: usize = 1024;
 /// Holds statements and settles them. A cheap clone.
 #[derive(Clone)]
 pub struct Broker {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
-    store: Arc<dyn Store>,
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     control: Handle,
     /// Work that a shutdown waits for.
@@ -42,6 +42,24 @@ impl std::fmt::Debug for Broker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Broker").finish_non_exhaustive()
     }
+}
+
+/// Who asks, as far as that is not in the request.
+#[derive(Debug, Clone, Default)]
+pub struct Asker {
+    /// Their groups.
+    pub groups: Vec<String>,
+    /// Why they need not wait, where they need not.
+    pub bypass: Option<Basis>,
+}
+
+/// What became of a statement that policy holds.
+#[derive(Debug)]
+pub enum Held {
+    /// It waits for people.
+    Waits(Ticket),
+    /// It runs at once: the intent is durable.
+    Runs(Running, Basis),
 }
 
 /// Why a verdict was not taken.
@@ -57,7 +75,7 @@ pub enum DecideError {
         groups: Vec<String>,
     },
     /// Nobody decides on their own request.
-    #[error("nobody decides on their own request")]
+    #[error("nobody decides on their own request, unless policy says so")]
     OwnRequest,
     /// A rejection without a reason.
     #[error("a rejection needs a reason: the requester reads it")]
@@ -96,23 +114,83 @@ impl Broker {
         self.shared.clock.now()
     }
 
-    /// Records a held statement and gives the ticket to wait with. On `Ok` it is durable.
-    /// Cancel-safe: dropped half way, the request is withdrawn.
-    pub async fn hold(&self, request: NewRequest) -> Result<Ticket, StoreError> {
+    /// Records a statement that policy holds: it runs at once where there are grounds for that, else there is a ticket
+    /// to wait with. On `Ok` it is durable.
+    /// Cancel-safe: dropped half way, the request is withdrawn, or its outcome recorded as not known.
+    pub async fn hold(&self, request: NewRequest, asker: Asker) -> Result<Held, StoreError> {
         let broker = self.clone();
         self.on_control(async move {
             let waiter = broker.shared.waiters.register(request.id);
-            broker.shared.store.insert_pending(&request).await?;
+            let grounds = Grounds {
+                bypass: asker.bypass.as_ref(),
+                groups: &asker.groups,
+            };
+            let placed = broker.shared.store.place(&request, grounds).await?;
             broker.changed(request.id);
-            Ok(Ticket::new(
-                request.id,
-                request.digest,
-                request.expires_at,
-                waiter,
-                broker,
-            ))
+            Ok(match placed {
+                Placed::Pending => Held::Waits(Ticket::new(
+                    request.id,
+                    request.digest,
+                    request.expires_at,
+                    waiter,
+                    broker,
+                )),
+                Placed::Running(basis) => Held::Runs(Running::new(request.id, request.digest, broker), basis),
+            })
         })
         .await
+    }
+
+    /// What somebody says afterwards of a request that ran because the glass was broken.
+    pub async fn follow_up(
+        &self,
+        id: RequestId,
+        by: &Principal,
+        verdict: Verdict,
+        comment: &str,
+    ) -> Result<HeldRequest, DecideError> {
+        let request = self.request(id, by).await?.ok_or(DecideError::NotFound)?;
+        if request.basis != Some(Basis::BreakGlass) {
+            return Err(DecideError::AlreadySettled(request.state.kind()));
+        }
+        if request.asked.origin.user == by.name {
+            return Err(DecideError::OwnRequest);
+        }
+        let groups = standing_groups(&request, by);
+        if groups.is_empty() {
+            return Err(DecideError::NotEntitled {
+                groups: request.asked.quorum.groups(),
+            });
+        }
+        if verdict == Verdict::Reject && comment.trim().is_empty() {
+            return Err(DecideError::ReasonRequired);
+        }
+        let review = Review {
+            reviewer: by.name.clone(),
+            groups,
+            verdict,
+            comment: comment.trim().to_owned(),
+            at: self.now(),
+        };
+        let broker = self.clone();
+        let recorded = self.on_control(async move {
+            let recorded = broker.shared.store.follow_up(id, &review).await?;
+            broker.changed(id);
+            Ok(recorded)
+        });
+        if !recorded.await? {
+            return Err(DecideError::AlreadyReviewed);
+        }
+        self.request(id, by).await?.ok_or(DecideError::NotFound)
+    }
+
+    /// Whether `by` is among those who are to look at it afterwards, and nobody has.
+    #[must_use]
+    pub fn may_follow_up(&self, request: &HeldRequest, by: &Principal) -> bool {
+        request.basis == Some(Basis::BreakGlass)
+            && request.followup.is_none()
+            && request.asked.origin.user != by.name
+            && !standing_groups(request, by).is_empty()
     }
 
     /// Records a statement that policy denied. On `Ok` it is durable.
@@ -139,13 +217,14 @@ impl Broker {
             return Err(DecideError::ReasonRequired);
         }
         let request = self.request(id, by).await?.ok_or(DecideError::NotFound)?;
-        if request.asked.origin.user == by.name {
+        let is_own = request.asked.origin.user == by.name;
+        if is_own && !request.asked.self_approval {
             return Err(DecideError::OwnRequest);
         }
         let groups = standing_groups(&request, by);
         if groups.is_empty() {
             return Err(DecideError::NotEntitled {
-                groups: request.asked.groups,
+                groups: request.asked.quorum.groups(),
             });
         }
         let now = self.now();
@@ -221,7 +300,10 @@ impl Broker {
 
     pub(super) async fn expire_due(&self) -> Result<(), StoreError> {
         for id in self.shared.store.expire_due(self.now()).await? {
-            self.shared.waiters.wake(id, Settlement::Expired);
+            self.shared.waiters.tell(id, News::Settled(Settlement::Expired));
+            self.changed(id);
+        }
+        for id in self.shared.store.sweep_grants(self.now()).await? {
             self.changed(id);
         }
         Ok(())
@@ -299,19 +381,19 @@ impl Broker {
     }
 
     fn announce(&self, request: &HeldRequest) {
-        if let Some(settlement) = settlement(request) {
-            self.shared.waiters.wake(request.asked.id, settlement);
+        if let Some(news) = news(request) {
+            self.shared.waiters.tell(request.asked.id, news);
         }
         self.changed(request.asked.id);
     }
 
-    fn changed(&self, id: RequestId) {
+    pub(super) fn changed(&self, id: RequestId) {
         // No listener is no error.
         let _ = self.shared.changes.send(id);
     }
 
     /// Runs on the control runtime, to its end also where the caller goes away.
-    async fn on_control<T: Send + 'static>(
+    pub(super) async fn on_control<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -342,6 +424,25 @@ impl Broker {
         };
         self.shared.tasks.spawn_on(logged, &self.shared.control);
     }
+}
+
+/// What the session that waits is told after a verdict.
+fn news(request: &HeldRequest) -> Option<News> {
+    if request.state.kind() != StateKind::Pending {
+        return settlement(request).map(News::Settled);
+    }
+    let approvals = request.reviews.iter().filter(|r| r.verdict == Verdict::Approve);
+    let approvers: Vec<Vec<String>> = approvals.map(|review| review.groups.clone()).collect();
+    Some(News::Approved {
+        by: request.reviews.last()?.clone(),
+        missing: request
+            .asked
+            .quorum
+            .missing(&approvers)
+            .into_iter()
+            .cloned()
+            .collect(),
+    })
 }
 
 /// What a row's state means for the session that waits; `None` while it is open.

@@ -4,13 +4,9 @@ use crate::model::{HeldRequest, Principal, StateKind};
 
 /// The request's groups for which this person can stand.
 pub(super) fn standing_groups(request: &HeldRequest, by: &Principal) -> Vec<String> {
-    request
-        .asked
-        .groups
-        .iter()
-        .filter(|g| by.is_member(g))
-        .cloned()
-        .collect()
+    let mut groups = request.asked.quorum.groups();
+    groups.retain(|group| by.is_member(group));
+    groups
 }
 
 /// Whether the person may see the request: their own, one that names their group, or any for an admin.
@@ -21,7 +17,7 @@ pub(super) fn may_see(request: &HeldRequest, by: &Principal) -> bool {
 /// Whether the person could decide on it now.
 pub(super) fn may_decide(request: &HeldRequest, by: &Principal) -> bool {
     request.state.kind() == StateKind::Pending
-        && request.asked.origin.user != by.name
+        && (request.asked.origin.user != by.name || request.asked.self_approval)
         && !standing_groups(request, by).is_empty()
         && !request.reviews.iter().any(|r| r.reviewer == by.name)
 }

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::Broker;
-use super::waiters::Waiter;
+use super::waiters::{News, Waiter};
 use crate::model::{Outcome, RequestId, Settlement};
 use crate::store::StoreError;
 
@@ -60,11 +60,11 @@ impl Ticket {
         self.expires_at
     }
 
-    /// Waits until the request is settled. Cancel-safe. Where the waker went away, the row is asked.
-    pub async fn settled(&mut self) -> Result<Settlement, StoreError> {
-        match self.waiter.settled().await {
-            Some(settlement) => Ok(settlement),
-            None => self.broker.settlement_of(self.id).await,
+    /// Waits for what people do to the request. Cancel-safe. Where the waker went away, the row is asked.
+    pub async fn news(&mut self) -> Result<News, StoreError> {
+        match self.waiter.next().await {
+            Some(news) => Ok(news),
+            None => self.broker.settlement_of(self.id).await.map(News::Settled),
         }
     }
 
@@ -89,12 +89,11 @@ impl Ticket {
         };
         if started {
             self.settled = true;
-            Ok(Started::Running(Running {
-                id: self.id,
-                digest: self.digest,
-                broker: self.broker.clone(),
-                finished: false,
-            }))
+            Ok(Started::Running(Running::new(
+                self.id,
+                self.digest,
+                self.broker.clone(),
+            )))
         } else {
             Ok(Started::NotApproved)
         }
@@ -137,6 +136,15 @@ pub struct Running {
 }
 
 impl Running {
+    pub(super) fn new(id: RequestId, digest: [u8; 32], broker: Broker) -> Self {
+        Self {
+            id,
+            digest,
+            broker,
+            finished: false,
+        }
+    }
+
     /// The request's identifier.
     #[must_use]
     pub const fn id(&self) -> RequestId {

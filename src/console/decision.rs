@@ -85,7 +85,7 @@ async fn refusal(
             groups.join(" or ")
         )),
         DecideError::OwnRequest => Fault::forbidden(
-            "Nobody decides on their own request; somebody else of its groups has to. Nothing was changed.",
+            "Nobody decides on their own request here; somebody else of its groups has to. Nothing was changed.",
         ),
         DecideError::ReasonRequired => {
             Fault::invalid("A reason is required to reject: the requester reads it.")

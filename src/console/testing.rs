@@ -12,7 +12,9 @@ use tower::ServiceExt;
 use super::{ConsoleState, router};
 use crate::approval::Broker;
 use crate::identity::{Directory, SignInThrottle};
-use crate::model::{Clock, Effect, NewRequest, Origin, Outcome, Parameter, RequestId, TableAccess, Verdict};
+use crate::model::{
+    Clock, Effect, NewRequest, Origin, Outcome, Parameter, Quorum, RequestId, TableAccess, Verdict,
+};
 use crate::store::RequestStore;
 use crate::store::sqlite::SqliteStore;
 
@@ -159,7 +161,11 @@ impl TestConsole {
             signals: Vec::new(),
             unfiltered: false,
             rule: "writes need a DBA".to_owned(),
-            groups: vec!["dba".to_owned()],
+            quorum: Quorum::each_of(["dba"]),
+            self_approval: false,
+            justification: None,
+            ticket: None,
+            shape: None,
             created_at: now,
             expires_at: now + SignedDuration::from_mins(30),
         };

@@ -13,6 +13,6 @@ mod when;
 
 pub(super) use card::Card;
 pub(super) use detail::Detail;
-pub(super) use quorum::missing_groups;
+pub(super) use quorum::{missing_groups, missing_seats};
 pub(super) use settled::settled_sentence;
 pub(super) use timeline::StateView;

@@ -252,6 +252,11 @@ pub enum NameOp {
         /// The folded name.
         name: String,
     },
+    /// An empty text that stands in the place of a statement which holdpoint answers itself.
+    Own {
+        /// The tag of its CommandComplete.
+        tag: &'static str,
+    },
     /// `FETCH` or `MOVE` from a portal.
     Fetch {
         /// The folded name.

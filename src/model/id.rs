@@ -10,7 +10,7 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Characters of an identifier: 12 × 5 = 60 random bits.
 const LENGTH: usize = 12;
 
-/// The identifier of a request: twelve characters of Crockford's base 32.
+/// The identifier of a request or a grant: twelve characters of Crockford's base 32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId([u8; LENGTH]);
 

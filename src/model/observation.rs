@@ -195,7 +195,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::HoldTerms;
+    use crate::model::{Asks, HoldTerms};
 
     fn observation() -> Observation {
         Observation {
@@ -266,8 +266,7 @@ mod tests {
     fn what_would_have_been_is_what_counts() {
         let hold = Decision::Hold(HoldTerms {
             rules: vec![Arc::from("writes")],
-            groups: vec![Arc::from("dba")],
-            timeout: None,
+            asks: Asks::default(),
         });
         let observed = Decision::Observe {
             rule: Some(Arc::from("try it")),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, RequestId, TableAccess};
+use super::{Effect, Quorum, RequestId, Shape, TableAccess};
 
 /// A bound value, decoded for reading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +59,16 @@ pub struct NewRequest {
     pub unfiltered: bool,
     /// The rules that held or denied it, joined by ", ".
     pub rule: String,
-    /// Groups of which one member each must approve; empty for a denied statement.
-    pub groups: Vec<String>,
+    /// Who must approve; nobody can, where policy denied it.
+    pub quorum: Quorum,
+    /// Whether the requester may be among those who approve.
+    pub self_approval: bool,
+    /// Why it is to run, as the requester said.
+    pub justification: Option<String>,
+    /// The ticket that it belongs to, as the requester said.
+    pub ticket: Option<String>,
+    /// The shape that all its statements have; none where they differ.
+    pub shape: Option<Shape>,
     /// When it arrived.
     pub created_at: Timestamp,
     /// When it expires; equal to `created_at` for a denied statement.
@@ -105,6 +113,39 @@ pub struct Outcome {
     pub error: Option<String>,
     /// From forwarding to completion, milliseconds.
     pub duration_ms: u64,
+}
+
+/// Why a statement that policy holds ran without waiting for its quorum.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Basis {
+    /// The requester is an admin, and the rule exempts admins.
+    AdminExempt,
+    /// The requester broke the glass: people look at it afterwards.
+    BreakGlass,
+    /// A time window was granted to the requester.
+    Grant {
+        /// The grant's identifier.
+        id: String,
+    },
+    /// Statements like it were approved beforehand.
+    StandingApproval {
+        /// The standing approval's identifier.
+        id: String,
+    },
+}
+
+impl Basis {
+    /// The word of the API and the store.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::AdminExempt => "admin_exempt",
+            Self::BreakGlass => "break_glass",
+            Self::Grant { .. } => "grant",
+            Self::StandingApproval { .. } => "standing_approval",
+        }
+    }
 }
 
 /// The states of a request, with the facts that each brings.
@@ -234,8 +275,12 @@ pub struct HeldRequest {
     pub asked: NewRequest,
     /// What became of it so far.
     pub state: RequestState,
+    /// Why it ran without its quorum, where it did.
+    pub basis: Option<Basis>,
     /// Verdicts, oldest first.
     pub reviews: Vec<Review>,
+    /// What somebody said afterwards, where it ran because the glass was broken: a rejection objects to it.
+    pub followup: Option<Review>,
     /// When it reached a final state.
     pub settled_at: Option<Timestamp>,
 }

@@ -1,20 +1,22 @@
 //! From a policy file as written to rules that can be evaluated.
 
+mod access;
 mod conditions;
 mod contradictions;
+mod hold;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use toml::Spanned;
 
 use super::NO_RULE;
 use super::condition::When;
 use super::error::PolicyProblem;
-use super::file::{Names, RawFile, RawHold, RawRule, RawThen, Reader};
+use super::file::{Names, RawFile, RawRule, RawThen, Reader};
 use super::rule::{Action, Rule};
-use crate::model::duration;
+
+pub(super) use access::read_all as access;
 
 /// A rule, and the line of its name.
 pub(super) struct Compiled {
@@ -39,7 +41,7 @@ pub(super) fn default_groups(
     text: &str,
     raw: &RawFile,
     problems: &mut Vec<PolicyProblem>,
-) -> Option<(Vec<Arc<str>>, usize)> {
+) -> Option<(Vec<String>, usize)> {
     let names = raw.default_groups.as_ref()?;
     let mut reader = Reader { file, text, problems };
     let line = reader.line(names.span().start);
@@ -86,20 +88,7 @@ fn action(reader: &mut Reader<'_, '_>, raw: RawThen) -> Option<Action> {
     match raw {
         RawThen::Allow => Some(Action::Allow),
         RawThen::Observe => Some(Action::Observe),
-        RawThen::Hold(RawHold {
-            groups: names,
-            timeout,
-        }) => {
-            let groups = groups(reader, "groups", &names);
-            let timeout = match timeout {
-                None => Some(None),
-                Some(text) => self::timeout(reader, &text).map(Some),
-            };
-            Some(Action::Hold {
-                groups: groups?,
-                timeout: timeout?,
-            })
-        }
+        RawThen::Hold(raw) => hold::read(reader, *raw).map(Action::Hold),
         RawThen::Deny(deny) => {
             let reason = deny.reason.as_ref().trim();
             if reason.is_empty() {
@@ -115,22 +104,9 @@ fn action(reader: &mut Reader<'_, '_>, raw: RawThen) -> Option<Action> {
     }
 }
 
-fn timeout(reader: &mut Reader<'_, '_>, text: &Spanned<String>) -> Option<Duration> {
-    let message = match duration::parse(text.as_ref()) {
-        Ok(timeout) if timeout >= Duration::from_secs(1) => return Some(timeout),
-        Ok(_) => "a timeout under a second: nobody could decide in that time".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    reader.fail(text.span().start, message);
-    None
-}
-
 /// Sorted, without duplicates.
-fn groups(reader: &mut Reader<'_, '_>, key: &str, names: &Names) -> Option<Vec<Arc<str>>> {
-    let mut groups: Vec<Arc<str>> = plain_names(reader, key, Some(names))?
-        .into_iter()
-        .map(Arc::from)
-        .collect();
+fn groups(reader: &mut Reader<'_, '_>, key: &str, names: &Names) -> Option<Vec<String>> {
+    let mut groups = plain_names(reader, key, Some(names))?;
     groups.sort();
     groups.dedup();
     Some(groups)

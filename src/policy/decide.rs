@@ -1,10 +1,9 @@
 //! What the rules make of a text: the decisions on its statements, joined.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Action, Policy, Rule, Subject};
-use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, TableAccess};
+use crate::model::{Asks, Decision, Effect, Facts, HoldTerms, Judged, TableAccess};
 
 impl Policy {
     /// What is to happen with a text; an empty one passes. Allocates only to hold or to observe.
@@ -101,17 +100,16 @@ impl Policy {
         for verdict in verdicts {
             match verdict {
                 Verdict::Allow | Verdict::Observe { .. } => {}
-                Verdict::Hold {
-                    rule,
-                    groups,
-                    timeout,
-                } => {
-                    let terms = held.get_or_insert_with(|| HoldTerms {
-                        rules: Vec::new(),
-                        groups: Vec::new(),
-                        timeout: None,
-                    });
-                    join(terms, rule, groups, timeout.or(self.default_timeout));
+                Verdict::Hold { rule, asks } => {
+                    let mut asks = asks.clone();
+                    asks.timeout = asks.timeout.or(self.default_timeout);
+                    match &mut held {
+                        None => {
+                            let rules = vec![Arc::clone(rule)];
+                            held = Some(HoldTerms { rules, asks });
+                        }
+                        Some(terms) => join(terms, rule, &asks),
+                    }
                 }
                 Verdict::Deny { rule, reason } => {
                     return Decision::Deny {
@@ -129,8 +127,7 @@ impl Policy {
         let Some(rule) = rule else {
             return Verdict::Hold {
                 rule: &self.no_rule,
-                groups: &self.default_groups,
-                timeout: None,
+                asks: &self.default_asks,
             };
         };
         match rule.action() {
@@ -138,10 +135,9 @@ impl Policy {
             Action::Observe => Verdict::Observe {
                 rule: rule.shared_name(),
             },
-            Action::Hold { groups, timeout } => Verdict::Hold {
+            Action::Hold(asks) => Verdict::Hold {
                 rule: rule.shared_name(),
-                groups,
-                timeout: *timeout,
+                asks,
             },
             Action::Deny { reason } => Verdict::Deny {
                 rule: rule.shared_name(),
@@ -159,8 +155,7 @@ enum Verdict<'a> {
     },
     Hold {
         rule: &'a Arc<str>,
-        groups: &'a [Arc<str>],
-        timeout: Option<Duration>,
+        asks: &'a Asks,
     },
     Deny {
         rule: &'a Arc<str>,
@@ -168,27 +163,21 @@ enum Verdict<'a> {
     },
 }
 
-fn join(terms: &mut HoldTerms, rule: &Arc<str>, groups: &[Arc<str>], timeout: Option<Duration>) {
+fn join(terms: &mut HoldTerms, rule: &Arc<str>, asks: &Asks) {
     if !terms.rules.contains(rule) {
         terms.rules.push(Arc::clone(rule));
     }
-    for group in groups {
-        if let Err(place) = terms.groups.binary_search(group) {
-            terms.groups.insert(place, Arc::clone(group));
-        }
-    }
-    terms.timeout = match (terms.timeout, timeout) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
+    terms.asks.join(asks);
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use std::time::Duration;
+
     use super::*;
-    use crate::model::{Effect, Statement};
+    use crate::model::{Effect, Quorum, Statement};
     use crate::policy::NO_RULE;
 
     const ALICE: [String; 0] = [];
@@ -254,8 +243,11 @@ mod tests {
     fn hold(rules: &[&str], groups: &[&str], timeout: Option<u64>) -> Decision {
         Decision::Hold(HoldTerms {
             rules: rules.iter().map(|r| Arc::from(*r)).collect(),
-            groups: groups.iter().map(|g| Arc::from(*g)).collect(),
-            timeout: timeout.map(Duration::from_secs),
+            asks: Asks {
+                quorum: Quorum::each_of(groups.iter().copied()),
+                timeout: timeout.map(Duration::from_secs),
+                ..Asks::default()
+            },
         })
     }
 
@@ -397,6 +389,6 @@ mod tests {
     #[test]
     fn groups_are_all_that_a_hold_can_ask_for() {
         let groups = policy().groups();
-        assert_eq!(groups, ["dba", "owners", "security"].map(Arc::<str>::from));
+        assert_eq!(groups, ["dba", "owners", "security"]);
     }
 }

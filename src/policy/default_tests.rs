@@ -150,7 +150,7 @@ fn no_statement_is_left_without_a_rule() {
         let facts = facts(effect, &["ANY"], &[], false);
         assert!(policy.deciding_rule(&subject, &facts).is_some(), "{effect}");
     }
-    assert_eq!(policy.groups(), [Arc::<str>::from("dba")]);
+    assert_eq!(policy.groups(), ["dba"]);
 }
 
 #[test]

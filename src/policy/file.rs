@@ -52,15 +52,44 @@ pub(super) struct RawWhen {
 pub(super) enum RawThen {
     Allow,
     Observe,
-    Hold(RawHold),
+    Hold(Box<Spanned<RawHold>>),
     Deny(RawDeny),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawHold {
-    pub(super) groups: Names,
+    pub(super) groups: Option<Names>,
+    pub(super) any_of: Option<Names>,
+    pub(super) min_approvals: Option<Spanned<usize>>,
     pub(super) timeout: Option<Spanned<String>>,
+    pub(super) justification: Option<Names>,
+    #[serde(default)]
+    pub(super) self_approval: bool,
+    #[serde(default)]
+    pub(super) exempt_admins: bool,
+    pub(super) break_glass: Option<Names>,
+}
+
+/// An `[[access]]` as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAccess {
+    pub(super) name: Spanned<String>,
+    pub(super) when: Option<RawAsker>,
+    pub(super) up_to: Spanned<String>,
+    pub(super) longest: Spanned<String>,
+    pub(super) approval: Spanned<RawHold>,
+}
+
+/// Who may ask, as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAsker {
+    pub(super) databases: Option<Names>,
+    pub(super) users: Option<Names>,
+    pub(super) groups: Option<Names>,
+    pub(super) not_groups: Option<Names>,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +103,7 @@ pub(super) struct RawDeny {
 pub(super) struct RawFile {
     pub(super) default_groups: Option<Names>,
     pub(super) rules: Vec<RawRule>,
+    pub(super) access: Vec<RawAccess>,
 }
 
 /// Where problems of one file go.
@@ -150,9 +180,10 @@ pub(super) fn read(file: &Path, text: &str, problems: &mut Vec<PolicyProblem>) -
         match key.as_ref().as_ref() {
             "default_groups" => raw.default_groups = reader.value(value),
             "rule" => raw.rules = reader.values("rule", value),
+            "access" => raw.access = reader.values("access", value),
             other => reader.fail(
                 key.span().start,
-                format!("unknown key `{other}`: a policy file has `default_groups` and [[rule]]"),
+                format!("unknown key `{other}`: a policy file has `default_groups`, [[rule]] and [[access]]"),
             ),
         }
     }
@@ -189,7 +220,7 @@ impl<'de> Visitor<'de> for ThenVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawThen, A::Error> {
         let then = match map.next_key::<String>()?.as_deref() {
-            Some("hold") => RawThen::Hold(map.next_value()?),
+            Some("hold") => RawThen::Hold(Box::new(map.next_value()?)),
             Some("deny") => RawThen::Deny(map.next_value()?),
             _ => return Err(de::Error::custom(format!("`then` takes {THEN_FORMS}"))),
         };

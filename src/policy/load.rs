@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::compile::{self, Compiled};
 use super::cover::covers;
 use super::error::{PolicyError, PolicyProblem};
-use super::{NO_RULE, Policy, Rule, file};
+use super::{Access, NO_RULE, Policy, Rule, file};
+use crate::model::{Asks, Quorum};
 
 impl Policy {
     /// Reads every `*.toml` of a folder in the order of the files' names, except `*_test.toml`
@@ -45,22 +46,29 @@ impl Policy {
         mut problems: Vec<PolicyProblem>,
     ) -> Result<Self, PolicyError> {
         let mut rules = Vec::new();
+        let mut access = Vec::new();
         let mut defaults = Vec::new();
         for (path, text) in sources {
             let raw = file::read(path, text, &mut problems);
             if let Some((groups, line)) = compile::default_groups(path, text, &raw, &mut problems) {
                 defaults.push((path, line, groups));
             }
+            access.extend(compile::access(path, text, raw.access, &mut problems));
             let compiled = compile::rules(path, text, raw.rules, &mut problems);
             rules.extend(compiled.into_iter().map(|rule| (path.as_path(), rule)));
         }
         check_names(&rules, &mut problems);
+        check_access(&access, &mut problems);
         check_reachable(&rules, &mut problems);
         check_defaults(whole, &defaults, &mut problems);
         match defaults.into_iter().next() {
             Some((path, line, default_groups)) if problems.is_empty() => Ok(Self {
                 rules: rules.into_iter().map(|(_, compiled)| compiled.rule).collect(),
-                default_groups,
+                access: access.into_iter().map(|(access, ..)| access).collect(),
+                default_asks: Asks {
+                    quorum: Quorum::each_of(default_groups),
+                    ..Asks::default()
+                },
                 default_place: format!("{}:{line}", path.display()),
                 no_rule: Arc::from(NO_RULE),
                 default_timeout: None,
@@ -128,6 +136,22 @@ fn check_names(rules: &[Placed<'_>], problems: &mut Vec<PolicyProblem>) {
     }
 }
 
+fn check_access(all: &[(Access, PathBuf, usize)], problems: &mut Vec<PolicyProblem>) {
+    for (i, (access, path, line)) in all.iter().enumerate() {
+        if let Some((first, ..)) = all[..i].iter().find(|(first, ..)| first.name() == access.name()) {
+            problems.push(PolicyProblem {
+                file: path.clone(),
+                line: Some(*line),
+                message: format!(
+                    "the name \"{}\" is taken by the one at {}",
+                    access.name(),
+                    first.place()
+                ),
+            });
+        }
+    }
+}
+
 fn check_reachable(rules: &[Placed<'_>], problems: &mut Vec<PolicyProblem>) {
     for (i, (path, Compiled { rule, line })) in rules.iter().enumerate() {
         let before = rules[..i].iter().map(|(_, compiled)| &compiled.rule);
@@ -149,7 +173,7 @@ fn check_reachable(rules: &[Placed<'_>], problems: &mut Vec<PolicyProblem>) {
 
 fn check_defaults(
     whole: &Path,
-    defaults: &[(&PathBuf, usize, Vec<Arc<str>>)],
+    defaults: &[(&PathBuf, usize, Vec<String>)],
     problems: &mut Vec<PolicyProblem>,
 ) {
     let Some((first_path, first_line, first)) = defaults.first() else {

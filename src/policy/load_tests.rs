@@ -46,7 +46,9 @@ fn every_fault_is_named_with_its_line() {
         ),
         (
             &format!("{HEAD}colour = 1\n"),
-            vec!["policy.toml:2: unknown key `colour`: a policy file has `default_groups` and [[rule]]"],
+            vec![
+                "policy.toml:2: unknown key `colour`: a policy file has `default_groups`, [[rule]] and [[access]]",
+            ],
         ),
         (
             &format!("{HEAD}[rule]\n{name}"),
@@ -92,7 +94,7 @@ fn every_fault_is_named_with_its_line() {
         ),
         (
             &format!("{HEAD}[[rule]]\n{name}then = {{ hold = {{}} }}\n"),
-            vec!["policy.toml:4: missing field `groups`"],
+            vec!["policy.toml:4: a hold names who approves"],
         ),
         (
             &format!("{HEAD}[[rule]]\n{name}then = {{ hold = {{ groups = [\"a\"], timout = \"1m\" }} }}\n"),
@@ -108,6 +110,28 @@ fn every_fault_is_named_with_its_line() {
         (
             &format!("{HEAD}[[rule]]\n{name}then = {{ hold = {{ groups = [\"a\"], timeout = \"30\" }} }}\n"),
             vec!["policy.toml:4: \"30\" is not a duration: a unit is expected"],
+        ),
+        (
+            &format!(
+                "{HEAD}[[rule]]\n{name}then = {{ hold = {{ groups = [\"a\", \"b\"], min_approvals = 1 }} }}\n"
+            ),
+            vec!["policy.toml:4: min_approvals = 1, but the groups named ask for 2 people already"],
+        ),
+        (
+            &format!(
+                "{HEAD}[[rule]]\n{name}then = {{ hold = {{ any_of = [\"a\"], min_approvals = 17 }} }}\n"
+            ),
+            vec!["policy.toml:4: min_approvals = 17: more than 16 people are not asked for"],
+        ),
+        (
+            &format!(
+                "{HEAD}[[rule]]\n{name}then = {{ hold = {{ groups = [\"a\"], justification = [\"why\"] }} }}\n"
+            ),
+            vec!["policy.toml:4: justification: \"why\" is neither \"reason\" nor \"ticket\""],
+        ),
+        (
+            &format!("{HEAD}[[rule]]\n{name}then = {{ hold = {{ groups = [\"a\"], break_glass = [] }} }}\n"),
+            vec!["policy.toml:4: `break_glass` is empty"],
         ),
         (
             &format!("{HEAD}[[rule]]\n{name}then = {{ deny = {{ reason = \" \" }} }}\n"),
@@ -256,7 +280,7 @@ fn default_groups_are_said_once_or_alike() {
         ("a.toml", "default_groups = ['b', 'a']"),
         ("b.toml", "default_groups = ['a', 'b']"),
     ]);
-    assert_eq!(same.unwrap().groups(), ["a", "b"].map(Arc::<str>::from));
+    assert_eq!(same.unwrap().groups(), ["a", "b"]);
     let error = build(&[
         ("a.toml", "default_groups = ['a']"),
         ("b.toml", "\ndefault_groups = ['b']"),

@@ -1,6 +1,6 @@
 //! Where policies name people: for those who know who there is.
 
-use super::{Action, Policy, Rule};
+use super::{Access, Action, Policy, Rule};
 
 /// A user or a group that a policy names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,8 +9,8 @@ pub struct Mention<'a> {
     pub of: Named,
     /// The name.
     pub name: &'a str,
-    /// The key that it stands under: `default_groups`, `users`, `groups`, `not_groups`; `hold` for the groups of a
-    /// hold.
+    /// The key that it stands under: `default_groups`, `users`, `groups`, `not_groups`, `break_glass`; `hold` and
+    /// `approval` for those who approve.
     pub key: &'static str,
     /// The file, and the line of the rule or of `default_groups`, as in `default.toml:12`.
     pub place: &'a str,
@@ -28,14 +28,38 @@ pub enum Named {
 impl Policy {
     /// Every user and group that it names, in the order of the rules, `default_groups` first.
     pub fn mentions(&self) -> impl Iterator<Item = Mention<'_>> {
-        let defaults = self.default_groups.iter().map(|name| Mention {
+        let defaults = self.default_asks.quorum.seats().iter().flatten();
+        let defaults = defaults.map(|name| Mention {
             of: Named::Group,
             name,
             key: "default_groups",
             place: &self.default_place,
         });
-        defaults.chain(self.rules.iter().flat_map(of_rule))
+        defaults
+            .chain(self.rules.iter().flat_map(of_rule))
+            .chain(self.access.iter().flat_map(of_access))
     }
+}
+
+fn of_access(access: &Access) -> Vec<Mention<'_>> {
+    let lists = [
+        (Named::User, "users", &access.users),
+        (Named::Group, "groups", &access.groups),
+        (Named::Group, "not_groups", &access.not_groups),
+    ];
+    let askers = lists
+        .into_iter()
+        .flat_map(|(of, key, names)| names.iter().flatten().map(move |name| (of, key, name)));
+    let approvers = access.asks.quorum.seats().iter().flatten();
+    askers
+        .chain(approvers.map(|name| (Named::Group, "approval", name)))
+        .map(|(of, key, name)| Mention {
+            of,
+            name,
+            key,
+            place: access.place(),
+        })
+        .collect()
 }
 
 fn of_rule(rule: &Rule) -> Vec<Mention<'_>> {
@@ -53,13 +77,22 @@ fn of_rule(rule: &Rule) -> Vec<Mention<'_>> {
             place: rule.place(),
         }));
     }
-    if let Action::Hold { groups, .. } = rule.action() {
-        mentions.extend(groups.iter().map(|name| Mention {
-            of: Named::Group,
-            name,
-            key: "hold",
-            place: rule.place(),
-        }));
+    if let Action::Hold(asks) = rule.action() {
+        let mut approvers: Vec<&String> = asks.quorum.seats().iter().flatten().collect();
+        approvers.sort();
+        approvers.dedup();
+        let lists = [
+            ("hold", approvers),
+            ("break_glass", asks.break_glass.iter().collect()),
+        ];
+        for (key, groups) in lists {
+            mentions.extend(groups.into_iter().map(|name| Mention {
+                of: Named::Group,
+                name,
+                key,
+                place: rule.place(),
+            }));
+        }
     }
     mentions
 }

@@ -15,7 +15,9 @@ use super::network::Network;
 use super::pattern::{Glob, NamePattern};
 use super::schedule::{Days, Schedule, Span};
 use super::*;
-use crate::model::{ColumnWrite, Decision, Effect, Judged, Shape, Statement, TableAccess};
+use crate::model::{
+    ColumnWrite, Decision, Effect, Judged, Justification, Quorum, Shape, Statement, TableAccess,
+};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const COMMANDS: [&str; 3] = ["SELECT", "UPDATE", "DROP TABLE"];
@@ -111,16 +113,32 @@ prop_compose! {
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    let groups = || names().prop_map(|names| names.into_iter().map(Arc::from).collect());
     prop_oneof![
         Just(Action::Allow),
         Just(Action::Observe),
-        (groups(), option::of(1_u64..100)).prop_map(|(groups, seconds)| Action::Hold {
-            groups,
-            timeout: seconds.map(Duration::from_secs),
-        }),
+        asks().prop_map(Action::Hold),
         Just(Action::Deny { reason: "no".into() }),
     ]
+}
+
+prop_compose! {
+    fn asks()(
+        each in names(),
+        any_of in option::of(names()),
+        at_least in 0_usize..4,
+        seconds in option::of(1_u64..100),
+        (reason, ticket, self_approval, exempt_admins) in any::<(bool, bool, bool, bool)>(),
+        break_glass in option::of(names()),
+    ) -> Asks {
+        Asks {
+            quorum: Quorum::new(&each, &any_of.unwrap_or_default(), at_least),
+            timeout: seconds.map(Duration::from_secs),
+            justification: Justification { reason, ticket },
+            self_approval,
+            exempt_admins,
+            break_glass: break_glass.unwrap_or_default(),
+        }
+    }
 }
 
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
@@ -141,7 +159,11 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
 fn policy_of(rules: Vec<Rule>) -> Policy {
     Policy {
         rules,
-        default_groups: vec!["default".into()],
+        access: Vec::new(),
+        default_asks: Asks {
+            quorum: Quorum::each_of(["default"]),
+            ..Asks::default()
+        },
         default_place: String::new(),
         no_rule: NO_RULE.into(),
         default_timeout: Some(Duration::from_secs(50)),
@@ -255,9 +277,17 @@ fn is_no_milder(a: &Decision, b: &Decision) -> bool {
     match (a, b) {
         (Decision::Allow | Decision::Observe { .. }, _) | (_, Decision::Deny { .. }) => true,
         (Decision::Hold(a), Decision::Hold(b)) => {
-            a.groups.iter().all(|group| b.groups.contains(group))
+            let (x, y) = (&a.asks, &b.asks);
+            let mut joined = y.quorum.clone();
+            joined.join(&x.quorum);
+            joined == y.quorum
                 && a.rules.iter().all(|rule| b.rules.contains(rule))
-                && b.timeout <= a.timeout
+                && y.timeout <= x.timeout
+                && (y.justification.reason || !x.justification.reason)
+                && (y.justification.ticket || !x.justification.ticket)
+                && (x.self_approval || !y.self_approval)
+                && (x.exempt_admins || !y.exempt_admins)
+                && y.break_glass.iter().all(|group| x.break_glass.contains(group))
         }
         _ => false,
     }
@@ -323,10 +353,11 @@ proptest! {
         statements in vec(facts(), 0..4),
     ) {
         if let Decision::Hold(terms) = policy.decide(&subject(&asker), &judged(&statements)) {
-            prop_assert!(!terms.groups.is_empty());
-            prop_assert!(terms.groups.is_sorted_by(|a, b| a < b));
-            prop_assert!(terms.groups.iter().all(|group| policy.groups().contains(group)));
-            prop_assert!(terms.timeout.is_some());
+            let groups = terms.asks.quorum.groups();
+            prop_assert!(!groups.is_empty());
+            prop_assert!(groups.is_sorted_by(|a, b| a < b));
+            prop_assert!(groups.iter().all(|group| policy.groups().contains(group)));
+            prop_assert!(terms.asks.timeout.is_some());
         }
     }
 

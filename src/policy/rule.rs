@@ -1,11 +1,10 @@
 //! A rule: when it matches, and what then.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Subject;
 use super::condition::{Doubt, When};
-use crate::model::Facts;
+use crate::model::{Asks, Facts};
 
 /// What a rule does with a statement that it matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +14,7 @@ pub enum Action {
     /// It passes, and is recorded together with what the rules below would have made of it.
     Observe,
     /// People decide.
-    Hold {
-        /// One member of each must approve; sorted, without duplicates, never empty.
-        groups: Vec<Arc<str>>,
-        /// How long it may wait; `None`: the default.
-        timeout: Option<Duration>,
-    },
+    Hold(Asks),
     /// It never runs.
     Deny {
         /// What the requester reads.
@@ -35,7 +29,7 @@ impl Action {
         match self {
             Self::Allow => "allow",
             Self::Observe => "observe",
-            Self::Hold { .. } => "hold",
+            Self::Hold(_) => "hold",
             Self::Deny { .. } => "deny",
         }
     }
@@ -46,7 +40,7 @@ impl Action {
         match self {
             Self::Allow => Doubt::DoesNotMatch,
             Self::Observe => Doubt::UnknownMatches,
-            Self::Hold { .. } | Self::Deny { .. } => Doubt::Matches,
+            Self::Hold(_) | Self::Deny { .. } => Doubt::Matches,
         }
     }
 }

@@ -24,14 +24,16 @@ use super::observe::Observed;
 use super::relay::Session;
 use super::shield::{Control, Need};
 use crate::approval::{Allowed, Running, Standing, stand};
-use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, NameOp, Parameter};
+use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, NameOp, Parameter, Statement};
 use crate::policy::Subject;
+use crate::sql::may_be_own;
 use crate::wire::backend::TransactionStatus;
 use crate::wire::{Malformed, Report, frontend, sqlstate};
 pub(super) use bind::Large;
 use refusals::{bind_again, changed, fetch_instead, missing, not_ascii};
 use resolve::{
-    Doubt, Resolved, UNSEEN, changes_names, executes, fetches, is_ambiguous, judged_alone, may_copy, resolve,
+    Doubt, Resolved, UNSEEN, changes_names, executes, fetches, is_ambiguous, is_own, judged_alone, may_copy,
+    resolve,
 };
 pub(super) use resolve::{is_unresolved, with_prepared};
 
@@ -157,6 +159,11 @@ impl Session {
         if let Some(step) = self.step_approved() {
             return Ok(step);
         }
+        if may_be_own(text)
+            && let Some(step) = self.own_stop(b'Q', text, b"", frame)
+        {
+            return Ok(step);
+        }
         let Some(judged) = self.judge_now(text) else {
             return Ok(Step::Stop(Stop::Judge(Judgement::of(text))));
         };
@@ -216,8 +223,13 @@ impl Session {
     }
 
     /// Parse: nothing runs, but the name will stand for this text.
-    pub(super) fn step_parse(&mut self, body: &[u8]) -> Result<Step, Misstep> {
+    pub(super) fn step_parse(&mut self, body: &[u8], frame: usize) -> Result<Step, Misstep> {
         let parse = frontend::Parse::read(body)?;
+        if may_be_own(parse.text)
+            && let Some(step) = self.own_stop(b'P', parse.text, self.name_of(parse.name)?, frame)
+        {
+            return Ok(step);
+        }
         let Some(judged) = self.judge_now(parse.text) else {
             return Ok(Step::Stop(Stop::Judge(Judgement::of(parse.text))));
         };
@@ -322,6 +334,10 @@ impl Session {
     }
 
     fn note_query(&mut self, pass: Pass, run: Option<RunId>) -> Result<(), Desync> {
+        let discards = |statement: &Statement| statement.name_op == Some(NameOp::DiscardAll);
+        if pass.judged.statements.iter().any(discards) {
+            self.own.discard();
+        }
         self.note_cursors(&pass);
         self.outlook.note(&pass.judged);
         if self.control(&pass.judged).is_possible {
@@ -387,6 +403,9 @@ impl Session {
     }
 
     fn rule(&self, judged: &Arc<Judged>) -> Ruled {
+        if is_own(judged) {
+            return ruled(Decision::Allow, judged, Vec::new());
+        }
         if self.server_refuses_all_but_the_end() && !judged.statements.iter().any(|s| s.transaction_control) {
             // The server itself answers 25P02, as it would directly; nothing can run.
             return ruled(Decision::Allow, judged, Vec::new());

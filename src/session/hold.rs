@@ -15,8 +15,8 @@ use super::intake::Stop;
 use super::judging::Judging;
 use super::notices::{self, Held};
 use super::relay::{Event, Session};
-use crate::approval::{Started, Ticket};
-use crate::model::{HoldTerms, NewRequest, Origin, RequestId, Review, Settlement};
+use crate::approval::{self, Asker, News, Started, Ticket};
+use crate::model::{Asks, Basis, Given, HoldTerms, NewRequest, Origin, RequestId, Review, Settlement};
 use crate::wire::backend::TransactionStatus;
 use crate::wire::{Header, Report};
 
@@ -47,22 +47,32 @@ impl Session {
         let request = self.request(&gated);
         let verdict = match &gated.ruling {
             Ruling::Deny { rule, reason } => Verdict::Refused(self.deny(request, rule, reason).await),
+            Ruling::Hold(terms) if lacks(terms, &request) => {
+                Verdict::Refused(notices::unjustified(terms.asks.justification, &request))
+            }
             Ruling::Hold(terms) => {
+                let asker = self.asker(terms);
                 let held = Held {
                     id: request.id,
-                    groups: request.groups.clone(),
+                    approvers: request.quorum.to_string(),
+                    seats: request.quorum.seats().len(),
                     url: self.shared.url_of(request.id),
                     expires_at: request.expires_at,
                     command: request.command.clone(),
                 };
-                tracing::info!(request.id = %request.id, user.name = %self.who.principal.name,
-                    database.name = %self.who.database, command = %request.command,
-                    rule = %request.rule, "held");
-                debug_assert_eq!(terms.groups.len(), held.groups.len());
                 // From here on Ctrl-C withdraws.
                 self.handle.set_holding(true);
-                match self.shared.broker.hold(request).await {
-                    Ok(ticket) => self.wait(ticket, &held).await?,
+                let rule = request.rule.clone();
+                match self.shared.broker.hold(request, asker).await {
+                    Ok(approval::Held::Waits(ticket)) => {
+                        tracing::info!(request.id = %held.id, user.name = %self.who.principal.name,
+                            database.name = %self.who.database, command = %held.command, %rule, "held");
+                        self.wait(ticket, &held).await?
+                    }
+                    Ok(approval::Held::Runs(running, basis)) => {
+                        self.note_not_held(&held, &basis);
+                        Verdict::Runs(running)
+                    }
                     Err(error) => {
                         tracing::error!(%error, "cannot record a held statement");
                         Verdict::Refused(notices::cannot_record())
@@ -84,6 +94,43 @@ impl Session {
             Verdict::Refused(report) => self.refuse_held(&gated, report).await,
             // The intake drops it when it resumes.
             Verdict::Skipped => Ok(()),
+        }
+    }
+
+    /// Why this requester need not wait, where that is so; and the groups that may hold grants.
+    fn asker(&self, terms: &HoldTerms) -> Asker {
+        let principal = &self.who.principal;
+        let may_break = terms
+            .asks
+            .break_glass
+            .iter()
+            .any(|group| principal.is_member(group));
+        let bypass = if terms.asks.exempt_admins && principal.admin {
+            Some(Basis::AdminExempt)
+        } else if may_break && self.own.break_glass().is_some() {
+            Some(Basis::BreakGlass)
+        } else {
+            None
+        };
+        Asker {
+            groups: principal.groups.clone(),
+            bypass,
+        }
+    }
+
+    /// It runs although policy holds it: the requester and the operator are told.
+    fn note_not_held(&mut self, held: &Held, basis: &Basis) {
+        let user = &self.who.principal.name;
+        let database = &self.who.database;
+        if *basis == Basis::BreakGlass {
+            tracing::warn!(request.id = %held.id, user.name = %user, database.name = %database,
+                command = %held.command, reason = self.own.break_glass(), "the glass was broken");
+        } else {
+            tracing::info!(request.id = %held.id, user.name = %user, database.name = %database,
+                command = %held.command, basis = basis.as_str(), "not held");
+        }
+        if let Some(notice) = notices::not_held(held, basis) {
+            self.say(&notice);
         }
     }
 
@@ -159,9 +206,10 @@ impl Session {
                     Event::Skipped => return Ok(Waited::Skipped),
                     Event::Stopped => {}
                 },
-                settlement = ticket.settled() => {
-                    return settlement.map(Waited::Settled).map_err(Fault::Store);
-                }
+                news = ticket.news() => match news.map_err(Fault::Store)? {
+                    News::Settled(settlement) => return Ok(Waited::Settled(settlement)),
+                    News::Approved { by, missing } => self.say(&notices::partly_approved(held, &by, &missing)),
+                },
                 () = sleep_until(expiry) => {
                     return ticket.expire().await.map(Waited::Settled).map_err(Fault::Store);
                 }
@@ -201,7 +249,7 @@ impl Session {
     }
 
     /// A notice to the client, if it stands between two messages; else the next one will do.
-    fn say(&mut self, notice: &Report) {
+    pub(super) fn say(&mut self, notice: &Report) {
         if self.outflow.at_boundary() {
             notice.encode(self.client.out());
         }
@@ -246,20 +294,28 @@ impl Session {
         false
     }
 
+    /// What the requester gives with a statement: in comments at its head, by SET, or in the program's name.
+    fn given(&self, text: &[u8]) -> Given {
+        Given::in_comments(&String::from_utf8_lossy(text))
+            .or(self.own.given())
+            .or(Given::in_name(&self.who.application_name))
+            .or(Given {
+                reason: self.own.break_glass().map(str::to_owned),
+                ticket: None,
+            })
+    }
+
     fn request(&self, gated: &Gated) -> NewRequest {
         let created_at = self.shared.clock.now();
-        let (rule, groups, timeout) = match &gated.ruling {
-            Ruling::Hold(HoldTerms {
-                rules,
-                groups,
-                timeout,
-            }) => (
+        let (rule, asks) = match &gated.ruling {
+            Ruling::Hold(HoldTerms { rules, asks }) => (
                 rules.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", "),
-                groups.iter().map(ToString::to_string).collect(),
-                timeout.unwrap_or(self.shared.hold.timeout),
+                asks.clone(),
             ),
-            Ruling::Deny { rule, .. } => (rule.to_string(), Vec::new(), Duration::ZERO),
+            Ruling::Deny { rule, .. } => (rule.to_string(), Asks::default()),
         };
+        let timeout = asks.timeout.unwrap_or(self.shared.hold.timeout);
+        let given = self.given(&gated.text);
         let head = self.intake.clearance.len();
         let frame = self
             .intake
@@ -294,7 +350,11 @@ impl Session {
                 .collect(),
             unfiltered: gated.facts.unfiltered,
             rule,
-            groups,
+            quorum: asks.quorum,
+            self_approval: asks.self_approval,
+            justification: given.reason,
+            ticket: given.ticket,
+            shape: gated.facts.shape,
             created_at,
             expires_at: created_at.saturating_add(timeout).unwrap_or(created_at),
         }
@@ -379,6 +439,12 @@ fn closed_by_server(state: Option<&str>) -> &'static str {
         Some(_) => "the server closed the session with an error of its own",
         None => "the connection to the server was lost",
     }
+}
+
+/// Whether the requester has not given what the rules ask for.
+fn lacks(terms: &HoldTerms, request: &NewRequest) -> bool {
+    let asked = terms.asks.justification;
+    (asked.reason && request.justification.is_none()) || (asked.ticket && request.ticket.is_none())
 }
 
 async fn withdraw(ticket: Ticket, held: &Held, why: &'static str) {

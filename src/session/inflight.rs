@@ -8,6 +8,7 @@
 //! What a COPY FROM STDIN does to it stands in `copy.rs`.
 
 mod copy;
+mod shielded;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::names::{Names, Prepared};
-use super::shield::{ANSWERS, Move};
+use super::shield::Move;
 use crate::model::{Judged, NameOp};
 use crate::wire::Report;
 use crate::wire::backend::ServerError;
@@ -110,6 +111,8 @@ pub(super) enum Relay {
     Swallow,
     /// This goes to the client instead.
     Replace(Box<Report>),
+    /// So does a CommandComplete with this tag.
+    Complete(&'static str),
 }
 
 /// What a reply says of a statement that people approved.
@@ -238,6 +241,22 @@ impl Inflight {
         self.queue.push_front(expect);
     }
 
+    /// Whether the last answer that is awaited is a ReadyForQuery, which the server flushes by itself; also if none is.
+    pub(super) fn ends_ready(&self) -> bool {
+        self.queue.back().is_none_or(|expect| {
+            matches!(
+                expect,
+                Expect::Sync(_)
+                    | Expect::Query { .. }
+                    | Expect::Call { .. }
+                    | Expect::Poison { simple: true, .. }
+                    | Expect::Probe { .. }
+                    | Expect::Pause
+                    | Expect::Shield { .. }
+            )
+        })
+    }
+
     /// Whether what was cleared last is in a segment that has not ended.
     pub(super) fn ends_open(&self) -> bool {
         matches!(
@@ -252,59 +271,6 @@ impl Inflight {
                     | Expect::Poison { simple: false, .. }
             )
         )
-    }
-
-    /// Whether the next reply is to a move of the read shield.
-    pub(super) fn is_shield_at_front(&mut self) -> bool {
-        matches!(self.front(), Some(Expect::Shield { .. }))
-    }
-
-    /// A reply of this type, and of this command's tag if it completes one. Whether it answers what makes the rest
-    /// of a transaction read-only; an error if that stands at the front and is answered otherwise.
-    pub(super) fn shield_answers_inside(&mut self, tag: u8, command: &str) -> Result<bool, Desync> {
-        let Some(Expect::ShieldInside { answered }) = self.front() else {
-            return Ok(false);
-        };
-        if ANSWERS.get(*answered) != Some(&tag) || (tag == b'C' && command != "SET") {
-            return Err(UNASKED);
-        }
-        *answered += 1;
-        if *answered == ANSWERS.len() {
-            self.queue.pop_front();
-        }
-        Ok(true)
-    }
-
-    /// The same for the move at the front, which must be there.
-    pub(super) fn shield_answers(&mut self, tag: u8, command: &str) -> Result<(), Desync> {
-        let Some(Expect::Shield { one, answered, .. }) = self.front() else {
-            return Err(UNASKED);
-        };
-        let expected = ANSWERS[*answered % ANSWERS.len()];
-        let completes = one.tags().get(*answered / ANSWERS.len()).copied();
-        let fits = expected == tag && completes.is_some() && (tag != b'C' || completes == Some(command));
-        *answered += 1;
-        if fits { Ok(()) } else { Err(UNASKED) }
-    }
-
-    /// The move at the front has failed; its end is still to come.
-    pub(super) fn shield_fails(&mut self) {
-        if let Some(Expect::Shield { failed, .. }) = self.front() {
-            *failed = true;
-        }
-    }
-
-    /// The move at the front is at its end: whether it was done.
-    pub(super) fn shield_done(&mut self) -> Option<(Move, bool)> {
-        match self.queue.pop_front() {
-            Some(Expect::Shield {
-                one, failed: true, ..
-            }) => Some((one, false)),
-            Some(Expect::Shield { one, answered, .. }) if answered == one.tags().len() * ANSWERS.len() => {
-                Some((one, true))
-            }
-            _ => None,
-        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -462,6 +428,18 @@ impl Inflight {
                 Ok(seen)
             }
             _ => Err(UNASKED),
+        }
+    }
+
+    /// EmptyQueryResponse: the tag with which holdpoint answers instead, where the empty text was put in the place of
+    /// a statement of holdpoint's own.
+    pub(super) fn own_tag(&mut self) -> Option<&'static str> {
+        let Some(Expect::Execute { names, .. }) = self.front() else {
+            return None;
+        };
+        match names.as_ref()?.statements.first()?.name_op.as_ref()? {
+            NameOp::Own { tag } => Some(tag),
+            _ => None,
         }
     }
 

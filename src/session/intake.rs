@@ -110,6 +110,8 @@ pub(super) enum Stop {
     Probing(Box<Gated>),
     /// It is being judged, or decided on.
     Deciding,
+    /// holdpoint answers it.
+    Own(super::own::Own),
     /// The client has said goodbye.
     Terminate,
     /// The goodbye was forwarded.
@@ -193,7 +195,7 @@ impl Intake {
     pub(super) fn is_undecided(&self) -> bool {
         matches!(
             self.stop,
-            Some(Stop::Held(_) | Stop::Deciding | Stop::Probing(_) | Stop::Judge(_))
+            Some(Stop::Held(_) | Stop::Deciding | Stop::Probing(_) | Stop::Judge(_) | Stop::Own(_))
         )
     }
 
@@ -330,8 +332,9 @@ impl Session {
             self.forward(cx, &buffer[span.start..span.release])?;
             span.start = span.release;
         }
-        // Of our own bytes none may come inside a message of the client's.
-        if (crowded || draining) && !self.intake.is_passing() {
+        // Of our own bytes none may come inside a message of the client's. Behind what ends with ReadyForQuery a Flush
+        // would be for nothing, and might stop the server's clock of idle transactions.
+        if (crowded || draining) && !self.intake.is_passing() && !self.inflight.ends_ready() {
             self.server.out().extend_from_slice(FLUSH);
         }
         Ok(span.start)
@@ -450,7 +453,7 @@ impl Session {
         self.follow_policy();
         match tag {
             b'Q' => return self.step_query(body, frame.len()),
-            b'P' => return self.step_parse(body),
+            b'P' => return self.step_parse(body, frame.len()),
             b'B' => return self.step_bind(body, frame.len()),
             b'E' => return self.step_execute(body),
             b'X' => return Ok(Step::Stop(Stop::Terminate)),

@@ -298,7 +298,7 @@ impl Names {
                     !slot.is_blank()
                 });
             }
-            NameOp::Execute { .. } | NameOp::Declare { .. } | NameOp::Fetch { .. } => {}
+            NameOp::Execute { .. } | NameOp::Declare { .. } | NameOp::Fetch { .. } | NameOp::Own { .. } => {}
         }
     }
 

@@ -2,14 +2,18 @@
 
 use jiff::Timestamp;
 
-use crate::model::{RequestId, Review, Settlement};
+use crate::model::quorum::in_words;
+use crate::model::{Basis, Justification, NewRequest, RequestId, Review, Seat, Settlement};
 use crate::wire::{Report, sqlstate};
 
 /// A held request as its requester is told of it.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) id: RequestId,
-    pub(super) groups: Vec<String>,
+    /// Who must approve, in words.
+    pub(super) approvers: String,
+    /// How many people that are.
+    pub(super) seats: usize,
     pub(super) url: String,
     pub(super) expires_at: Timestamp,
     pub(super) command: String,
@@ -18,9 +22,7 @@ pub(super) struct Held {
 pub(super) fn held(held: &Held, now: Timestamp) -> Report {
     Report::notice(format!(
         "held: {} waits for approval by {} (request {})",
-        held.command,
-        who(&held.groups),
-        held.id
+        held.command, held.approvers, held.id
     ))
     .detail(format!(
         "Review it at {} until {}.",
@@ -34,7 +36,7 @@ pub(super) fn still_held(held: &Held, now: Timestamp) -> Report {
     Report::notice(format!(
         "still held: request {} waits for approval by {} until {}",
         held.id,
-        who(&held.groups),
+        held.approvers,
         until(held.expires_at, now)
     ))
 }
@@ -53,6 +55,24 @@ pub(super) fn approved(held: &Held, reviews: &[Review]) -> Report {
     }
 }
 
+/// Somebody has approved, and others have to.
+pub(super) fn partly_approved(held: &Held, review: &Review, missing: &[Seat]) -> Report {
+    let there = held.seats.saturating_sub(missing.len());
+    let waits_for = in_words(&missing.iter().collect::<Vec<_>>());
+    let notice = Report::notice(format!(
+        "request {}: {there} of {} approved: {} by {}; waiting for {waits_for}",
+        held.id,
+        held.seats,
+        review.groups.join(", "),
+        review.reviewer,
+    ));
+    if review.comment.is_empty() {
+        notice
+    } else {
+        notice.detail(format!("{}: {}", review.reviewer, review.comment))
+    }
+}
+
 /// The request was settled otherwise than by an approval or by the requester.
 pub(super) fn settled(settlement: &Settlement, held: &Held) -> Report {
     match settlement {
@@ -66,7 +86,7 @@ pub(super) fn settled(settlement: &Settlement, held: &Held) -> Report {
             sqlstate::QUERY_CANCELED,
             format!(
                 "approval expired: it was not approved by {} in time",
-                who(&held.groups)
+                held.approvers
             ),
         )
         .detail(format!("Request {}, {}", held.id, held.url))
@@ -104,19 +124,71 @@ pub(super) fn denied(reason: &str, rule: &str, id: RequestId, url: &str) -> Repo
     .hint("The statement did not run, and nobody can approve it. Change it as the reason says.")
 }
 
+/// It runs although policy holds it. Nothing is said of grants: what is granted need not be noticed each time.
+pub(super) fn not_held(held: &Held, basis: &Basis) -> Option<Report> {
+    match basis {
+        Basis::BreakGlass => Some(
+            Report::warning(format!(
+                "the glass is broken: {} runs without approval (request {})",
+                held.command, held.id
+            ))
+            .detail(format!(
+                "{} will look at it afterwards: {}",
+                held.approvers, held.url
+            ))
+            .hint("RESET holdpoint.break_glass once the emergency is over."),
+        ),
+        Basis::AdminExempt => Some(Report::notice(format!(
+            "{} runs without approval: the rule exempts admins (request {})",
+            held.command, held.id
+        ))),
+        Basis::Grant { .. } | Basis::StandingApproval { .. } => None,
+    }
+}
+
+/// The rules ask for what the requester has not given.
+pub(super) fn unjustified(asked: Justification, request: &NewRequest) -> Report {
+    let mut missing = Vec::new();
+    if asked.reason && request.justification.is_none() {
+        missing.push(("reason", "why it is to run"));
+    }
+    if asked.ticket && request.ticket.is_none() {
+        missing.push(("ticket", "OPS-42"));
+    }
+    let words: Vec<&str> = missing.iter().map(|(word, _)| *word).collect();
+    let comment: Vec<String> = missing
+        .iter()
+        .map(|(word, example)| format!("{word}: {example}"))
+        .collect();
+    let settings: Vec<String> = missing
+        .iter()
+        .map(|(word, example)| format!("SET holdpoint.{word} = '{example}';"))
+        .collect();
+    Report::error(
+        sqlstate::INSUFFICIENT_PRIVILEGE,
+        format!(
+            "this {} needs a {} before it can be reviewed",
+            request.command,
+            words.join(" and a ")
+        ),
+    )
+    .detail(format!(
+        "Rule \"{}\" asks for it. Nobody was asked.",
+        request.rule
+    ))
+    .hint(format!(
+        "Put it at the head of the statement: /* {} */ … Or send before it: {}",
+        comment.join("; "),
+        settings.join(" ")
+    ))
+}
+
 pub(super) fn cannot_record() -> Report {
     Report::error(
         sqlstate::IO_ERROR,
         "the statement cannot be recorded, and nothing runs unrecorded: holdpoint's store does not work",
     )
     .hint("The statement did not run. Tell the operator of holdpoint; its log says more.")
-}
-
-fn who(groups: &[String]) -> String {
-    match groups {
-        [one] => format!("a member of {one}"),
-        several => format!("one member each of {}", several.join(" and ")),
-    }
 }
 
 fn names(reviews: &[Review]) -> String {

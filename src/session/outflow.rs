@@ -14,7 +14,7 @@ use super::intake::Stop;
 use super::relay::Session;
 use crate::wire::backend::{ServerError, TransactionStatus};
 use crate::wire::frame::HEADER;
-use crate::wire::{Header, backend};
+use crate::wire::{Header, backend, reply};
 
 /// Messages that are looked at are gathered up to this size; larger ones are streamed unseen.
 const LOOK_LIMIT: usize = 64 * 1024;
@@ -85,9 +85,7 @@ impl Session {
                     self.client
                         .write(cx, &chunk[start..at])
                         .map_err(Fault::client_io)?;
-                    if let Relay::Replace(report) = swallowed {
-                        report.encode(self.client.out());
-                    }
+                    self.say_instead(&swallowed);
                     at += frame.len();
                     start = at;
                 }
@@ -98,6 +96,15 @@ impl Session {
             .map_err(Fault::client_io)?;
         self.outflow.partial.extend_from_slice(&chunk[at..]);
         Ok(())
+    }
+
+    /// What the client has instead of a message of the server's.
+    fn say_instead(&mut self, relay: &Relay) {
+        match relay {
+            Relay::Pass | Relay::Swallow => {}
+            Relay::Replace(report) => report.encode(self.client.out()),
+            Relay::Complete(tag) => reply::command_complete(tag, self.client.out()),
+        }
     }
 
     /// Completes the frame whose start was kept. Gives what is left of `chunk`.
@@ -118,8 +125,7 @@ impl Session {
             if complete && gathered {
                 match self.look_at(header.tag, &partial[HEADER..])? {
                     Relay::Pass => self.client.write(cx, &partial).map_err(Fault::client_io)?,
-                    Relay::Swallow => {}
-                    Relay::Replace(report) => report.encode(self.client.out()),
+                    other => self.say_instead(&other),
                 }
                 return Ok(chunk);
             }
@@ -182,10 +188,13 @@ impl Session {
                 self.runs.suspended(seen.run, seen.rows);
                 Relay::Pass
             }),
-            b'I' => self.inflight.execute_ended().map(|seen| {
-                self.runs.completed(seen.run, "");
-                Relay::Pass
-            }),
+            b'I' => {
+                let own = self.inflight.own_tag();
+                self.inflight.execute_ended().map(|seen| {
+                    self.runs.completed(seen.run, "");
+                    own.map_or(Relay::Pass, Relay::Complete)
+                })
+            }
             b'1' => self.inflight.parse_complete(&mut self.names),
             b'2' => self.inflight.bind_complete().map(pass),
             b'3' => self.inflight.close_complete(&mut self.names),

@@ -22,6 +22,7 @@ use super::leg::{Leg, Scratch};
 use super::names::Names;
 use super::outflow::Outflow;
 use super::outlook::Outlook;
+use super::own::OwnSettings;
 use super::runs::Runs;
 use super::shield::Shield;
 use super::{Fault, Limits, Shared, Who};
@@ -63,6 +64,8 @@ pub(super) struct Session {
     /// Cursors and named portals whose statement does more than read.
     pub(super) cursors: Cursors,
     pub(super) runs: Runs,
+    /// What it was told by statements that holdpoint answers itself.
+    pub(super) own: OwnSettings,
     pub(super) status: TransactionStatus,
     /// The settings that change what a text means, as the server reports them.
     pub(super) meaning: Meaning,
@@ -124,6 +127,7 @@ impl Session {
     async fn attend(&mut self) -> Result<(), Fault> {
         match self.intake.stop.take() {
             Some(Stop::Judge(judgement)) => self.judge(judgement).await,
+            Some(Stop::Own(own)) => self.answer_own(own).await,
             Some(Stop::Held(gated)) => {
                 if gated.may_be_probed() {
                     self.probe(gated);
@@ -174,7 +178,7 @@ impl Session {
     fn pending_event(&mut self) -> Option<Event> {
         if matches!(
             self.intake.stop,
-            Some(Stop::Held(_) | Stop::Judge(_) | Stop::Terminate)
+            Some(Stop::Held(_) | Stop::Judge(_) | Stop::Own(_) | Stop::Terminate)
         ) {
             return Some(Event::Stopped);
         }

@@ -46,6 +46,7 @@ pub(super) struct LoggedIn {
     /// Whether what passes as a read is to be shielded.
     is_shielded: bool,
     observe: bool,
+    own: super::own::OwnSettings,
     connected: Connected,
     held: Held,
 }
@@ -127,6 +128,7 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         outlook: Outlook::new(terms.catalogue, has_default_path, moves_path),
         is_shielded: terms.is_shielded,
         observe: asked.observe,
+        own: parameters::own(&startup).unwrap_or_default(),
         connected,
         held: Held { entered, _seat: seat },
     })))
@@ -292,6 +294,7 @@ impl LoggedIn {
             outlook,
             is_shielded,
             observe,
+            own,
             connected,
             held,
         } = self;
@@ -328,6 +331,7 @@ impl LoggedIn {
             unnamed: super::gate::BoundInTransaction::default(),
             cursors: super::cursors::Cursors::default(),
             runs: super::runs::Runs::default(),
+            own,
             status: TransactionStatus::Idle,
             meaning: meaning_of(&connected.parameters),
             outlook,

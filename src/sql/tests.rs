@@ -150,5 +150,6 @@ fn name_op(operation: &NameOp) -> String {
         NameOp::DiscardAll => "discard:all".to_owned(),
         NameOp::Declare { name } => format!("declare:{name}"),
         NameOp::Fetch { name } => format!("fetch:{name}"),
+        NameOp::Own { tag } => format!("own:{tag}"),
     }
 }

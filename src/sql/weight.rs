@@ -18,7 +18,7 @@ fn of_statement(statement: &Statement) -> usize {
             | NameOp::Declare { name }
             | NameOp::Fetch { name },
         ) => name.len(),
-        Some(NameOp::DeallocateAll | NameOp::DiscardAll) | None => 0,
+        Some(NameOp::DeallocateAll | NameOp::DiscardAll | NameOp::Own { .. }) | None => 0,
     };
     size_of::<Statement>() + of_facts(&statement.facts) + named
 }

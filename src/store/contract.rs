@@ -15,8 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{BoxFuture, Decided, Store, StoreError};
 use crate::model::{
-    Effect, HeldRequest, NewRequest, Origin, Outcome, Parameter, Principal, RequestId, Review, StateKind,
-    TableAccess, Verdict,
+    Effect, HeldRequest, NewRequest, Origin, Outcome, Parameter, Principal, Quorum, RequestId, Review,
+    StateKind, TableAccess, Verdict,
 };
 
 /// A database for one test, empty at first.
@@ -155,7 +155,11 @@ pub(crate) fn request(number: u64) -> NewRequest {
         signals: vec!["calls a volatile function".to_owned()],
         unfiltered: false,
         rule: "writes need a DBA".to_owned(),
-        groups: groups(&["dba"]),
+        quorum: Quorum::each_of(["dba"]),
+        self_approval: false,
+        justification: None,
+        ticket: None,
+        shape: None,
         created_at: start(),
         expires_at: at(600),
     }

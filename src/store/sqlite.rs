@@ -9,6 +9,8 @@
 
 mod audit;
 mod decide;
+mod grant_row;
+mod grants;
 mod list;
 mod observe;
 mod open;
@@ -21,6 +23,7 @@ mod users;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::sqlite::{Sqlite, SqlitePool};
@@ -29,10 +32,14 @@ use sqlx::{SqliteConnection, Transaction};
 pub use open::OpenError;
 
 use super::{
-    BoxFuture, Decided, ObservationQuery, ObservationStore, RequestFilter, RequestStore, StoreError,
-    StoredObservation, UserRecord, UserStore, WebSession,
+    BoxFuture, Decided, GrantDecided, GrantEnd, GrantFilter, GrantStore, Grounds, ObservationQuery,
+    ObservationStore, Placed, RequestFilter, RequestStore, StoreError, StoredObservation, UserRecord,
+    UserStore, WebSession,
 };
-use crate::model::{Clock, HeldRequest, NewRequest, Outcome, RequestId, Review, Sightings, SystemClock};
+use crate::model::{
+    Clock, Grant, HeldRequest, NewGrant, NewRequest, Outcome, RequestId, Review, Sightings, SystemClock,
+};
+use decide::Entry;
 
 /// Requests, users, sessions and observations in a SQLite database.
 ///
@@ -105,9 +112,52 @@ impl std::fmt::Debug for SqliteStore {
     }
 }
 
+impl GrantStore for SqliteStore {
+    fn insert_grant<'a>(
+        &'a self,
+        asked: &'a NewGrant,
+        first: Option<&'a Review>,
+    ) -> BoxFuture<'a, Result<Grant, StoreError>> {
+        Box::pin(self.add_grant(asked, first))
+    }
+
+    fn grant(&self, id: RequestId) -> BoxFuture<'_, Result<Option<Grant>, StoreError>> {
+        Box::pin(self.read_grant(id))
+    }
+
+    fn grants<'a>(&'a self, filter: &'a GrantFilter) -> BoxFuture<'a, Result<Vec<Grant>, StoreError>> {
+        Box::pin(self.list_grants(filter))
+    }
+
+    fn review_grant<'a>(
+        &'a self,
+        id: RequestId,
+        review: &'a Review,
+        length: Option<Duration>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<GrantDecided, StoreError>> {
+        Box::pin(self.decide_grant(id, review, length, now))
+    }
+
+    fn end_grant<'a>(
+        &'a self,
+        id: RequestId,
+        end: GrantEnd,
+        by: &'a str,
+        why: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(self.finish_grant(id, end, by, why, now))
+    }
+
+    fn sweep_grants(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<RequestId>, StoreError>> {
+        Box::pin(self.sweep_due_grants(now))
+    }
+}
+
 impl RequestStore for SqliteStore {
     fn insert_pending<'a>(&'a self, request: &'a NewRequest) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.insert(request, None))
+        Box::pin(self.insert(request, Entry::Pending))
     }
 
     fn insert_denied<'a>(
@@ -115,7 +165,19 @@ impl RequestStore for SqliteStore {
         request: &'a NewRequest,
         reason: &'a str,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.insert(request, Some(reason)))
+        Box::pin(self.insert(request, Entry::Denied(reason)))
+    }
+
+    fn place<'a>(
+        &'a self,
+        request: &'a NewRequest,
+        grounds: Grounds<'a>,
+    ) -> BoxFuture<'a, Result<Placed, StoreError>> {
+        Box::pin(self.insert_placed(request, grounds))
+    }
+
+    fn follow_up<'a>(&'a self, id: RequestId, review: &'a Review) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(self.record_followup(id, review))
     }
 
     fn request(&self, id: RequestId) -> BoxFuture<'_, Result<Option<HeldRequest>, StoreError>> {

@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use pgwire::messages::Message;
-use pgwire::messages::response::{ErrorResponse, NoticeResponse, ReadyForQuery, TransactionStatus as Status};
+use pgwire::messages::data::{DataRow, FieldDescription, RowDescription};
+use pgwire::messages::response::{
+    CommandComplete, ErrorResponse, NoticeResponse, ReadyForQuery, TransactionStatus as Status,
+};
 use pgwire::messages::startup::{
     Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey,
 };
@@ -17,6 +20,8 @@ use super::sqlstate;
 pub enum Severity {
     /// Information; the statement goes on.
     Notice,
+    /// Something to be minded; the statement goes on.
+    Warning,
     /// The statement failed; the session goes on.
     Error,
     /// The session ends.
@@ -27,6 +32,7 @@ impl Severity {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Notice => "NOTICE",
+            Self::Warning => "WARNING",
             Self::Error => "ERROR",
             Self::Fatal => "FATAL",
         }
@@ -53,6 +59,12 @@ impl Report {
     #[must_use]
     pub fn notice(message: impl Into<String>) -> Self {
         Self::of(Severity::Notice, sqlstate::SUCCESSFUL_COMPLETION, message)
+    }
+
+    /// A warning.
+    #[must_use]
+    pub fn warning(message: impl Into<String>) -> Self {
+        Self::of(Severity::Warning, sqlstate::WARNING, message)
     }
 
     /// An error.
@@ -103,7 +115,7 @@ impl Report {
         fields.extend(self.detail.as_deref().map(|d| (b'D', printable(d).into_owned())));
         fields.extend(self.hint.as_deref().map(|h| (b'H', printable(h).into_owned())));
         match self.severity {
-            Severity::Notice => append(&NoticeResponse::new(fields), out),
+            Severity::Notice | Severity::Warning => append(&NoticeResponse::new(fields), out),
             Severity::Error | Severity::Fatal => append(&ErrorResponse::new(fields), out),
         }
     }
@@ -173,6 +185,22 @@ pub fn ready_for_query(status: TransactionStatus, out: &mut BytesMut) {
         TransactionStatus::Failed => Status::Error,
     };
     append(&ReadyForQuery::new(status), out);
+}
+
+/// CommandComplete.
+pub fn command_complete(tag: &str, out: &mut BytesMut) {
+    append(&CommandComplete::new(tag.to_owned()), out);
+}
+
+/// RowDescription of one column of type text, and its only row.
+pub fn one_text(column: &str, value: &str, out: &mut BytesMut) {
+    const TEXT: u32 = 25;
+    let field = FieldDescription::new(column.to_owned(), 0, 0, TEXT, -1, -1, 0);
+    append(&RowDescription::new(vec![field]), out);
+    let mut data = BytesMut::new();
+    data.put_i32(i32::try_from(value.len()).unwrap_or_default());
+    data.extend_from_slice(value.as_bytes());
+    append(&DataRow::new(data, 1), out);
 }
 
 fn append(message: &impl Message, out: &mut BytesMut) {

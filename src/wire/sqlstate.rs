@@ -8,6 +8,8 @@ pub const CONNECTION_FAILURE: &str = "08006";
 pub const UNABLE_TO_CONNECT: &str = "08001";
 /// `protocol_violation`.
 pub const PROTOCOL_VIOLATION: &str = "08P01";
+/// `warning`.
+pub const WARNING: &str = "01000";
 /// `feature_not_supported`.
 pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
 /// `read_only_sql_transaction`.
@@ -30,6 +32,10 @@ pub const LIMIT_EXCEEDED: &str = "53400";
 pub const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
 /// `query_canceled`: expired or withdrawn.
 pub const QUERY_CANCELED: &str = "57014";
+/// `invalid_parameter_value`.
+pub const INVALID_PARAMETER_VALUE: &str = "22023";
+/// `undefined_object`: no such setting.
+pub const UNDEFINED_OBJECT: &str = "42704";
 /// `admin_shutdown`.
 pub const ADMIN_SHUTDOWN: &str = "57P01";
 /// `cannot_connect_now`.

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::super::output::{shortened, table, visible, visible_lines};
+use crate::model::quorum::in_words;
+
 use super::view::{Outcome, Parameter, Request, Review, Table};
 
 /// The columns of a list before the statement take about this much.
@@ -80,8 +82,8 @@ pub(super) fn decided(request: &Request, verdict: &str) -> String {
         let approvals = request.reviews.iter().filter(|r| r.verdict == "approve").count();
         return format!(
             "{verdict} {id}; it still waits ({approvals} of {} approvals: {})\n",
-            request.groups.len(),
-            visible(&request.groups.join(", "))
+            request.quorum.seats().len(),
+            visible(&request.quorum.to_string())
         );
     }
     format!("{verdict} {id}; it is {} now\n", visible(&request.state))
@@ -100,6 +102,11 @@ fn facts(request: &Request, now: Timestamp) -> Vec<(&'static str, String)> {
         ("functions", visible(&request.functions.join(", "))),
         ("signals", visible(&request.signals.join("; "))),
         ("rule", visible(&request.rule)),
+        (
+            "justified",
+            visible(request.justification.as_deref().unwrap_or_default()),
+        ),
+        ("ticket", visible(request.ticket.as_deref().unwrap_or_default())),
         ("needs", needs(request)),
         ("asked at", local(request.created_at)),
         ("expires", expires(request, now)),
@@ -141,10 +148,15 @@ fn named(table: &Table) -> String {
 }
 
 fn needs(request: &Request) -> String {
-    match request.groups.as_slice() {
-        [] => String::new(),
-        groups => format!("approval by one member each of: {}", visible(&groups.join(", "))),
+    if request.quorum.is_empty() {
+        return String::new();
     }
+    let needed = format!("approval by {}", visible(&request.quorum.to_string()));
+    if request.missing.is_empty() || request.missing.len() == request.quorum.seats().len() {
+        return needed;
+    }
+    let missing = in_words(&request.missing.iter().collect::<Vec<_>>());
+    format!("{needed}; waits for {}", visible(&missing))
 }
 
 fn bound(parameter: &Parameter) -> String {
@@ -240,7 +252,7 @@ mod tests {
     fn request() -> Request {
         serde_json::from_value(json!({
             "id": "k7f3m9q2x0ab", "state": "pending", "database": "shop", "user": "alice",
-            "groups": ["dba", "security"], "application_name": "psql\u{1b}]0;x", "client_addr": "127.0.0.1:50000",
+            "groups": ["dba", "security"], "quorum": [["dba"], ["security"]], "missing": [["security"]], "application_name": "psql\u{1b}]0;x", "client_addr": "127.0.0.1:50000",
             "statement": "DELETE\n  FROM payments\u{202e} WHERE id = $1", "parameters": [{"value": "4711", "type": "int4"}, {"value": null, "type": null}],
             "command": "DELETE", "effect": "write",
             "tables": [{"schema": null, "name": "payments", "written": true}], "functions": [], "signals": [],
@@ -277,7 +289,7 @@ mod tests {
             "from         psql\\u{1b}]0;x, 127.0.0.1:50000\n",
             "effect       write (DELETE), inside an open transaction (since 11:58:00 UTC)",
             "tables       payments (changed)\n",
-            "needs        approval by one member each of: dba, security\n",
+            "needs        approval by one member each of dba and security; waits for a member of security\n",
             "(in 14 min)\n",
             "review       bob approved for dba at ",
             ": ok\n",
@@ -308,7 +320,7 @@ mod tests {
         let mut r = request();
         assert_eq!(
             decided(&r, "approved"),
-            "approved k7f3m9q2x0ab; it still waits (1 of 2 approvals: dba, security)\n"
+            "approved k7f3m9q2x0ab; it still waits (1 of 2 approvals: one member each of dba and security)\n"
         );
         r.state = "approved".into();
         assert_eq!(

@@ -4,6 +4,8 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::model::{Quorum, Seat};
+
 /// `GET /api/v1/requests`.
 #[derive(Debug, Deserialize)]
 pub(super) struct List {
@@ -21,9 +23,16 @@ pub(super) struct Request {
     pub(super) effect: String,
     pub(super) created_at: Timestamp,
     pub(super) expires_at: Timestamp,
-    /// Groups of which one member each must approve.
+    /// The seats that have to be filled.
     #[serde(default)]
-    pub(super) groups: Vec<String>,
+    pub(super) quorum: Quorum,
+    /// Those of them that are free.
+    #[serde(default)]
+    pub(super) missing: Vec<Seat>,
+    #[serde(default)]
+    pub(super) justification: Option<String>,
+    #[serde(default)]
+    pub(super) ticket: Option<String>,
     #[serde(default)]
     pub(super) application_name: String,
     #[serde(default)]

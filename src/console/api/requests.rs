@@ -31,6 +31,7 @@ pub(super) async fn list(
     let page = query.limit as usize;
     let filter = RequestFilter {
         states: query.states,
+        to_review: false,
         visible_to: Some(caller),
         before: query.before,
         // One more tells whether there is another page.

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::super::ConsoleState;
-use super::super::view::missing_groups;
+use super::super::view::{missing_groups, missing_seats};
 use crate::model::{
-    Effect, HeldRequest, Outcome, Parameter, RequestId, RequestState, Review, StateKind, TableAccess,
+    Basis, Effect, HeldRequest, Outcome, Parameter, Quorum, RequestId, RequestState, Review, Seat, Shape,
+    StateKind, TableAccess,
 };
 
 /// A request; the names of the fields are the API's.
@@ -17,6 +18,12 @@ pub(super) struct RequestBody {
     database: String,
     user: String,
     groups: Vec<String>,
+    quorum: Quorum,
+    self_approval: bool,
+    justification: Option<String>,
+    ticket: Option<String>,
+    shape: Option<Shape>,
+    basis: Option<Basis>,
     application_name: String,
     client_addr: String,
     statement: String,
@@ -35,6 +42,8 @@ pub(super) struct RequestBody {
     settled_at: Option<Timestamp>,
     reviews: Vec<Review>,
     missing_groups: Vec<String>,
+    /// Seats of the quorum that are still free.
+    missing: Vec<Seat>,
     /// Why it was withdrawn, abandoned or denied.
     reason: Option<String>,
     outcome: Option<Outcome>,
@@ -46,6 +55,7 @@ impl RequestBody {
     pub(super) fn of(request: HeldRequest, state: &ConsoleState) -> Self {
         let kind = request.state.kind();
         let missing_groups = missing_groups(&request);
+        let missing = missing_seats(&request);
         let (reason, outcome) = match request.state {
             RequestState::Withdrawn(why) | RequestState::Abandoned(why) | RequestState::Denied(why) => {
                 (Some(why), None)
@@ -63,7 +73,13 @@ impl RequestBody {
             state: kind,
             database: asked.origin.database,
             user: asked.origin.user,
-            groups: asked.groups,
+            groups: asked.quorum.groups(),
+            quorum: asked.quorum,
+            self_approval: asked.self_approval,
+            justification: asked.justification,
+            ticket: asked.ticket,
+            shape: asked.shape,
+            basis: request.basis,
             application_name: asked.origin.application_name,
             client_addr: asked.origin.client_addr,
             statement: asked.statement,
@@ -82,6 +98,7 @@ impl RequestBody {
             settled_at: request.settled_at,
             reviews: request.reviews,
             missing_groups,
+            missing,
             reason,
             outcome,
             url: state.url(&format!("/requests/{}", asked.id)),

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::super::testing::{Answer, PASSWORD, TestConsole};
-use crate::model::{Clock, Outcome, Verdict};
+use crate::model::{Clock, Outcome, Quorum, Verdict};
 use crate::store::RequestStore;
 
 #[track_caller]
@@ -31,7 +31,7 @@ fn assert_problem(answer: &Answer, status: StatusCode, names: &str) {
 async fn a_request_has_the_shape_that_is_promised() {
     let console = TestConsole::start().await;
     let id = console
-        .hold(|r| r.groups = vec!["dba".to_owned(), "security".to_owned()])
+        .hold(|r| r.quorum = Quorum::each_of(["dba", "security"]))
         .await;
     let answer = console
         .call("bob", Method::GET, &format!("/requests/{id}"), "")
@@ -46,6 +46,12 @@ async fn a_request_has_the_shape_that_is_promised() {
             "database": "shop",
             "user": "alice",
             "groups": ["dba", "security"],
+            "quorum": [["dba"], ["security"]],
+            "self_approval": false,
+            "justification": null,
+            "ticket": null,
+            "shape": null,
+            "basis": null,
             "application_name": "psql",
             "client_addr": "10.1.2.3:50123",
             "statement": "DELETE FROM payments WHERE id = $1",
@@ -64,6 +70,7 @@ async fn a_request_has_the_shape_that_is_promised() {
             "settled_at": null,
             "reviews": [],
             "missing_groups": ["dba", "security"],
+            "missing": [["dba"], ["security"]],
             "reason": null,
             "outcome": null,
             "url": format!("https://hold.example.com/requests/{id}"),
@@ -75,7 +82,7 @@ async fn a_request_has_the_shape_that_is_promised() {
 async fn an_approval_is_recorded_and_shown() {
     let console = TestConsole::start().await;
     let id = console
-        .hold(|r| r.groups = vec!["dba".to_owned(), "security".to_owned()])
+        .hold(|r| r.quorum = Quorum::each_of(["dba", "security"]))
         .await;
     let path = format!("/requests/{id}/approve");
     let first = console
@@ -165,7 +172,7 @@ async fn reasons_are_told() {
         .withdraw(withdrawn, "the client is gone", now)
         .await
         .unwrap();
-    let denied = console.new_request(|r| r.groups = Vec::new());
+    let denied = console.new_request(|r| r.quorum = Quorum::default());
     console
         .store
         .insert_denied(&denied, "no unbounded deletes")
@@ -243,7 +250,7 @@ async fn who_may_not_decide_is_told_why() {
 #[tokio::test]
 async fn what_is_not_there_or_not_to_be_seen_is_not_found() {
     let console = TestConsole::start().await;
-    let secret = console.hold(|r| r.groups = vec!["security".to_owned()]).await;
+    let secret = console.hold(|r| r.quorum = Quorum::each_of(["security"])).await;
     for path in [
         format!("/requests/{secret}"),
         "/requests/0000000000zz".to_owned(),
@@ -380,7 +387,7 @@ async fn lists_are_filtered_and_paged() {
         ids.push(console.hold(|_| ()).await);
         console.clock.advance(SignedDuration::from_secs(1));
     }
-    console.hold(|r| r.groups = vec!["security".to_owned()]).await;
+    console.hold(|r| r.quorum = Quorum::each_of(["security"])).await;
     console.decide(ids[1], "bob", Verdict::Reject, "no").await;
 
     let listed = |answer: Answer| -> (Vec<String>, Option<String>) {

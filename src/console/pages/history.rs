@@ -75,6 +75,7 @@ pub(super) async fn page(
         states: wanted
             .state
             .map_or_else(|| settled.clone().collect(), |one| vec![one]),
+        to_review: false,
         visible_to: Some(visitor.principal.clone()),
         before: wanted.before,
         limit: PER_PAGE + 1,

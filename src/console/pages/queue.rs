@@ -44,6 +44,7 @@ impl Queue {
     async fn load(state: &ConsoleState, visitor: &Visitor) -> Result<Self, StoreError> {
         let filter = RequestFilter {
             states: vec![StateKind::Pending, StateKind::Approved, StateKind::Running],
+            to_review: false,
             visible_to: Some(visitor.principal.clone()),
             before: None,
             limit: SHOWN + 1,

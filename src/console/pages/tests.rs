@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use jiff::SignedDuration;
 
 use super::super::testing::{PASSWORD, TestConsole, form};
-use crate::model::{Outcome, Verdict};
+use crate::model::{Outcome, Quorum, Verdict};
 use crate::store::RequestStore;
 
 #[tokio::test]
@@ -240,12 +240,17 @@ async fn a_rejection_needs_a_reason_and_keeps_what_was_typed() {
 #[tokio::test]
 async fn who_may_only_look_sees_no_forms_and_why() {
     let console = TestConsole::start().await;
-    let id = console.hold(|r| r.groups.push("security".to_owned())).await;
+    let id = console
+        .hold(|r| r.quorum = Quorum::each_of(["dba", "security"]))
+        .await;
     console.decide(id, "bob", Verdict::Approve, "").await;
     for (user, why) in [
         ("alice", "your own request"),
         ("ruth", "Only a member of dba or security"),
-        ("bob", "You have approved it. It still waits for security"),
+        (
+            "bob",
+            "You have approved it. It still waits for a member of security",
+        ),
     ] {
         let browser = console.browser(user).await;
         let page = browser.get(&format!("/requests/{id}")).await;
@@ -259,7 +264,7 @@ async fn who_may_only_look_sees_no_forms_and_why() {
         .post(&format!("/requests/{id}/approve"), &[("csrf", &csrf)])
         .await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    let hidden = console.hold(|r| r.groups = vec!["security".to_owned()]).await;
+    let hidden = console.hold(|r| r.quorum = Quorum::each_of(["security"])).await;
     for path in ["", "/live", "/statement.sql"] {
         let page = console
             .browser("bob")
@@ -338,7 +343,7 @@ async fn the_queue_is_sorted_by_whom_it_waits_for() {
     let own = console.hold(|r| r.origin.user = "bob".to_owned()).await;
     let approved = console.hold(|_| ()).await;
     console.decide(approved, "dan", Verdict::Approve, "").await;
-    let hidden = console.hold(|r| r.groups = vec!["security".to_owned()]).await;
+    let hidden = console.hold(|r| r.quorum = Quorum::each_of(["security"])).await;
     let page = bob.get("/").await.body;
     let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text} in {page}"));
     assert!(place("Waiting for your decision") < place(&format!("card-{mine}")));
@@ -390,7 +395,7 @@ async fn a_live_page_hears_of_what_it_may_see_and_ends_with_the_session() {
     let console = TestConsole::start().await;
     let bob = console.browser("bob").await;
     let csrf = bob.get("/").await.csrf();
-    let hidden = console.hold(|r| r.groups = vec!["security".to_owned()]).await;
+    let hidden = console.hold(|r| r.quorum = Quorum::each_of(["security"])).await;
     let id = console.hold(|_| ()).await;
     let request = bob.request(Method::GET, "/events").body(Body::empty()).unwrap();
     let response = console.respond(request).await;

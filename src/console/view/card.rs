@@ -2,10 +2,10 @@
 
 use super::super::sql_text::{Markup, count_hidden, excerpt, shown};
 use super::effect::EffectView;
-use super::quorum::missing_groups;
+use super::quorum::missing_in_words;
 use super::timeline::StateView;
 use super::when::When;
-use crate::model::{HeldRequest, Principal, RequestId, Verdict};
+use crate::model::{HeldRequest, Principal, RequestId, StateKind, Verdict};
 
 /// What a row shows.
 #[derive(Debug)]
@@ -31,8 +31,8 @@ pub(in crate::console) struct Card {
     pub(in crate::console) asked: When,
     pub(in crate::console) expires: When,
     pub(in crate::console) settled: Option<When>,
-    /// Groups that it still waits for.
-    pub(in crate::console) waits_for: Vec<String>,
+    /// Who it still waits for, in words; empty where it does not.
+    pub(in crate::console) waits_for: String,
     /// Who rejected or approved it.
     pub(in crate::console) deciders: Vec<Markup>,
     pub(in crate::console) unfiltered: bool,
@@ -61,7 +61,11 @@ impl Card {
             asked: When::ago(asked.created_at),
             expires: When::until(asked.expires_at),
             settled: request.settled_at.map(When::ago),
-            waits_for: missing_groups(request),
+            waits_for: if request.state.kind() == StateKind::Pending {
+                missing_in_words(request)
+            } else {
+                String::new()
+            },
             deciders: deciders(request),
             unfiltered: asked.unfiltered,
             in_transaction: asked.origin.in_transaction,

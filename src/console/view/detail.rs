@@ -2,7 +2,7 @@
 
 use super::super::sql_text::{Markup, Oddities, listing, shown, shown_name};
 use super::effect::EffectView;
-use super::quorum::{missing_after, missing_groups};
+use super::quorum::{missing_after, missing_in_words, missing_seats};
 use super::timeline::{Moment, StateView, timeline};
 use super::when::When;
 use crate::model::{HeldRequest, Principal, RequestId, StateKind, TableAccess};
@@ -19,10 +19,11 @@ pub(in crate::console) struct ParameterView {
     pub(in crate::console) type_name: Option<Markup>,
 }
 
-/// A group that must approve.
+/// An approval that is needed.
 #[derive(Debug)]
-pub(in crate::console) struct GroupView {
-    pub(in crate::console) name: String,
+pub(in crate::console) struct SeatView {
+    /// The groups, a member of any of which can give it, joined by "or".
+    pub(in crate::console) groups: String,
     pub(in crate::console) is_missing: bool,
 }
 
@@ -53,7 +54,12 @@ pub(in crate::console) struct Detail {
     pub(in crate::console) in_transaction: bool,
     pub(in crate::console) transaction_since: Option<When>,
     pub(in crate::console) rule: Markup,
-    pub(in crate::console) groups: Vec<GroupView>,
+    pub(in crate::console) seats: Vec<SeatView>,
+    /// Why it is to run, as the requester says.
+    pub(in crate::console) justification: Option<Markup>,
+    pub(in crate::console) ticket: Option<Markup>,
+    /// Whether the viewer asked for it, and may decide all the same.
+    pub(in crate::console) is_own: bool,
     pub(in crate::console) user: Markup,
     pub(in crate::console) database: Markup,
     pub(in crate::console) application: Option<Markup>,
@@ -64,8 +70,8 @@ pub(in crate::console) struct Detail {
     pub(in crate::console) is_pending: bool,
     pub(in crate::console) is_final: bool,
     pub(in crate::console) timeline: Vec<Moment>,
-    /// Groups that would still be missing after the viewer approved.
-    pub(in crate::console) missing_after: Vec<String>,
+    /// Who would still be missing after the viewer approved, in words.
+    pub(in crate::console) missing_after: Option<String>,
     /// Why the viewer cannot decide on it, where they cannot and it is pending.
     pub(in crate::console) why_not: Option<String>,
 }
@@ -98,7 +104,10 @@ impl Detail {
             in_transaction: origin.in_transaction,
             transaction_since: origin.transaction_since.map(When::ago),
             rule: shown(&asked.rule),
-            groups: groups(request),
+            seats: seats(request),
+            justification: asked.justification.as_deref().map(shown),
+            ticket: asked.ticket.as_deref().map(shown),
+            is_own: origin.user == viewer.name,
             user: shown(&origin.user),
             database: shown(&origin.database),
             application: (!application.is_empty()).then(|| shown(application)),
@@ -140,19 +149,29 @@ fn tables(request: &HeldRequest, written: bool) -> Vec<Markup> {
         .collect()
 }
 
-fn groups(request: &HeldRequest) -> Vec<GroupView> {
-    let missing = missing_groups(request);
-    let groups = request.asked.groups.iter();
-    groups
-        .map(|name| GroupView {
-            name: name.clone(),
-            is_missing: missing.contains(name),
+fn seats(request: &HeldRequest) -> Vec<SeatView> {
+    let mut missing = missing_seats(request);
+    let seats = request.asked.quorum.seats().iter();
+    // Of seats that are alike, those that are filled come first.
+    let mut seats: Vec<SeatView> = seats
+        .rev()
+        .map(|seat| {
+            let free = missing.iter().position(|other| other == seat);
+            if let Some(place) = free {
+                missing.swap_remove(place);
+            }
+            SeatView {
+                groups: seat.join(" or "),
+                is_missing: free.is_some(),
+            }
         })
-        .collect()
+        .collect();
+    seats.reverse();
+    seats
 }
 
 fn why_not(request: &HeldRequest, viewer: &Principal) -> String {
-    if request.asked.origin.user == viewer.name {
+    if request.asked.origin.user == viewer.name && !request.asked.self_approval {
         "This is your own request. Nobody decides on their own.".to_owned()
     } else if request
         .reviews
@@ -161,12 +180,12 @@ fn why_not(request: &HeldRequest, viewer: &Principal) -> String {
     {
         format!(
             "You have approved it. It still waits for {}.",
-            missing_groups(request).join(" and ")
+            missing_in_words(request)
         )
     } else {
         format!(
             "Only a member of {} can decide on it.",
-            request.asked.groups.join(" or ")
+            request.asked.quorum.groups().join(" or ")
         )
     }
 }

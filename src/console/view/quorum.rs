@@ -1,22 +1,42 @@
 //! Who is still missing.
 
-use crate::model::{HeldRequest, Principal, Quorum, StateKind, Verdict};
+use crate::model::quorum::in_words;
+use crate::model::{HeldRequest, Principal, Seat, StateKind, Verdict};
 
-/// Groups that a pending request still waits for; none once it is decided.
-pub(in crate::console) fn missing_groups(request: &HeldRequest) -> Vec<String> {
+/// The seats that a pending request still waits for; none once it is decided.
+pub(in crate::console) fn missing_seats(request: &HeldRequest) -> Vec<Seat> {
     if request.state.kind() != StateKind::Pending {
         return Vec::new();
     }
     missing(request, None)
 }
 
-/// Groups that would be missing after `by` approved.
-pub(super) fn missing_after(request: &HeldRequest, by: &Principal) -> Vec<String> {
-    let standing = request.asked.groups.iter().filter(|g| by.is_member(g));
-    missing(request, Some(standing.cloned().collect()))
+/// Groups whose approval a pending request still waits for, as far as it must be theirs.
+pub(in crate::console) fn missing_groups(request: &HeldRequest) -> Vec<String> {
+    let mut groups: Vec<String> = missing_seats(request).into_iter().flatten().collect();
+    groups.sort();
+    groups.dedup();
+    groups
 }
 
-fn missing(request: &HeldRequest, one_more: Option<Vec<String>>) -> Vec<String> {
+/// Who would be missing after `by` approved, in words; `None`: nobody.
+pub(super) fn missing_after(request: &HeldRequest, by: &Principal) -> Option<String> {
+    let mut standing = request.asked.quorum.groups();
+    standing.retain(|group| by.is_member(group));
+    let seats = missing(request, Some(standing));
+    (!seats.is_empty()).then(|| words(&seats))
+}
+
+/// Who is missing, in words.
+pub(super) fn missing_in_words(request: &HeldRequest) -> String {
+    words(&missing_seats(request))
+}
+
+fn words(seats: &[Seat]) -> String {
+    in_words(&seats.iter().collect::<Vec<_>>())
+}
+
+fn missing(request: &HeldRequest, one_more: Option<Vec<String>>) -> Vec<Seat> {
     let approvers: Vec<Vec<String>> = request
         .reviews
         .iter()
@@ -24,9 +44,11 @@ fn missing(request: &HeldRequest, one_more: Option<Vec<String>>) -> Vec<String> 
         .map(|review| review.groups.clone())
         .chain(one_more)
         .collect();
-    Quorum::of(&request.asked.groups)
+    request
+        .asked
+        .quorum
         .missing(&approvers)
         .into_iter()
-        .map(str::to_owned)
+        .cloned()
         .collect()
 }

@@ -50,9 +50,14 @@ pub(super) fn timeline(request: &HeldRequest) -> Vec<Moment> {
         moments.push(Moment {
             class,
             what: shown(&format!(
-                "{} ({}) {verb}",
+                "{} ({}) {verb}{}",
                 review.reviewer,
-                review.groups.join(", ")
+                review.groups.join(", "),
+                if review.reviewer == asked.origin.user {
+                    " their own request, as the rule allows"
+                } else {
+                    ""
+                }
             )),
             quote: quoted(&review.comment),
             when: Some(When::at(review.at)),

@@ -144,18 +144,16 @@ impl Expected {
             other => other,
         };
         let groups = match of {
-            Decision::Hold(terms) => terms.groups.as_slice(),
-            _ => &[],
+            Decision::Hold(terms) => terms.asks.quorum.groups(),
+            _ => Vec::new(),
         };
         Word::of(decision) == self.decision
             && self.would.is_none_or(|would| would == Word::of(of))
             && self.rule.as_ref().is_none_or(|rule| rules.contains(rule))
-            && self.approvers.as_ref().is_none_or(|approvers| {
-                approvers
-                    .iter()
-                    .map(String::as_str)
-                    .eq(groups.iter().map(|g| &**g))
-            })
+            && self
+                .approvers
+                .as_ref()
+                .is_none_or(|approvers| *approvers == groups)
     }
 }
 

@@ -176,7 +176,7 @@ fn describe_decision(decision: &Decision, rules: &[String]) -> String {
         Decision::Observe { would, .. } => {
             format!("observe by \"{rules}\" (else: {})", describe_would(would))
         }
-        Decision::Hold(terms) => format!("hold for {} by \"{rules}\"", terms.groups.join(" and ")),
+        Decision::Hold(terms) => format!("hold for {} by \"{rules}\"", terms.asks.quorum),
         Decision::Deny { reason, .. } => format!("deny by \"{rules}\": {reason}"),
     }
 }

@@ -138,7 +138,7 @@ x_test.toml: 1 of 3 passed
   x_test.toml:19: FAILED \"a vacuum\"
     asked:    alice [developers] on shop: VACUUM
     expected: hold for vacuumers
-    got:      hold for dba by \"no rule matched\"";
+    got:      hold for a member of dba by \"no rule matched\"";
     assert_eq!(text, expected);
 }
 

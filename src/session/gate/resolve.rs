@@ -159,6 +159,11 @@ pub(super) fn executes(judged: &Judged) -> bool {
         .any(|s| matches!(s.name_op, Some(NameOp::Execute { .. })))
 }
 
+/// Whether it stands in the place of a statement that holdpoint answers itself.
+pub(super) fn is_own(judged: &Judged) -> bool {
+    matches!(&judged.statements[..], [only] if matches!(only.name_op, Some(NameOp::Own { .. })))
+}
+
 /// Whether the text names prepared statements in any way.
 pub(super) fn changes_names(judged: &Judged) -> bool {
     let cursor = |op: &NameOp| matches!(op, NameOp::Declare { .. } | NameOp::Fetch { .. });
@@ -180,7 +185,11 @@ pub(super) fn is_ambiguous(op: &NameOp) -> bool {
         NameOp::Prepare { name, .. } | NameOp::Execute { name } | NameOp::Deallocate { name } => {
             !name.is_ascii()
         }
-        NameOp::DeallocateAll | NameOp::DiscardAll | NameOp::Declare { .. } | NameOp::Fetch { .. } => false,
+        NameOp::DeallocateAll
+        | NameOp::DiscardAll
+        | NameOp::Declare { .. }
+        | NameOp::Fetch { .. }
+        | NameOp::Own { .. } => false,
     }
 }
 

@@ -78,7 +78,7 @@ impl Session {
     }
 
     /// Forwards all that is cleared and waits in the buffer.
-    pub(super) fn forward_cleared(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+    pub(in crate::session) fn forward_cleared(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
         let mut buffer = std::mem::take(&mut self.intake.buffer);
         let cleared = self.intake.clearance.len().min(buffer.len());
         let forwarded = self.forward(cx, &buffer[..cleared]);

@@ -1,10 +1,12 @@
 //! What StartupMessage may ask for, and what of it goes to the server.
 
 use super::super::Fault;
+use super::super::own::OwnSettings;
 use super::refused;
 use crate::model::{Decision, Effect, Facts, HoldTerms, Judged};
 use crate::policy::{Policy, Subject};
 use crate::sql;
+use crate::wire::reply::Severity;
 use crate::wire::startup::Startup;
 use crate::wire::{Report, sqlstate};
 
@@ -15,7 +17,9 @@ pub(super) fn passed_on(startup: &Startup) -> Vec<(&str, &str)> {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .filter(|(name, _)| {
-            !matches!(*name, "user" | "database" | "replication") && !name.starts_with("_pq_.")
+            !matches!(*name, "user" | "database" | "replication")
+                && !name.starts_with("_pq_.")
+                && own_name(name).is_none()
         })
         .collect()
 }
@@ -66,7 +70,11 @@ pub(super) fn check(startup: &Startup) -> Result<&str, Fault> {
 /// # Errors
 /// What the client hears about the first that is not given.
 pub(super) fn judge(startup: &Startup, policy: &Policy, subject: &Subject<'_>) -> Result<(), Report> {
+    own(startup)?;
     for setting in settings_of(startup) {
+        if setting.own().is_some() {
+            continue;
+        }
         for facts in setting.facts() {
             // As it always was: every driver sets some of these.
             if facts.effect == Effect::Session {
@@ -85,11 +93,37 @@ pub(super) fn judge(startup: &Startup, policy: &Policy, subject: &Subject<'_>) -
 /// What policy is asked about in [`judge`]: the settings that do not touch this session alone, each as the SET
 /// that it stands for.
 pub(super) fn decided_on(startup: &Startup) -> impl Iterator<Item = (String, Judged)> {
-    settings_of(startup).into_iter().filter_map(|setting| {
+    let others = settings_of(startup)
+        .into_iter()
+        .filter(|setting| setting.own().is_none());
+    others.filter_map(|setting| {
         let mut facts = setting.facts();
         facts.retain(|facts| facts.effect != Effect::Session);
         (!facts.is_empty()).then(|| (setting.as_sql(), Judged::from_facts(facts)))
     })
+}
+
+/// What it sets of holdpoint's own settings. (The server is told of those in `options`, and makes nothing of them.)
+///
+/// # Errors
+/// What the client hears about one that there is not.
+pub(super) fn own(startup: &Startup) -> Result<OwnSettings, Report> {
+    let mut own = OwnSettings::default();
+    for setting in settings_of(startup) {
+        if let Some((name, value)) = setting.own() {
+            own.set(&name, Some(value)).map_err(|report| Report {
+                severity: Severity::Fatal,
+                ..report
+            })?;
+        }
+    }
+    Ok(own)
+}
+
+/// The name of a setting of holdpoint's own, without the prefix that they all have.
+fn own_name(name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    name.strip_prefix(sql::OWN_PREFIX).map(str::to_owned)
 }
 
 /// Whether names will mean something else than they would without the startup packet.
@@ -124,6 +158,14 @@ fn settings_of(startup: &Startup) -> Vec<Setting> {
 }
 
 impl Setting {
+    /// One of holdpoint's own, with its value.
+    fn own(&self) -> Option<(String, &str)> {
+        match self {
+            Self::Assigned(name, value) => Some((own_name(name)?, value)),
+            Self::Switch(_) => None,
+        }
+    }
+
     fn facts(&self) -> Vec<Facts> {
         match self {
             Self::Assigned(name, value) => vec![sql::judge_startup_setting(name, value)],

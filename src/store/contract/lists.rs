@@ -90,7 +90,7 @@ pub(crate) async fn people_see_what_concerns_them(subject: &dyn Subject) {
     ] {
         let mut asked = request(number);
         asker.clone_into(&mut asked.origin.user);
-        asked.groups = groups(needed);
+        asked.quorum = Quorum::each_of(needed.iter().copied());
         asked.created_at = at(i64::try_from(number).unwrap());
         store.insert_pending(&asked).await.unwrap();
     }

@@ -61,7 +61,7 @@ pub(crate) async fn of_fifty_verdicts_one_wins(subject: &dyn Subject) {
 pub(crate) async fn of_fifty_approvals_by_one_person_one_counts(subject: &dyn Subject) {
     let store = subject.open().await;
     let asked = NewRequest {
-        groups: groups(&["dba", "security"]),
+        quorum: Quorum::each_of(["dba", "security"]),
         ..request(1)
     };
     store.insert_pending(&asked).await.unwrap();
@@ -160,7 +160,7 @@ pub(crate) async fn two_openers_race_for_a_quorum(subject: &dyn Subject) {
     let (one, other) = (subject.open().await, subject.open().await);
     for number in 1..=10 {
         let asked = NewRequest {
-            groups: groups(&["dba", "security"]),
+            quorum: Quorum::each_of(["dba", "security"]),
             ..request(number)
         };
         one.insert_pending(&asked).await.unwrap();

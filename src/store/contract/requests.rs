@@ -8,6 +8,8 @@ use crate::model::RequestState;
 pub(crate) async fn a_pending_request_reads_back_as_written(subject: &dyn Subject) {
     let store = with_pending(subject, 1).await;
     let expected = HeldRequest {
+        basis: None,
+        followup: None,
         asked: request(1),
         state: RequestState::Pending,
         reviews: Vec::new(),
@@ -20,12 +22,14 @@ pub(crate) async fn a_pending_request_reads_back_as_written(subject: &dyn Subjec
 pub(crate) async fn a_denied_request_is_final_at_once(subject: &dyn Subject) {
     let store = subject.open().await;
     let asked = NewRequest {
-        groups: Vec::new(),
+        quorum: Quorum::default(),
         expires_at: start(),
         ..request(1)
     };
     store.insert_denied(&asked, "no WHERE").await.unwrap();
     let expected = HeldRequest {
+        basis: None,
+        followup: None,
         asked,
         state: RequestState::Denied("no WHERE".to_owned()),
         reviews: Vec::new(),
@@ -89,6 +93,8 @@ pub(crate) async fn an_approval_settles_a_quorum_of_one(subject: &dyn Subject) {
     let store = with_pending(subject, 1).await;
     let decided = store.decide(id(1), approval("bob"), at(5)).await.unwrap();
     let expected = HeldRequest {
+        basis: None,
+        followup: None,
         asked: request(1),
         state: RequestState::Approved,
         reviews: vec![approval("bob")],
@@ -101,7 +107,7 @@ pub(crate) async fn an_approval_settles_a_quorum_of_one(subject: &dyn Subject) {
 pub(crate) async fn a_quorum_of_two_waits_for_the_second_person(subject: &dyn Subject) {
     let store = subject.open().await;
     let asked = NewRequest {
-        groups: groups(&["dba", "security"]),
+        quorum: Quorum::each_of(["dba", "security"]),
         ..request(1)
     };
     store.insert_pending(&asked).await.unwrap();
@@ -137,7 +143,7 @@ pub(crate) async fn a_quorum_of_two_waits_for_the_second_person(subject: &dyn Su
 pub(crate) async fn a_rejection_settles_whatever_was_approved(subject: &dyn Subject) {
     let store = subject.open().await;
     let asked = NewRequest {
-        groups: groups(&["dba", "security"]),
+        quorum: Quorum::each_of(["dba", "security"]),
         ..request(1)
     };
     store.insert_pending(&asked).await.unwrap();
@@ -152,7 +158,7 @@ pub(crate) async fn a_rejection_settles_whatever_was_approved(subject: &dyn Subj
 pub(crate) async fn who_approved_may_still_reject(subject: &dyn Subject) {
     let store = subject.open().await;
     let asked = NewRequest {
-        groups: groups(&["dba", "security"]),
+        quorum: Quorum::each_of(["dba", "security"]),
         ..request(1)
     };
     store.insert_pending(&asked).await.unwrap();

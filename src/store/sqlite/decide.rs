@@ -6,9 +6,9 @@ use sqlx::SqliteConnection;
 
 use super::audit::{self, Event};
 use super::transition::{self, Change};
-use super::{SqliteStore, commit, list, not_written, row};
-use crate::model::{HeldRequest, NewRequest, Quorum, RequestId, RequestState, Review, StateKind, Verdict};
-use crate::store::{Decided, StoreError};
+use super::{SqliteStore, commit, grants, list, not_written, row};
+use crate::model::{Basis, HeldRequest, NewRequest, RequestId, RequestState, Review, StateKind, Verdict};
+use crate::store::{Decided, Grounds, Placed, StoreError};
 
 impl SqliteStore {
     /// Records a verdict and what follows from it, or says why it comes too late.
@@ -38,32 +38,128 @@ impl SqliteStore {
         Ok(Decided::Recorded(recorded))
     }
 
-    /// Records a new request: Denied for the given reason, or else Pending.
-    pub(super) async fn insert(&self, request: &NewRequest, denied: Option<&str>) -> Result<(), StoreError> {
+    /// Records a new request.
+    pub(super) async fn insert(&self, request: &NewRequest, entry: Entry<'_>) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        insert_request(&mut tx, request, denied).await?;
+        enter(&mut tx, request, entry).await?;
+        commit(tx).await
+    }
+
+    /// Records what policy holds: about to run where there are grounds for that, or else Pending.
+    pub(super) async fn insert_placed(
+        &self,
+        request: &NewRequest,
+        grounds: Grounds<'_>,
+    ) -> Result<Placed, StoreError> {
+        let mut tx = self.begin().await?;
+        let basis = match grounds.bypass {
+            Some(basis) => Some(basis.clone()),
+            None => grants::use_one(&mut tx, request, grounds.groups).await?,
+        };
+        let entry = basis.as_ref().map_or(Entry::Pending, Entry::Running);
+        enter(&mut tx, request, entry).await?;
+        commit(tx).await?;
+        Ok(basis.map_or(Placed::Pending, Placed::Running))
+    }
+
+    /// Records what somebody says afterwards. `false`: it is not waited for.
+    pub(super) async fn record_followup(&self, id: RequestId, review: &Review) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let changed = sqlx::query(
+            "INSERT INTO followups (request_id, reviewer, group_names, verdict, comment, at) \
+             SELECT id, ?2, ?3, ?4, ?5, ?6 FROM requests \
+             WHERE id = ?1 AND basis = '{\"kind\":\"break_glass\"}' ON CONFLICT DO NOTHING",
+        )
+        .bind(id.as_str())
+        .bind(&review.reviewer)
+        .bind(row::to_json(&review.groups)?)
+        .bind(row::verdict_word(review.verdict))
+        .bind(&review.comment)
+        .bind(review.at.as_microsecond())
+        .execute(&mut *tx)
+        .await
+        .map_err(not_written)?
+        .rows_affected();
+        if changed == 0 {
+            return Ok(false);
+        }
         let event = Event {
-            at: request.created_at,
-            kind: if denied.is_some() {
-                "request.denied"
-            } else {
-                "request.held"
-            },
-            request: Some(request.id),
-            actor: Some(&request.origin.user),
+            at: review.at,
+            kind: "request.followed_up",
+            request: Some(id),
+            actor: Some(&review.reviewer),
             detail: json!({
-                "database": request.origin.database,
-                "effect": request.effect,
-                "command": request.command,
-                "rule": request.rule,
-                "groups": request.groups,
-                "digest": hex(&request.digest),
-                "why": denied,
+                "verdict": review.verdict,
+                "groups": review.groups,
+                "comment": review.comment,
             }),
         };
         audit::record(&mut tx, event).await?;
-        commit(tx).await
+        commit(tx).await?;
+        Ok(true)
     }
+}
+
+/// How a request enters the store.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Entry<'a> {
+    Pending,
+    /// Policy denied it, for this reason.
+    Denied(&'a str),
+    /// It is about to run, on these grounds.
+    Running(&'a Basis),
+}
+
+impl Entry<'_> {
+    const fn state(self) -> StateKind {
+        match self {
+            Self::Pending => StateKind::Pending,
+            Self::Denied(_) => StateKind::Denied,
+            Self::Running(_) => StateKind::Running,
+        }
+    }
+
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Pending => "request.held",
+            Self::Denied(_) => "request.denied",
+            Self::Running(_) => "request.not_held",
+        }
+    }
+}
+
+async fn enter(
+    connection: &mut SqliteConnection,
+    request: &NewRequest,
+    entry: Entry<'_>,
+) -> Result<(), StoreError> {
+    let (denied, basis) = match entry {
+        Entry::Pending => (None, None),
+        Entry::Denied(reason) => (Some(reason), None),
+        Entry::Running(basis) => (None, Some(basis)),
+    };
+    insert_request(connection, request, entry.state(), denied, basis).await?;
+    let event = Event {
+        at: request.created_at,
+        kind: entry.kind(),
+        request: Some(request.id),
+        actor: Some(&request.origin.user),
+        detail: json!({
+            "database": request.origin.database,
+            "effect": request.effect,
+            "command": request.command,
+            "rule": request.rule,
+            "groups": request.quorum.groups(),
+            "quorum": request.quorum,
+            "self_approval": request.self_approval,
+            "justification": request.justification,
+            "ticket": request.ticket,
+            "digest": hex(&request.digest),
+            "why": denied,
+            "basis": basis,
+        }),
+    };
+    audit::record(connection, event).await
 }
 
 /// Why a verdict is not taken, if it is not.
@@ -95,7 +191,9 @@ fn consequence<'a>(request: &HeldRequest, review: &'a Review) -> Option<Change<'
                 .filter(|review| review.verdict == Verdict::Approve)
                 .map(|review| review.groups.clone())
                 .collect();
-            Quorum::of(&request.asked.groups)
+            request
+                .asked
+                .quorum
                 .is_met(&approvers)
                 .then_some(Change::Approve(&review.reviewer))
         }
@@ -137,19 +235,17 @@ async fn insert_review(
 async fn insert_request(
     connection: &mut SqliteConnection,
     request: &NewRequest,
+    state: StateKind,
     denied: Option<&str>,
+    basis: Option<&Basis>,
 ) -> Result<(), StoreError> {
-    let state = if denied.is_some() {
-        StateKind::Denied
-    } else {
-        StateKind::Pending
-    };
     sqlx::query(
         "INSERT INTO requests (id, state, note, settled_at, database_name, user_name, application_name, \
          client_addr, in_transaction, statement, parameters, digest, command, effect, tables, functions, \
-         signals, unfiltered, rule, group_names, created_at, expires_at, transaction_since) \
+         signals, unfiltered, rule, group_names, created_at, expires_at, transaction_since, \
+         quorum, self_approval, justification, ticket, shape, basis) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-         ?20, ?21, ?22, ?23)",
+         ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
     )
     .bind(request.id.as_str())
     .bind(state.as_str())
@@ -170,7 +266,7 @@ async fn insert_request(
     .bind(row::to_json(&request.signals)?)
     .bind(request.unfiltered)
     .bind(&request.rule)
-    .bind(row::to_json(&request.groups)?)
+    .bind(row::to_json(&request.quorum.groups())?)
     .bind(request.created_at.as_microsecond())
     .bind(request.expires_at.as_microsecond())
     .bind(
@@ -179,6 +275,12 @@ async fn insert_request(
             .transaction_since
             .map(jiff::Timestamp::as_microsecond),
     )
+    .bind(row::to_json(&request.quorum)?)
+    .bind(request.self_approval)
+    .bind(&request.justification)
+    .bind(&request.ticket)
+    .bind(request.shape.map(|shape| shape.to_string()))
+    .bind(basis.map(row::to_json).transpose()?)
     .execute(connection)
     .await
     .map_err(|error| match error.as_database_error() {

@@ -22,11 +22,17 @@ pub(super) async fn one(
     let Some(found) = found else { return Ok(None) };
     let reviews = sqlx::query("SELECT * FROM reviews WHERE request_id = ?1 ORDER BY id")
         .bind(id.as_str())
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await
         .map_err(not_read)?;
     let reviews = reviews.iter().map(row::review).collect::<Result<_, _>>()?;
-    row::request(&found, reviews).map(Some)
+    let followup = sqlx::query("SELECT * FROM followups WHERE request_id = ?1")
+        .bind(id.as_str())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(not_read)?;
+    let followup = followup.as_ref().map(row::review).transpose()?;
+    row::request(&found, reviews, followup).map(Some)
 }
 
 /// Requests by filter, newest first. To be called in a transaction, likewise.
@@ -36,6 +42,12 @@ pub(super) async fn filtered(
 ) -> Result<Vec<HeldRequest>, StoreError> {
     let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM requests WHERE true");
     in_states(&mut query, &filter.states);
+    if filter.to_review {
+        query.push(
+            " AND basis = '{\"kind\":\"break_glass\"}' \
+             AND NOT EXISTS (SELECT 1 FROM followups WHERE request_id = requests.id)",
+        );
+    }
     if let Some(person) = filter.visible_to.as_ref().filter(|person| !person.admin) {
         visible_to(&mut query, person)?;
     }
@@ -49,11 +61,13 @@ pub(super) async fn filtered(
         .fetch_all(&mut *connection)
         .await
         .map_err(not_read)?;
-    let mut reviews = reviews_of(connection, &rows).await?;
+    let mut reviews = reviews_of(connection, &rows, "reviews").await?;
+    let mut followups = reviews_of(connection, &rows, "followups").await?;
     rows.iter()
         .map(|found| {
             let id: String = found.try_get("id").map_err(not_read)?;
-            row::request(found, reviews.remove(&id).unwrap_or_default())
+            let followup = followups.remove(&id).and_then(|mut said| said.pop());
+            row::request(found, reviews.remove(&id).unwrap_or_default(), followup)
         })
         .collect()
 }
@@ -101,22 +115,22 @@ async fn older_than(
     Ok(())
 }
 
-/// The reviews of all these requests, by request, oldest first.
+/// The reviews in a table of all these requests, by request, oldest first.
 async fn reviews_of(
     connection: &mut SqliteConnection,
     requests: &[SqliteRow],
+    table: &'static str,
 ) -> Result<HashMap<String, Vec<Review>>, StoreError> {
     let ids = requests
         .iter()
         .map(|found| found.try_get::<&str, _>("id").map_err(not_read))
         .collect::<Result<Vec<_>, _>>()?;
-    let rows = sqlx::query(
-        "SELECT * FROM reviews WHERE request_id IN (SELECT value FROM json_each(?1)) ORDER BY id",
-    )
-    .bind(row::to_json(&ids)?)
-    .fetch_all(connection)
-    .await
-    .map_err(not_read)?;
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM ");
+    query.push(table);
+    query.push(" WHERE request_id IN (SELECT value FROM json_each(");
+    query.push_bind(row::to_json(&ids)?);
+    query.push(")) ORDER BY rowid");
+    let rows = query.build().fetch_all(connection).await.map_err(not_read)?;
     let mut reviews: HashMap<String, Vec<Review>> = HashMap::new();
     for found in &rows {
         let request: String = found.try_get("request_id").map_err(not_read)?;

@@ -11,20 +11,26 @@ use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{Decode, Row as _, Type};
 
 use crate::model::{
-    Effect, HeldRequest, NewRequest, Observation, ObservedDecision, Origin, Outcome, Principal, RequestId,
-    RequestState, Review, Sightings, StateKind, Verdict,
+    Effect, HeldRequest, NewRequest, Observation, ObservedDecision, Origin, Outcome, Principal, Quorum,
+    RequestId, RequestState, Review, Shape, Sightings, StateKind, Verdict,
 };
 use crate::store::{StoreError, StoredObservation, UserRecord, WebSession};
 
-/// A row of `requests`, with its reviews, oldest first.
-pub(super) fn request(row: &SqliteRow, reviews: Vec<Review>) -> Result<HeldRequest, StoreError> {
+/// A row of `requests`, with its reviews, oldest first, and what was said afterwards.
+pub(super) fn request(
+    row: &SqliteRow,
+    reviews: Vec<Review>,
+    followup: Option<Review>,
+) -> Result<HeldRequest, StoreError> {
     let asked = asked(row)?;
     let settled_at = optional_time(row, "settled_at")?;
     let state = state(row, asked.id, settled_at)?;
     Ok(HeldRequest {
+        basis: optional_json(row, "basis")?,
         asked,
         state,
         reviews,
+        followup,
         settled_at,
     })
 }
@@ -83,7 +89,17 @@ fn asked(row: &SqliteRow) -> Result<NewRequest, StoreError> {
         signals: json(row, "signals")?,
         unfiltered: column(row, "unfiltered")?,
         rule: column(row, "rule")?,
-        groups: json(row, "group_names")?,
+        quorum: match optional_json(row, "quorum")? {
+            Some(quorum) => quorum,
+            None => Quorum::each_of(json::<Vec<String>>(row, "group_names")?),
+        },
+        self_approval: column(row, "self_approval")?,
+        justification: column(row, "justification")?,
+        ticket: column(row, "ticket")?,
+        shape: column::<Option<String>>(row, "shape")?
+            .map(|text| text.parse::<Shape>())
+            .transpose()
+            .map_err(|error| StoreError::Inconsistent(format!("shape: {error}")))?,
         created_at: time(row, "created_at")?,
         expires_at: time(row, "expires_at")?,
     })
@@ -191,8 +207,14 @@ pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreE
         .map_err(|error| StoreError::Inconsistent(format!("a value has no JSON form: {error}")))
 }
 
-fn json<T: DeserializeOwned>(row: &SqliteRow, name: &'static str) -> Result<T, StoreError> {
+pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, name: &'static str) -> Result<T, StoreError> {
     from_json(&column::<String>(row, name)?, name)
+}
+
+fn optional_json<T: DeserializeOwned>(row: &SqliteRow, name: &'static str) -> Result<Option<T>, StoreError> {
+    column::<Option<String>>(row, name)?
+        .map(|text| from_json(&text, name))
+        .transpose()
 }
 
 fn from_json<T: DeserializeOwned>(text: &str, name: &'static str) -> Result<T, StoreError> {
@@ -206,11 +228,11 @@ fn parsed<T: FromStr<Err: std::fmt::Display>>(row: &SqliteRow, name: &'static st
         .map_err(|error| StoreError::Inconsistent(format!("{name}: {error}")))
 }
 
-fn time(row: &SqliteRow, name: &'static str) -> Result<Timestamp, StoreError> {
+pub(super) fn time(row: &SqliteRow, name: &'static str) -> Result<Timestamp, StoreError> {
     timestamp(column(row, name)?, name)
 }
 
-fn optional_time(row: &SqliteRow, name: &'static str) -> Result<Option<Timestamp>, StoreError> {
+pub(super) fn optional_time(row: &SqliteRow, name: &'static str) -> Result<Option<Timestamp>, StoreError> {
     column::<Option<i64>>(row, name)?
         .map(|microseconds| timestamp(microseconds, name))
         .transpose()
@@ -221,7 +243,7 @@ fn timestamp(microseconds: i64, name: &'static str) -> Result<Timestamp, StoreEr
         .map_err(|error| StoreError::Inconsistent(format!("{name}: {error}")))
 }
 
-fn column<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
+pub(super) fn column<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
     row: &'r SqliteRow,
     name: &'static str,
 ) -> Result<T, StoreError> {

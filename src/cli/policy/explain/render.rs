@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::model::{Decision, Facts, Judged, duration};
+use crate::model::{Asks, Decision, Facts, Judged, duration};
 use crate::policy::{Considered, NO_RULE, Outcome, Policy, Step, Subject, column_name};
 
 use super::super::super::output::visible;
@@ -142,16 +142,39 @@ fn outcome(decision: &Decision) -> String {
         }
         Decision::Hold(terms) => {
             let timeout = terms
+                .asks
                 .timeout
                 .map_or_else(|| "the timeout of [hold]".to_owned(), duration::format);
             format!(
                 "hold by \"{}\" for {}, for at most {timeout}",
                 terms.rules.join("\", \""),
-                terms.groups.join(" and "),
+                asked(&terms.asks),
             )
         }
         Decision::Deny { rule, reason } => format!("deny by \"{rule}\": {reason}"),
     }
+}
+
+/// Who approves, and what else the rules say to it.
+fn asked(asks: &Asks) -> String {
+    let mut text = asks.quorum.to_string();
+    if asks.self_approval {
+        text.push_str(" (the requester among them)");
+    }
+    match (asks.justification.reason, asks.justification.ticket) {
+        (true, true) => text.push_str(", with a reason and a ticket"),
+        (true, false) => text.push_str(", with a reason"),
+        (false, true) => text.push_str(", with a ticket"),
+        (false, false) => {}
+    }
+    if asks.exempt_admins {
+        text.push_str(", admins exempt");
+    }
+    if !asks.break_glass.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ", {} may break the glass", asks.break_glass.join(" or "));
+    }
+    text
 }
 
 /// The same content, for programs. Keys are only added, never changed.
@@ -221,8 +244,16 @@ fn decision_as_json(decision: &Decision) -> Value {
         Decision::Hold(terms) => json!({
             "decision": "hold",
             "rules": strings(&terms.rules),
-            "groups": strings(&terms.groups),
-            "timeout": terms.timeout.map(duration::format),
+            "groups": terms.asks.quorum.groups(),
+            "quorum": terms.asks.quorum,
+            "timeout": terms.asks.timeout.map(duration::format),
+            "justification": {
+                "reason": terms.asks.justification.reason,
+                "ticket": terms.asks.justification.ticket,
+            },
+            "self_approval": terms.asks.self_approval,
+            "exempt_admins": terms.asks.exempt_admins,
+            "break_glass": terms.asks.break_glass,
         }),
         Decision::Deny { rule, reason } => json!({
             "decision": "deny",
@@ -318,7 +349,7 @@ Statement 1
     no           \"orders are watched\" (policy.toml:7): tables: items\\u{1b} is not surely one of orders
     hold         \"writes wait\" (policy.toml:11): groups: alice is in developers; effects: write is one of write
 
-Outcome: hold by \"writes wait\" for dba and owners, for at most 30m
+Outcome: hold by \"writes wait\" for one member each of dba and owners, for at most 30m
 Views, functions and names were not looked up in the server's catalogue: --connect does that, as a running holdpoint would.
 ";
         assert_eq!(text(&subject, &update("items\u{1b}")), expected);
@@ -333,7 +364,7 @@ Views, functions and names were not looked up in the server's catalogue: --conne
         let held = text(&nobody, &update("items"));
         assert!(held.contains("    hold         no rule matched\n"), "{held}");
         assert!(
-            held.contains("for dba, for at most the timeout of [hold]"),
+            held.contains("for a member of dba, for at most the timeout of [hold]"),
             "{held}"
         );
     }
@@ -361,7 +392,12 @@ Views, functions and names were not looked up in the server's catalogue: --conne
                 "decision": "hold",
                 "rules": ["writes wait"],
                 "groups": ["dba", "owners"],
+                "quorum": [["dba"], ["owners"]],
                 "timeout": "30m",
+                "justification": { "reason": false, "ticket": false },
+                "self_approval": false,
+                "exempt_admins": false,
+                "break_glass": [],
             })
         );
         assert_eq!(answer["catalogue_looked_up"], false);

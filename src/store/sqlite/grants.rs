@@ -1,0 +1,475 @@
+//! Grants: asking for them, people's verdicts, their end, and their use.
+
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::sqlite::{Sqlite, SqliteRow};
+use sqlx::{QueryBuilder, SqliteConnection};
+
+use super::audit::{self, Event};
+use super::{SqliteStore, commit, grant_row, not_read, not_written, row};
+use crate::model::{
+    Basis, Grant, GrantKind, GrantState, Holder, NewGrant, NewRequest, Principal, RequestId, Review, Verdict,
+};
+use crate::store::{GrantDecided, GrantEnd, GrantFilter, StoreError};
+
+/// More grants of one person on one database are not looked through.
+const CANDIDATES: i64 = 1_000;
+
+impl SqliteStore {
+    pub(super) async fn add_grant(
+        &self,
+        asked: &NewGrant,
+        first: Option<&Review>,
+    ) -> Result<Grant, StoreError> {
+        let mut tx = self.begin().await?;
+        insert(&mut tx, asked).await?;
+        let event = Event {
+            at: asked.created_at,
+            kind: "grant.asked",
+            request: None,
+            actor: Some(&asked.asked_by),
+            detail: json!({
+                "grant": asked.id.as_str(),
+                "holder": asked.holder,
+                "database": asked.database,
+                "scope": asked.scope,
+                "length_s": asked.length.as_secs(),
+                "times": asked.times,
+                "justification": asked.justification,
+                "ticket": asked.ticket,
+                "rule": asked.rule,
+                "quorum": asked.quorum,
+            }),
+        };
+        audit::record(&mut tx, event).await?;
+        if let Some(review) = first {
+            insert_review(&mut tx, asked.id, review).await?;
+            let grant = read(&mut tx, asked.id).await?;
+            follow(&mut tx, &grant, review.at).await?;
+        }
+        let grant = read(&mut tx, asked.id).await?;
+        commit(tx).await?;
+        Ok(grant)
+    }
+
+    pub(super) async fn decide_grant(
+        &self,
+        id: RequestId,
+        review: &Review,
+        length: Option<std::time::Duration>,
+        now: Timestamp,
+    ) -> Result<GrantDecided, StoreError> {
+        let mut tx = self.begin().await?;
+        let grant = one(&mut tx, id)
+            .await?
+            .ok_or_else(|| StoreError::NotFound(format!("grant {id}")))?;
+        if grant.state != GrantState::Pending {
+            return Ok(GrantDecided::AlreadySettled(grant.state));
+        }
+        if grant.asked.expires_at.as_microsecond() <= now.as_microsecond() {
+            return Ok(GrantDecided::AlreadySettled(GrantState::Expired));
+        }
+        let is_again = |earlier: &Review| {
+            earlier.verdict == Verdict::Approve
+                && review.verdict == Verdict::Approve
+                && earlier.reviewer == review.reviewer
+        };
+        if grant.reviews.iter().any(is_again) {
+            return Ok(GrantDecided::AlreadyReviewed);
+        }
+        insert_review(&mut tx, id, review).await?;
+        if let Some(length) = length.filter(|length| *length < grant.asked.length) {
+            shorten(&mut tx, id, length, review).await?;
+        }
+        let grant = read(&mut tx, id).await?;
+        follow(&mut tx, &grant, now).await?;
+        let grant = read(&mut tx, id).await?;
+        commit(tx).await?;
+        Ok(GrantDecided::Recorded(Box::new(grant)))
+    }
+
+    pub(super) async fn finish_grant(
+        &self,
+        id: RequestId,
+        end: GrantEnd,
+        by: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let (from, to) = match end {
+            GrantEnd::Withdrawn => (GrantState::Pending, GrantState::Withdrawn),
+            GrantEnd::Revoked => (GrantState::Active, GrantState::Revoked),
+        };
+        let changed = sqlx::query(
+            "UPDATE grants SET state = ?1, settled_at = ?2, settled_by = ?3, note = ?4 \
+             WHERE id = ?5 AND state = ?6 AND (?6 = 'pending' OR ends_at > ?2)",
+        )
+        .bind(to.as_str())
+        .bind(now.as_microsecond())
+        .bind(by)
+        .bind(why)
+        .bind(id.as_str())
+        .bind(from.as_str())
+        .execute(&mut *tx)
+        .await
+        .map_err(not_written)?
+        .rows_affected();
+        if changed == 0 {
+            return Ok(false);
+        }
+        settled(&mut tx, id, to, Some(by), now, Some(why)).await?;
+        commit(tx).await?;
+        Ok(true)
+    }
+
+    /// Expires what nobody has decided on in time, and ends what has had its time.
+    pub(super) async fn sweep_due_grants(&self, now: Timestamp) -> Result<Vec<RequestId>, StoreError> {
+        const DUE: &str = "SELECT id, state FROM grants WHERE state = 'pending' AND expires_at <= ?1 \
+             UNION ALL SELECT id, state FROM grants WHERE state = 'active' AND ends_at <= ?1 ORDER BY id";
+        let due = sqlx::query(DUE)
+            .bind(now.as_microsecond())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(not_read)?;
+        if due.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.begin().await?;
+        let due = sqlx::query(DUE)
+            .bind(now.as_microsecond())
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(not_read)?;
+        let mut ids = Vec::with_capacity(due.len());
+        for found in &due {
+            let id = row::id(found, "id")?;
+            let to = match grant_row::state(found)? {
+                GrantState::Pending => GrantState::Expired,
+                _ => GrantState::Ended,
+            };
+            set_state(&mut tx, id, to, now).await?;
+            settled(&mut tx, id, to, None, now, None).await?;
+            ids.push(id);
+        }
+        commit(tx).await?;
+        Ok(ids)
+    }
+
+    pub(super) async fn list_grants(&self, filter: &GrantFilter) -> Result<Vec<Grant>, StoreError> {
+        let mut tx = self.begin_read().await?;
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM grants WHERE true");
+        if let Some(kind) = filter.kind {
+            query.push(" AND kind = ").push_bind(kind.as_str());
+        }
+        if !filter.states.is_empty() {
+            query.push(" AND state IN (");
+            let mut list = query.separated(", ");
+            for state in &filter.states {
+                list.push_bind(state.as_str());
+            }
+            query.push(")");
+        }
+        if let Some(person) = filter.visible_to.as_ref().filter(|person| !person.admin) {
+            visible_to(&mut query, person)?;
+        }
+        if let Some(before) = filter.before {
+            query
+                .push(" AND (created_at, id) < (SELECT created_at, id FROM grants WHERE id = ")
+                .push_bind(before.to_string())
+                .push(")");
+        }
+        query.push(" ORDER BY created_at DESC, id DESC LIMIT ");
+        query.push_bind(i64::from(filter.limit));
+        let rows = query.build().fetch_all(&mut *tx).await.map_err(not_read)?;
+        let mut grants = Vec::with_capacity(rows.len());
+        for found in &rows {
+            let reviews = reviews(&mut tx, row::id(found, "id")?).await?;
+            grants.push(grant_row::grant(found, reviews)?);
+        }
+        Ok(grants)
+    }
+
+    pub(super) async fn read_grant(&self, id: RequestId) -> Result<Option<Grant>, StoreError> {
+        let mut tx = self.begin_read().await?;
+        one(&mut tx, id).await
+    }
+}
+
+/// Uses a grant that covers the request, if there is one: the one that ends first, a window before a shape, so that
+/// what can be used a number of times is saved.
+pub(super) async fn use_one(
+    connection: &mut SqliteConnection,
+    request: &NewRequest,
+    groups: &[String],
+) -> Result<Option<Basis>, StoreError> {
+    let now = request.created_at;
+    let candidates = sqlx::query(
+        "SELECT * FROM grants INDEXED BY grants_active WHERE state = 'active' AND database_name = ?1 AND ends_at > ?2 \
+         AND (kind = 'window' OR shape = ?3) AND (times IS NULL OR used < times) \
+         AND CASE holder_kind WHEN 'user' THEN holder = ?4 \
+             ELSE holder IN (SELECT value FROM json_each(?5)) END \
+         ORDER BY kind = 'shape', ends_at, id LIMIT ?6",
+    )
+    .bind(&request.origin.database)
+    .bind(now.as_microsecond())
+    .bind(request.shape.map(|shape| shape.to_string()))
+    .bind(&request.origin.user)
+    .bind(row::to_json(groups)?)
+    .bind(CANDIDATES)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(not_read)?;
+    for found in &candidates {
+        let grant = grant_row::grant(found, Vec::new())?;
+        if grant.asked.scope.covers(request) {
+            return count_use(connection, &grant, request).await.map(Some);
+        }
+    }
+    Ok(None)
+}
+
+async fn count_use(
+    connection: &mut SqliteConnection,
+    grant: &Grant,
+    request: &NewRequest,
+) -> Result<Basis, StoreError> {
+    let id = grant.asked.id;
+    let changed = sqlx::query("UPDATE grants SET used = used + 1 WHERE id = ?1 AND state = 'active'")
+        .bind(id.as_str())
+        .execute(&mut *connection)
+        .await
+        .map_err(not_written)?
+        .rows_affected();
+    if changed != 1 {
+        return Err(changed_meanwhile(id));
+    }
+    if grant.asked.times == Some(grant.used + 1) {
+        set_state(connection, id, GrantState::Ended, request.created_at).await?;
+        settled(connection, id, GrantState::Ended, None, request.created_at, None).await?;
+    }
+    let id = id.to_string();
+    Ok(match grant.asked.scope.kind() {
+        GrantKind::Window => Basis::Grant { id },
+        GrantKind::Shape => Basis::StandingApproval { id },
+    })
+}
+
+/// What a verdict brings about for a grant that is pending.
+async fn follow(connection: &mut SqliteConnection, grant: &Grant, now: Timestamp) -> Result<(), StoreError> {
+    let id = grant.asked.id;
+    let rejected = grant
+        .reviews
+        .iter()
+        .find(|review| review.verdict == Verdict::Reject);
+    if let Some(review) = rejected {
+        set_state(connection, id, GrantState::Rejected, now).await?;
+        return settled(
+            connection,
+            id,
+            GrantState::Rejected,
+            Some(&review.reviewer),
+            now,
+            None,
+        )
+        .await;
+    }
+    let approvers: Vec<Vec<String>> = grant.reviews.iter().map(|review| review.groups.clone()).collect();
+    if !grant.asked.quorum.is_met(&approvers) {
+        return Ok(());
+    }
+    let ends_at = now.saturating_add(grant.asked.length).unwrap_or(now);
+    let changed = sqlx::query(
+        "UPDATE grants SET state = 'active', starts_at = ?1, ends_at = ?2 WHERE id = ?3 AND state = 'pending'",
+    )
+    .bind(now.as_microsecond())
+    .bind(ends_at.as_microsecond())
+    .bind(id.as_str())
+    .execute(&mut *connection)
+    .await
+    .map_err(not_written)?
+    .rows_affected();
+    if changed != 1 {
+        return Err(changed_meanwhile(id));
+    }
+    settled(connection, id, GrantState::Active, None, now, None).await
+}
+
+async fn set_state(
+    connection: &mut SqliteConnection,
+    id: RequestId,
+    to: GrantState,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let changed = sqlx::query("UPDATE grants SET state = ?1, settled_at = ?2 WHERE id = ?3")
+        .bind(to.as_str())
+        .bind(now.as_microsecond())
+        .bind(id.as_str())
+        .execute(connection)
+        .await
+        .map_err(not_written)?
+        .rows_affected();
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(changed_meanwhile(id))
+    }
+}
+
+async fn settled(
+    connection: &mut SqliteConnection,
+    id: RequestId,
+    to: GrantState,
+    by: Option<&str>,
+    now: Timestamp,
+    why: Option<&str>,
+) -> Result<(), StoreError> {
+    let event = Event {
+        at: now,
+        kind: &format!("grant.{}", to.as_str()),
+        request: None,
+        actor: by,
+        detail: json!({ "grant": id.as_str(), "why": why }),
+    };
+    audit::record(connection, event).await
+}
+
+async fn shorten(
+    connection: &mut SqliteConnection,
+    id: RequestId,
+    length: std::time::Duration,
+    by: &Review,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE grants SET length = ?1 WHERE id = ?2")
+        .bind(grant_row::microseconds(length))
+        .bind(id.as_str())
+        .execute(&mut *connection)
+        .await
+        .map_err(not_written)?;
+    let event = Event {
+        at: by.at,
+        kind: "grant.shortened",
+        request: None,
+        actor: Some(&by.reviewer),
+        detail: json!({ "grant": id.as_str(), "length_s": length.as_secs() }),
+    };
+    audit::record(connection, event).await
+}
+
+async fn insert(connection: &mut SqliteConnection, asked: &NewGrant) -> Result<(), StoreError> {
+    let (holder_kind, holder) = match &asked.holder {
+        Holder::User(name) => ("user", name),
+        Holder::Group(name) => ("group", name),
+    };
+    let shape = match &asked.scope {
+        crate::model::Scope::Shape { shape, .. } => Some(shape.to_string()),
+        crate::model::Scope::Window { .. } => None,
+    };
+    sqlx::query(
+        "INSERT INTO grants (id, kind, state, database_name, holder_kind, holder, scope, shape, justification, \
+         ticket, length, times, rule, quorum, group_names, self_approval, asked_by, created_at, expires_at) \
+         VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+    )
+    .bind(asked.id.as_str())
+    .bind(asked.scope.kind().as_str())
+    .bind(&asked.database)
+    .bind(holder_kind)
+    .bind(holder)
+    .bind(row::to_json(&asked.scope)?)
+    .bind(shape)
+    .bind(&asked.justification)
+    .bind(&asked.ticket)
+    .bind(grant_row::microseconds(asked.length))
+    .bind(asked.times)
+    .bind(&asked.rule)
+    .bind(row::to_json(&asked.quorum)?)
+    .bind(row::to_json(&asked.quorum.groups())?)
+    .bind(asked.self_approval)
+    .bind(&asked.asked_by)
+    .bind(asked.created_at.as_microsecond())
+    .bind(asked.expires_at.as_microsecond())
+    .execute(connection)
+    .await
+    .map_err(|error| match error.as_database_error() {
+        Some(refused) if refused.is_unique_violation() => StoreError::Exists(format!("grant {}", asked.id)),
+        _ => not_written(error),
+    })?;
+    Ok(())
+}
+
+async fn insert_review(
+    connection: &mut SqliteConnection,
+    id: RequestId,
+    review: &Review,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO grant_reviews (grant_id, reviewer, group_names, verdict, comment, at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )
+    .bind(id.as_str())
+    .bind(&review.reviewer)
+    .bind(row::to_json(&review.groups)?)
+    .bind(row::verdict_word(review.verdict))
+    .bind(&review.comment)
+    .bind(review.at.as_microsecond())
+    .execute(&mut *connection)
+    .await
+    .map_err(not_written)?;
+    let event = Event {
+        at: review.at,
+        kind: "grant.reviewed",
+        request: None,
+        actor: Some(&review.reviewer),
+        detail: json!({
+            "grant": id.as_str(),
+            "verdict": review.verdict,
+            "groups": review.groups,
+            "comment": review.comment,
+        }),
+    };
+    audit::record(connection, event).await
+}
+
+fn visible_to(query: &mut QueryBuilder<Sqlite>, person: &Principal) -> Result<(), StoreError> {
+    let groups = row::to_json(&person.groups)?;
+    query.push(" AND (asked_by = ").push_bind(person.name.clone());
+    query
+        .push(" OR (holder_kind = 'user' AND holder = ")
+        .push_bind(person.name.clone());
+    query
+        .push(") OR (holder_kind = 'group' AND holder IN (SELECT value FROM json_each(")
+        .push_bind(groups.clone());
+    query
+        .push("))) OR EXISTS (SELECT 1 FROM json_each(grants.group_names) AS named WHERE named.value IN (SELECT value FROM json_each(")
+        .push_bind(groups);
+    query.push("))))");
+    Ok(())
+}
+
+async fn read(connection: &mut SqliteConnection, id: RequestId) -> Result<Grant, StoreError> {
+    one(connection, id).await?.ok_or_else(|| changed_meanwhile(id))
+}
+
+async fn one(connection: &mut SqliteConnection, id: RequestId) -> Result<Option<Grant>, StoreError> {
+    let found: Option<SqliteRow> = sqlx::query("SELECT * FROM grants WHERE id = ?1")
+        .bind(id.as_str())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(not_read)?;
+    let Some(found) = found else { return Ok(None) };
+    let reviews = reviews(connection, id).await?;
+    grant_row::grant(&found, reviews).map(Some)
+}
+
+async fn reviews(connection: &mut SqliteConnection, id: RequestId) -> Result<Vec<Review>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM grant_reviews WHERE grant_id = ?1 ORDER BY id")
+        .bind(id.as_str())
+        .fetch_all(connection)
+        .await
+        .map_err(not_read)?;
+    rows.iter().map(row::review).collect()
+}
+
+fn changed_meanwhile(id: RequestId) -> StoreError {
+    StoreError::Inconsistent(format!("grant {id} changed under the write lock"))
+}
