@@ -11,10 +11,10 @@ use tower::ServiceExt;
 
 use super::{ConsoleState, router};
 use crate::approval::Broker;
-use crate::identity::{Directory, SignInThrottle};
+use crate::identity::{Directory, NewUser, SignInThrottle};
 use crate::model::{Clock, Effect, NewRequest, Origin, Outcome, Parameter, RequestId, TableAccess, Verdict};
-use crate::store::RequestStore;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Actor, RequestStore, UserChange};
 
 /// The password of every user.
 pub(super) const PASSWORD: &str = "correct horse battery staple";
@@ -90,7 +90,15 @@ impl TestConsole {
             ("ruth", vec![], true),
         ] {
             let groups: Vec<String> = groups.into_iter().map(str::to_owned).collect();
-            directory.add_user(name, &groups, admin, PASSWORD).await.unwrap();
+            let user = NewUser {
+                name,
+                groups: &groups,
+                admin,
+            };
+            directory
+                .add_user(Actor::CommandLine, user, PASSWORD)
+                .await
+                .unwrap();
         }
         let broker = Broker::new(store.clone(), clock.clone(), tokio::runtime::Handle::current());
         let state = ConsoleState {
@@ -180,6 +188,15 @@ impl TestConsole {
         self.state
             .broker
             .decide(id, &principal, verdict, comment)
+            .await
+            .unwrap();
+    }
+
+    /// Changes a user by the command line.
+    pub(super) async fn change_user(&self, user: &str, change: UserChange) {
+        let directory = &self.state.directory;
+        directory
+            .change_user(Actor::CommandLine, user, &change)
             .await
             .unwrap();
     }

@@ -68,6 +68,12 @@ macro_rules! store_contract {
                 a_disabled_user_is_given_nothing,
                 tokens_lead_to_their_user,
                 a_session_ends_in_time_and_by_hand,
+                a_change_is_whole_and_reads_back,
+                only_administrators_change_users,
+                nobody_locks_everybody_out,
+                of_two_administrators_who_oust_each_other_one_is_left,
+                revoking_takes_all_tokens_of_one_user,
+                users_are_filtered_and_paged,
                 the_secret_is_made_once,
             ],
             observations: [

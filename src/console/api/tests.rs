@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::testing::{Answer, PASSWORD, TestConsole};
 use crate::model::{Clock, Outcome, Verdict};
-use crate::store::RequestStore;
+use crate::store::{RequestStore, UserChange};
 
 #[track_caller]
 fn assert_problem(answer: &Answer, status: StatusCode, names: &str) {
@@ -484,7 +484,7 @@ async fn of_many_decisions_at_once_one_wins() {
 async fn a_disabled_users_token_opens_nothing() {
     let console = TestConsole::start().await;
     let token = console.token("bob").await;
-    console.state.directory.set_disabled("bob", true).await.unwrap();
+    console.change_user("bob", UserChange::disabled(true)).await;
     let request = Request::get("/api/v1/requests").header(header::AUTHORIZATION, format!("Bearer {token}"));
     let answer = console.send(request.body(Body::empty()).unwrap()).await;
     assert_problem(&answer, StatusCode::UNAUTHORIZED, "disabled");
