@@ -20,7 +20,9 @@ use jiff::Timestamp;
 
 pub use people::{Actor, UserChange, UserFilter};
 
-use crate::model::{HeldRequest, NewRequest, Outcome, Principal, RequestId, Review, Sightings, StateKind};
+use crate::model::{
+    Effect, HeldRequest, NewRequest, Outcome, Principal, RequestId, Review, Sightings, StateKind,
+};
 
 /// A boxed future, so that stores can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -78,6 +80,16 @@ pub enum Decided {
 pub struct RequestFilter {
     /// Only those in one of these states; empty: every state.
     pub states: Vec<StateKind>,
+    /// Only those that this user asked.
+    pub user: Option<String>,
+    /// Only those on this database.
+    pub database: Option<String>,
+    /// Only those with one of these effects; empty: every effect.
+    pub effects: Vec<Effect>,
+    /// Only those asked at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only those asked before this time.
+    pub until: Option<Timestamp>,
     /// Only those that this person may see: asked by them, or naming one of their groups
     /// (an admin sees all). `None`: no restriction.
     pub visible_to: Option<Principal>,

@@ -9,6 +9,7 @@ mod caller;
 mod decisions;
 mod json_body;
 mod list_query;
+mod query;
 mod requests;
 mod shape;
 

@@ -201,6 +201,14 @@ impl Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
+        if let StoreError::NotFound(what) = error {
+            return Self::new(
+                StatusCode::NOT_FOUND,
+                "not-found",
+                "Not found",
+                format!("There is no {what}."),
+            );
+        }
         tracing::error!(%error, "the store failed under the console");
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

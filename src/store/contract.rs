@@ -55,6 +55,7 @@ macro_rules! store_contract {
                 pages_join_without_gap_or_overlap,
                 a_page_before_an_unknown_request_is_not_found,
                 states_filter,
+                who_asked_where_and_when_filters,
                 people_see_what_concerns_them,
                 lists_carry_reviews,
             ],

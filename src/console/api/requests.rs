@@ -31,6 +31,11 @@ pub(super) async fn list(
     let page = query.limit as usize;
     let filter = RequestFilter {
         states: query.states,
+        user: query.user,
+        database: query.database,
+        effects: query.effects,
+        since: query.since,
+        until: query.until,
         visible_to: Some(caller),
         before: query.before,
         // One more tells whether there is another page.

@@ -411,6 +411,30 @@ async fn lists_are_filtered_and_paged() {
         (text(&[1]), None)
     );
 
+    let path = "/requests?user=alice&database=shop&effect=write&since=2026-03-01T12:00:03Z";
+    assert_eq!(
+        listed(console.call("bob", Method::GET, path, "").await),
+        (text(&[4, 3]), None)
+    );
+    for path in [
+        "/requests?user=bob",
+        "/requests?database=x",
+        "/requests?effect=read",
+    ] {
+        assert_eq!(
+            listed(console.call("bob", Method::GET, path, "").await),
+            (text(&[]), None)
+        );
+    }
+    let path = "/requests?until=2026-03-01T12:00:01Z";
+    assert_eq!(
+        listed(console.call("bob", Method::GET, path, "").await),
+        (text(&[0]), None)
+    );
+    let unknown = "/requests?before=0000000000zz";
+    let answer = console.call("bob", Method::GET, unknown, "").await;
+    assert_problem(&answer, StatusCode::NOT_FOUND, "request 0000000000zz");
+
     for path in [
         "/requests?state=open",
         "/requests?limit=0",

@@ -45,8 +45,8 @@ impl Queue {
         let filter = RequestFilter {
             states: vec![StateKind::Pending, StateKind::Approved, StateKind::Running],
             visible_to: Some(visitor.principal.clone()),
-            before: None,
             limit: SHOWN + 1,
+            ..RequestFilter::default()
         };
         let mut requests = state.broker.requests(filter).await?;
         let is_cut = requests.len() > SHOWN as usize;

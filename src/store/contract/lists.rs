@@ -80,6 +80,103 @@ pub(crate) async fn states_filter(subject: &dyn Subject) {
     assert_eq!(ids(&*store, filter).await.len(), 2);
 }
 
+pub(crate) async fn who_asked_where_and_when_filters(subject: &dyn Subject) {
+    let store = subject.open().await;
+    for (number, user, database, effect) in [
+        (1, "alice", "shop", Effect::Write),
+        (2, "dave", "shop", Effect::Schema),
+        (3, "alice", "billing", Effect::Unknown),
+        (4, "Alice", "SHOP", Effect::Write),
+    ] {
+        let mut asked = request(number);
+        user.clone_into(&mut asked.origin.user);
+        database.clone_into(&mut asked.origin.database);
+        asked.effect = effect;
+        asked.created_at = at(i64::try_from(number).unwrap());
+        store.insert_pending(&asked).await.unwrap();
+    }
+    let name = |name: &str| Some(name.to_owned());
+    for (filter, expected) in [
+        (
+            RequestFilter {
+                user: name("alice"),
+                ..first(10)
+            },
+            &[3, 1][..],
+        ),
+        (
+            RequestFilter {
+                user: name("al%"),
+                ..first(10)
+            },
+            &[],
+        ),
+        (
+            RequestFilter {
+                database: name("shop"),
+                ..first(10)
+            },
+            &[2, 1],
+        ),
+        (
+            RequestFilter {
+                user: name("alice"),
+                database: name("shop"),
+                ..first(10)
+            },
+            &[1],
+        ),
+        (
+            RequestFilter {
+                effects: vec![Effect::Write],
+                ..first(10)
+            },
+            &[4, 1],
+        ),
+        (
+            RequestFilter {
+                effects: vec![Effect::Schema, Effect::Unknown],
+                ..first(10)
+            },
+            &[3, 2],
+        ),
+        (
+            RequestFilter {
+                since: Some(at(3)),
+                ..first(10)
+            },
+            &[4, 3],
+        ),
+        (
+            RequestFilter {
+                until: Some(at(3)),
+                ..first(10)
+            },
+            &[2, 1],
+        ),
+        (
+            RequestFilter {
+                since: Some(at(2)),
+                until: Some(at(4)),
+                ..first(10)
+            },
+            &[3, 2],
+        ),
+        (
+            RequestFilter {
+                since: Some(at(2)),
+                user: name("alice"),
+                before: Some(id(4)),
+                ..first(10)
+            },
+            &[3],
+        ),
+    ] {
+        let expected: Vec<_> = expected.iter().map(|&number| id(number)).collect();
+        assert_eq!(ids(&*store, filter.clone()).await, expected, "{filter:?}");
+    }
+}
+
 pub(crate) async fn people_see_what_concerns_them(subject: &dyn Subject) {
     let store = subject.open().await;
     for (number, asker, needed) in [
