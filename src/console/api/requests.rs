@@ -1,7 +1,7 @@
 //! `GET /requests` and `GET /requests/{id}`.
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use serde::Serialize;
 
 use super::super::ConsoleState;
@@ -10,6 +10,7 @@ use super::super::fault::Problem;
 use super::caller::Caller;
 use super::list_query::ListQuery;
 use super::shape::RequestBody;
+use super::url_path::UrlPath;
 use crate::model::RequestId;
 use crate::store::RequestFilter;
 
@@ -58,7 +59,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(state): State<ConsoleState>,
     Caller(caller): Caller,
-    Path(id): Path<String>,
+    UrlPath(id): UrlPath<String>,
 ) -> Result<Json<RequestBody>, Problem> {
     let request = decision::visible(&state, &id, &caller).await?;
     Ok(Json(RequestBody::of(request, &state)))

@@ -10,7 +10,7 @@ use crate::model::{Clock, Outcome, Verdict};
 use crate::store::{RequestStore, UserChange};
 
 #[track_caller]
-fn assert_problem(answer: &Answer, status: StatusCode, names: &str) {
+pub(super) fn assert_problem(answer: &Answer, status: StatusCode, names: &str) {
     assert_eq!(answer.status, status, "{}", answer.body);
     assert_eq!(answer.header(header::CONTENT_TYPE), "application/problem+json");
     assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
