@@ -1,4 +1,5 @@
 //! The JSON API, version 1: a bearer token in, JSON out, problems as RFC 9457 has them.
+//! `openapi.json` describes it, and changes with it.
 
 use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post, put};
@@ -7,6 +8,7 @@ use super::ConsoleState;
 
 mod caller;
 mod decisions;
+mod document;
 mod groups;
 mod json_body;
 mod list_query;
@@ -17,6 +19,9 @@ mod url_path;
 mod user_query;
 mod users;
 
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+pub(super) mod documented;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod people_tests;
@@ -33,6 +38,7 @@ pub(super) fn router() -> Router<ConsoleState> {
         })
 }
 
+/// A list, so that tests can hold the document against it.
 fn routes() -> Vec<(&'static str, MethodRouter<ConsoleState>)> {
     vec![
         ("/me", get(users::me)),
@@ -49,5 +55,6 @@ fn routes() -> Vec<(&'static str, MethodRouter<ConsoleState>)> {
             "/groups/{name}/members/{user}",
             put(groups::join).delete(groups::leave),
         ),
+        ("/openapi.json", get(document::show)),
     ]
 }

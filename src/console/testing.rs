@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use tower::ServiceExt;
 
+use super::api::documented;
 use super::{ConsoleState, router};
 use crate::approval::Broker;
 use crate::identity::{Directory, NewUser, SignInThrottle};
@@ -206,15 +207,19 @@ impl TestConsole {
         self.state.directory.issue_token(user).await.unwrap()
     }
 
+    /// Every answer of the API is held against its document.
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.respond(request).await;
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
-        Answer {
+        let answer = Answer {
             status: parts.status,
             headers: parts.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        };
+        documented::check(&method, &path, &answer);
+        answer
     }
 
     pub(super) async fn respond(&self, request: Request<Body>) -> axum::response::Response {
