@@ -95,86 +95,37 @@ pub(crate) async fn who_asked_where_and_when_filters(subject: &dyn Subject) {
         asked.created_at = at(i64::try_from(number).unwrap());
         store.insert_pending(&asked).await.unwrap();
     }
-    let name = |name: &str| Some(name.to_owned());
-    for (filter, expected) in [
-        (
-            RequestFilter {
-                user: name("alice"),
-                ..first(10)
-            },
-            &[3, 1][..],
-        ),
-        (
-            RequestFilter {
-                user: name("al%"),
-                ..first(10)
-            },
-            &[],
-        ),
-        (
-            RequestFilter {
-                database: name("shop"),
-                ..first(10)
-            },
-            &[2, 1],
-        ),
-        (
-            RequestFilter {
-                user: name("alice"),
-                database: name("shop"),
-                ..first(10)
-            },
-            &[1],
-        ),
-        (
-            RequestFilter {
-                effects: vec![Effect::Write],
-                ..first(10)
-            },
-            &[4, 1],
-        ),
-        (
-            RequestFilter {
-                effects: vec![Effect::Schema, Effect::Unknown],
-                ..first(10)
-            },
-            &[3, 2],
-        ),
-        (
-            RequestFilter {
-                since: Some(at(3)),
-                ..first(10)
-            },
-            &[4, 3],
-        ),
-        (
-            RequestFilter {
-                until: Some(at(3)),
-                ..first(10)
-            },
-            &[2, 1],
-        ),
-        (
-            RequestFilter {
-                since: Some(at(2)),
-                until: Some(at(4)),
-                ..first(10)
-            },
-            &[3, 2],
-        ),
-        (
-            RequestFilter {
-                since: Some(at(2)),
-                user: name("alice"),
-                before: Some(id(4)),
-                ..first(10)
-            },
-            &[3],
-        ),
+    let (any, all) = (None::<&str>, &[][..]);
+    let (some, others) = ([Effect::Write], [Effect::Schema, Effect::Unknown]);
+    for (user, database, effects, since, until, expected) in [
+        (Some("alice"), any, all, None, None, &[3, 1][..]),
+        (Some("al%"), any, all, None, None, &[]),
+        (any, Some("shop"), all, None, None, &[2, 1]),
+        (Some("alice"), Some("shop"), all, None, None, &[1]),
+        (any, any, &some[..], None, None, &[4, 1]),
+        (any, any, &others, None, None, &[3, 2]),
+        (any, any, all, Some(3), None, &[4, 3]),
+        (any, any, all, None, Some(3), &[2, 1]),
+        (any, any, all, Some(2), Some(4), &[3, 2]),
+        (Some("alice"), any, &others, Some(2), Some(4), &[3]),
     ] {
+        let filter = RequestFilter {
+            user: user.map(str::to_owned),
+            database: database.map(str::to_owned),
+            effects: effects.to_vec(),
+            since: since.map(at),
+            until: until.map(at),
+            ..first(10)
+        };
         let expected: Vec<_> = expected.iter().map(|&number| id(number)).collect();
         assert_eq!(ids(&*store, filter.clone()).await, expected, "{filter:?}");
     }
+    let older = RequestFilter {
+        user: Some("alice".to_owned()),
+        before: Some(id(3)),
+        ..first(10)
+    };
+    assert_eq!(ids(&*store, older).await, [id(1)]);
 }
 
 pub(crate) async fn people_see_what_concerns_them(subject: &dyn Subject) {
