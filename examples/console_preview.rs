@@ -1,5 +1,6 @@
 //! Serves the console with made-up requests on <http://127.0.0.1:8432>, for working on its pages:
-//! `cargo run --example console_preview [ADDRESS]`, then sign in as `bob` with password `bob-preview`.
+//! `cargo run --example console_preview [ADDRESS]`, then sign in as `bob` with password `bob-preview`,
+//! or as the administrator `ruth` with `ruth-preview`.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -7,13 +8,13 @@ use std::sync::Arc;
 
 use holdpoint::approval::{Asker, Broker};
 use holdpoint::console::{ConsoleState, router};
-use holdpoint::identity::{Directory, SignInThrottle};
+use holdpoint::identity::{Directory, NewUser, SignInThrottle};
 use holdpoint::model::{
     Clock, Effect, NewRequest, Origin, Outcome, Parameter, Principal, Quorum, RequestId, SystemClock,
     TableAccess, Verdict,
 };
 use holdpoint::store::sqlite::SqliteStore;
-use holdpoint::store::{RequestStore, UserStore};
+use holdpoint::store::{Actor, RequestStore, UserStore};
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
@@ -35,10 +36,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ("bob", vec!["dba"]),
         ("carol", vec!["dba", "security"]),
         ("dora", vec!["support"]),
+        ("ruth", vec![]),
     ] {
         let groups: Vec<String> = groups.into_iter().map(str::to_owned).collect();
+        let user = NewUser {
+            name,
+            groups: &groups,
+            admin: name == "ruth",
+        };
         directory
-            .add_user(name, &groups, false, &format!("{name}-preview"))
+            .add_user(Actor::CommandLine, user, &format!("{name}-preview"))
             .await?;
     }
     let broker = Arc::new(Broker::new(

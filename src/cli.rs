@@ -6,6 +6,7 @@
 //! [`output::visible`] or [`output::visible_lines`]. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
 mod failure;
+mod group;
 mod output;
 mod password;
 mod policy;
@@ -51,9 +52,12 @@ impl Global {
 enum Command {
     /// Run the proxy and the console
     Serve,
-    /// Add, list, disable and enable users, set passwords, make API tokens
+    /// Add, list, disable and enable users, set passwords and groups, make and revoke API tokens
     #[command(subcommand)]
     User(user::Command),
+    /// List groups
+    #[command(subcommand)]
+    Group(group::Command),
     /// Check policies
     #[command(subcommand)]
     Policy(policy::Command),
@@ -80,6 +84,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Serve => serve::run(&cli.global),
         Command::User(command) => user::run(command, &cli.global),
+        Command::Group(command) => group::run(&command, &cli.global),
         Command::Policy(command) => policy::run(command, &cli.global),
         Command::Requests(command) => requests::run(command, &cli.global),
     }

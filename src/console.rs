@@ -27,6 +27,7 @@ mod fault;
 mod headers;
 mod health;
 mod pages;
+mod people;
 mod same_origin;
 mod sql_text;
 mod view;

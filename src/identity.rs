@@ -15,7 +15,9 @@ pub mod verifier;
 #[cfg(test)]
 mod test_clock;
 
-pub use directory::{Credentials, Directory, DirectoryError, NewWebSession, Standing};
+pub use directory::{
+    Credentials, Directory, DirectoryError, Group, Member, NewUser, NewWebSession, Standing,
+};
 pub use names::InvalidInput;
 pub use scram::{Channel, ScramError, ScramExchange};
 pub use throttle::{SignInThrottle, Throttled};

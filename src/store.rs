@@ -6,6 +6,7 @@
 //! - a method that returned `Ok` has made its change durable;
 //! - all methods are cancel-safe in this sense: dropped half way, a change happened whole or not at all.
 
+mod people;
 pub mod sqlite;
 
 #[cfg(test)]
@@ -18,9 +19,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use people::{Actor, UserChange, UserFilter};
+
 use crate::model::{
-    Basis, Grant, GrantKind, GrantState, HeldRequest, NewGrant, NewRequest, Outcome, Principal, RequestId,
-    Review, Sightings, StateKind,
+    Basis, Effect, Grant, GrantKind, GrantState, HeldRequest, NewGrant, NewRequest, Outcome, Principal,
+    RequestId, Review, Sightings, StateKind,
 };
 
 /// A boxed future, so that stores can be trait objects.
@@ -46,6 +49,15 @@ pub enum StoreError {
     /// What was named does not exist.
     #[error("there is no {0}")]
     NotFound(String),
+    /// Only administrators change users, and this is none (any more).
+    #[error("user \"{0}\" is no administrator, or is disabled")]
+    NotAdmin(String),
+    /// Somebody would lock themselves out.
+    #[error(
+        "nobody takes the right of an administrator from themselves, or disables themselves: \
+         another administrator does it, or the command line"
+    )]
+    OwnAccess,
 }
 
 /// What became of a verdict.
@@ -72,6 +84,16 @@ pub struct RequestFilter {
     pub states: Vec<StateKind>,
     /// Only those that ran because the glass was broken, and that nobody has looked at since.
     pub to_review: bool,
+    /// Only those that this user asked.
+    pub user: Option<String>,
+    /// Only those on this database.
+    pub database: Option<String>,
+    /// Only those with one of these effects; empty: every effect.
+    pub effects: Vec<Effect>,
+    /// Only those asked at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only those asked before this time.
+    pub until: Option<Timestamp>,
     /// Only those that this person may see: asked by them, or naming one of their groups
     /// (an admin sees all). `None`: no restriction.
     pub visible_to: Option<Principal>,
@@ -307,8 +329,12 @@ impl fmt::Debug for WebSession {
 
 /// Users, their API tokens and their browser sessions.
 pub trait UserStore: Send + Sync + 'static {
-    /// Adds a user. `Exists` where the name is taken.
-    fn add_user<'a>(&'a self, user: &'a UserRecord) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// Adds a user. `Exists` where the name is taken, `NotAdmin` where the actor may not.
+    fn add_user<'a>(
+        &'a self,
+        user: &'a UserRecord,
+        actor: Actor<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// The user of that name (case-sensitive), if there is one; disabled ones too.
     fn user<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<UserRecord>, StoreError>>;
@@ -316,11 +342,25 @@ pub trait UserStore: Send + Sync + 'static {
     /// All users by name.
     fn users(&self) -> BoxFuture<'_, Result<Vec<UserRecord>, StoreError>>;
 
+    /// Users by filter, by name.
+    fn users_by<'a>(&'a self, filter: &'a UserFilter) -> BoxFuture<'a, Result<Vec<UserRecord>, StoreError>>;
+
     /// Replaces the verifier, and ends the user's browser sessions. `NotFound` where there is no such user.
     fn set_verifier<'a>(&'a self, name: &'a str, verifier: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Disables or enables; disabling ends browser sessions and revokes tokens. `NotFound` likewise.
-    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// Changes groups, the right of an administrator, and whether the user is disabled, all of it or nothing;
+    /// the user as changed. Disabling ends browser sessions and revokes tokens. `NotFound` likewise, `NotAdmin`
+    /// where the actor may not, `OwnAccess` where the actor would be no administrator afterwards.
+    fn change_user<'a>(
+        &'a self,
+        name: &'a str,
+        change: &'a UserChange,
+        actor: Actor<'a>,
+    ) -> BoxFuture<'a, Result<UserRecord, StoreError>>;
+
+    /// Revokes all API tokens of a user; how many that were. `NotFound` and `NotAdmin` likewise.
+    fn revoke_tokens<'a>(&'a self, name: &'a str, actor: Actor<'a>)
+    -> BoxFuture<'a, Result<u64, StoreError>>;
 
     /// Adds an API token by its SHA-256; a user can have several. `NotFound` likewise.
     fn add_token<'a>(

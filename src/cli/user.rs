@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::config::Config;
-use crate::identity::Directory;
+use crate::identity::{Directory, NewUser};
 use crate::model::{Clock, SystemClock};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, UserRecord};
+use crate::store::{Actor, Store, UserChange, UserRecord};
 
 use super::output::{print, table, visible};
 use super::{Failure, Global, block_on, password};
@@ -25,7 +25,7 @@ pub(super) enum Command {
         /// Group the user is a member of; repeat it for several
         #[arg(long = "group", value_name = "GROUP")]
         groups: Vec<String>,
-        /// May see every request
+        /// May see every request, and add and change users
         #[arg(long)]
         admin: bool,
         /// Read the password from standard input instead of asking for it
@@ -39,6 +39,25 @@ pub(super) enum Command {
         /// Read the password from standard input instead of asking for it
         #[arg(long)]
         password_stdin: bool,
+    },
+    /// Add a user to groups, and take them out of others; alone, show the groups
+    Groups {
+        /// Name of the user
+        name: String,
+        /// Group to be a member of, too; repeat it for several
+        #[arg(long = "add", value_name = "GROUP")]
+        join: Vec<String>,
+        /// Group to be a member of no longer; repeat it for several
+        #[arg(long = "remove", value_name = "GROUP")]
+        leave: Vec<String>,
+    },
+    /// Make a user an administrator, who sees every request and changes users; or no longer
+    Admin {
+        /// Name of the user
+        name: String,
+        /// Whether they are one
+        #[arg(value_name = "on|off")]
+        state: Switch,
     },
     /// List users
     List {
@@ -61,6 +80,17 @@ pub(super) enum Command {
         /// Name of the user
         name: String,
     },
+    /// Revoke all tokens of a user
+    RevokeTokens {
+        /// Name of the user
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Switch {
+    On,
+    Off,
 }
 
 /// Does what the subcommand says.
@@ -83,11 +113,29 @@ pub(super) fn run(command: Command, global: &Global) -> Result<(), Failure> {
             let users = with_directory(global, async |directory| Ok(directory.users().await?))?;
             print(&if json { as_json(&users) } else { as_table(&users) })
         }
+        Command::Groups { name, join, leave } => groups(global, &name, join, leave),
+        Command::Admin { name, state } => {
+            let admin = state == Switch::On;
+            change(global, &name, &UserChange::admin(admin))?;
+            let what = if admin {
+                "is an administrator"
+            } else {
+                "is no administrator"
+            };
+            print(&format!("{} {what} now\n", visible(&name)))
+        }
         Command::Disable { name } => set_disabled(global, &name, true),
         Command::Enable { name } => set_disabled(global, &name, false),
         Command::Token { name } => {
             let token = with_directory(global, async |directory| Ok(directory.issue_token(&name).await?))?;
             print(&format!("{token}\n"))
+        }
+        Command::RevokeTokens { name } => {
+            let revoked = with_directory(global, async |directory| {
+                Ok(directory.revoke_tokens(Actor::CommandLine, &name).await?)
+            })?;
+            let tokens = if revoked == 1 { "token" } else { "tokens" };
+            print(&format!("revoked {revoked} {tokens} of {}\n", visible(&name)))
         }
     }
 }
@@ -101,14 +149,12 @@ fn add(
 ) -> Result<(), Failure> {
     let password = password::obtain(name, password_stdin)?;
     with_directory(global, async |directory| {
+        let user = NewUser { name, groups, admin };
         Ok(directory
-            .add_user(name, groups, admin, password.expose_secret())
+            .add_user(Actor::CommandLine, user, password.expose_secret())
             .await?)
     })?;
-    let groups = match groups {
-        [] => "no group".to_owned(),
-        groups => groups.join(", "),
-    };
+    let groups = listed(groups);
     let admin = if admin { ", administrator" } else { "" };
     print(&format!(
         "added {} ({}{admin})\n",
@@ -117,16 +163,41 @@ fn add(
     ))
 }
 
-fn set_disabled(global: &Global, name: &str, disabled: bool) -> Result<(), Failure> {
+fn groups(global: &Global, name: &str, join: Vec<String>, leave: Vec<String>) -> Result<(), Failure> {
+    let wanted = UserChange {
+        join,
+        leave,
+        ..UserChange::default()
+    };
+    let user = change(global, name, &wanted)?;
+    print(&format!(
+        "{}: {}\n",
+        visible(name),
+        visible(&listed(&user.principal.groups))
+    ))
+}
+
+fn listed(groups: &[String]) -> String {
+    match groups {
+        [] => "no group".to_owned(),
+        groups => groups.join(", "),
+    }
+}
+
+fn change(global: &Global, name: &str, change: &UserChange) -> Result<UserRecord, Failure> {
     with_directory(global, async |directory| {
-        Ok(directory.set_disabled(name, disabled).await?)
-    })?;
+        Ok(directory.change_user(Actor::CommandLine, name, change).await?)
+    })
+}
+
+fn set_disabled(global: &Global, name: &str, disabled: bool) -> Result<(), Failure> {
+    change(global, name, &UserChange::disabled(disabled))?;
     let verb = if disabled { "disabled" } else { "enabled" };
     print(&format!("{verb} {}\n", visible(name)))
 }
 
 /// Opens the configured store and runs `action` on the users in it.
-fn with_directory<T>(
+pub(super) fn with_directory<T>(
     global: &Global,
     action: impl AsyncFnOnce(Directory) -> Result<T, Failure>,
 ) -> Result<T, Failure> {

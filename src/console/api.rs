@@ -1,26 +1,60 @@
 //! The JSON API, version 1: a bearer token in, JSON out, problems as RFC 9457 has them.
+//! `openapi.json` describes it, and changes with it.
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::ConsoleState;
 
 mod caller;
 mod decisions;
+mod document;
+mod groups;
 mod json_body;
 mod list_query;
+mod query;
 mod requests;
 mod shape;
+mod url_path;
+mod user_query;
+mod users;
 
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+pub(super) mod documented;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod people_tests;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
 /// The routes below `/api/v1`.
 pub(super) fn router() -> Router<ConsoleState> {
-    Router::new()
-        .route("/requests", get(requests::list))
-        .route("/requests/{id}", get(requests::show))
-        .route("/requests/{id}/approve", post(decisions::approve))
-        .route("/requests/{id}/reject", post(decisions::reject))
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| {
+            router.route(path, methods)
+        })
+}
+
+/// A list, so that tests can hold the document against it.
+fn routes() -> Vec<(&'static str, MethodRouter<ConsoleState>)> {
+    vec![
+        ("/me", get(users::me)),
+        ("/requests", get(requests::list)),
+        ("/requests/{id}", get(requests::show)),
+        ("/requests/{id}/approve", post(decisions::approve)),
+        ("/requests/{id}/reject", post(decisions::reject)),
+        ("/users", get(users::list).post(users::add)),
+        ("/users/{name}", get(users::show).patch(users::change)),
+        ("/users/{name}/tokens", delete(users::revoke_tokens)),
+        ("/groups", get(groups::list)),
+        ("/groups/{name}", get(groups::show)),
+        (
+            "/groups/{name}/members/{user}",
+            put(groups::join).delete(groups::leave),
+        ),
+        ("/openapi.json", get(document::show)),
+    ]
 }

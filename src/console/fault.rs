@@ -86,6 +86,26 @@ impl Fault {
         )
     }
 
+    /// 404: there is no such user.
+    pub(super) fn no_such_user(name: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "No such user",
+            format!("There is no user \"{name}\". Names are compared letter by letter."),
+        )
+    }
+
+    /// 404: nobody is in the group.
+    pub(super) fn no_such_group(name: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "No such group",
+            format!("There is no group \"{name}\": nobody is a member of it."),
+        )
+    }
+
     /// 404: nothing is here.
     pub(super) fn nothing_here(path: &str) -> Self {
         Self::new(
@@ -118,6 +138,27 @@ impl Fault {
             "reviewed",
             "Already approved by you",
             detail,
+        )
+    }
+
+    /// 409: the name is taken.
+    pub(super) fn user_exists(name: &str) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "exists",
+            "Name taken",
+            format!("There is a user \"{name}\" already. Nothing was changed."),
+        )
+    }
+
+    /// 409: somebody would lock themselves out.
+    pub(super) fn own_access() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "own-access",
+            "Not by yourself",
+            "Nobody takes the right of an administrator from themselves, or disables themselves: another \
+             administrator does it, or the command line. So one is always left. Nothing was changed.",
         )
     }
 
@@ -162,6 +203,12 @@ impl Fault {
         .hinting(Hint::RetryAfter(seconds))
     }
 
+    /// 503: not now.
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not now", detail)
+            .hinting(Hint::RetryAfter(STORE_RETRY))
+    }
+
     /// Whether the same thing can work on another attempt with other values.
     pub(super) fn is_invalid(&self) -> bool {
         self.status == StatusCode::UNPROCESSABLE_ENTITY
@@ -201,6 +248,14 @@ impl Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
+        if let StoreError::NotFound(what) = error {
+            return Self::new(
+                StatusCode::NOT_FOUND,
+                "not-found",
+                "Not found",
+                format!("There is no {what}."),
+            );
+        }
         tracing::error!(%error, "the store failed under the console");
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -14,11 +14,16 @@ mod form;
 mod frame;
 mod history;
 mod local_path;
+mod people;
+mod people_query;
 mod queue;
 mod request;
 mod sign_in;
 mod visitor;
 
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod people_tests;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
@@ -30,6 +35,9 @@ pub(super) fn router() -> Router<ConsoleState> {
         .route("/queue", get(queue::fragment))
         .route("/events", get(events::stream))
         .route("/history", get(history::page))
+        .route("/people", get(people::page).post(people::add))
+        .route("/people/change", post(people::change))
+        .route("/people/revoke-tokens", post(people::revoke_tokens))
         .route("/requests/{id}", get(request::page))
         .route("/requests/{id}/live", get(request::fragment))
         .route("/requests/{id}/statement.sql", get(request::statement))

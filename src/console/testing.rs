@@ -9,14 +9,15 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use tower::ServiceExt;
 
+use super::api::documented;
 use super::{ConsoleState, router};
 use crate::approval::Broker;
-use crate::identity::{Directory, SignInThrottle};
+use crate::identity::{Directory, NewUser, SignInThrottle};
 use crate::model::{
     Clock, Effect, NewRequest, Origin, Outcome, Parameter, Quorum, RequestId, TableAccess, Verdict,
 };
-use crate::store::RequestStore;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Actor, RequestStore, UserChange};
 
 /// The password of every user.
 pub(super) const PASSWORD: &str = "correct horse battery staple";
@@ -92,7 +93,15 @@ impl TestConsole {
             ("ruth", vec![], true),
         ] {
             let groups: Vec<String> = groups.into_iter().map(str::to_owned).collect();
-            directory.add_user(name, &groups, admin, PASSWORD).await.unwrap();
+            let user = NewUser {
+                name,
+                groups: &groups,
+                admin,
+            };
+            directory
+                .add_user(Actor::CommandLine, user, PASSWORD)
+                .await
+                .unwrap();
         }
         let broker = Broker::new(store.clone(), clock.clone(), tokio::runtime::Handle::current());
         let state = ConsoleState {
@@ -190,20 +199,33 @@ impl TestConsole {
             .unwrap();
     }
 
+    /// Changes a user by the command line.
+    pub(super) async fn change_user(&self, user: &str, change: UserChange) {
+        let directory = &self.state.directory;
+        directory
+            .change_user(Actor::CommandLine, user, &change)
+            .await
+            .unwrap();
+    }
+
     /// A new API token for a user.
     pub(super) async fn token(&self, user: &str) -> String {
         self.state.directory.issue_token(user).await.unwrap()
     }
 
+    /// Every answer of the API is held against its document.
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.respond(request).await;
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
-        Answer {
+        let answer = Answer {
             status: parts.status,
             headers: parts.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        };
+        documented::check(&method, &path, &answer);
+        answer
     }
 
     pub(super) async fn respond(&self, request: Request<Body>) -> axum::response::Response {

@@ -6,6 +6,7 @@
 mod card;
 mod detail;
 mod effect;
+mod person;
 mod quorum;
 mod settled;
 mod timeline;
@@ -13,6 +14,7 @@ mod when;
 
 pub(super) use card::Card;
 pub(super) use detail::Detail;
+pub(super) use person::Person;
 pub(super) use quorum::{missing_groups, missing_seats};
 pub(super) use settled::settled_sentence;
 pub(super) use timeline::StateView;

@@ -1,6 +1,7 @@
 //! Users as the rest of holdpoint sees them: credentials for the proxy, sign-in for the console,
-//! tokens for the API, and their administration.
+//! tokens for the API. Their administration is in `people`.
 
+mod people;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
+
+pub use people::{Group, Member, NewUser};
 
 use super::names::{self, InvalidInput, MAX_PASSWORD};
 use super::{Token, Verifier};
@@ -175,43 +178,10 @@ impl Directory {
         Ok(found.map(|record| record.principal))
     }
 
-    /// Adds a user, with groups in any order.
-    pub async fn add_user(
-        &self,
-        name: &str,
-        groups: &[String],
-        admin: bool,
-        password: &str,
-    ) -> Result<(), DirectoryError> {
-        names::check_user(name)?;
-        for group in groups {
-            names::check_group(group)?;
-        }
-        let mut groups = groups.to_vec();
-        groups.sort();
-        groups.dedup();
-        let record = UserRecord {
-            principal: Principal {
-                name: name.to_owned(),
-                groups,
-                admin,
-            },
-            scram_verifier: self.make_verifier(password).await?,
-            disabled: false,
-            created_at: self.clock.now(),
-        };
-        Ok(self.store.add_user(&record).await?)
-    }
-
     /// Sets another password, and ends the user's browser sessions.
     pub async fn set_password(&self, user: &str, password: &str) -> Result<(), DirectoryError> {
         let verifier = self.make_verifier(password).await?;
         Ok(self.store.set_verifier(user, &verifier).await?)
-    }
-
-    /// Disables or enables a user. Disabling ends browser sessions and revokes tokens.
-    pub async fn set_disabled(&self, user: &str, disabled: bool) -> Result<(), DirectoryError> {
-        Ok(self.store.set_disabled(user, disabled).await?)
     }
 
     /// Makes an API token for a user; it can be shown this once only.
@@ -223,11 +193,6 @@ impl Directory {
         let token = Token::random();
         self.store.add_token(user, token.hash(), self.clock.now()).await?;
         Ok(token.into_text())
-    }
-
-    /// All users by name, disabled ones too.
-    pub async fn users(&self) -> Result<Vec<UserRecord>, StoreError> {
-        self.store.users().await
     }
 
     /// The names of those who are kept out.

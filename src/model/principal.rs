@@ -9,7 +9,7 @@ pub struct Principal {
     pub name: String,
     /// The groups the user is a member of, sorted.
     pub groups: Vec<String>,
-    /// Whether the user may see every request.
+    /// Whether the user may see every request, and change users.
     pub admin: bool,
 }
 

@@ -17,6 +17,7 @@ mod open;
 mod row;
 mod sessions;
 mod transition;
+mod user_changes;
 mod users;
 
 #[cfg(test)]
@@ -32,9 +33,9 @@ use sqlx::{SqliteConnection, Transaction};
 pub use open::OpenError;
 
 use super::{
-    BoxFuture, Decided, GrantDecided, GrantEnd, GrantFilter, GrantStore, Grounds, ObservationQuery,
-    ObservationStore, Placed, RequestFilter, RequestStore, StoreError, StoredObservation, UserRecord,
-    UserStore, WebSession,
+    Actor, BoxFuture, Decided, GrantDecided, GrantEnd, GrantFilter, GrantStore, Grounds, ObservationQuery,
+    ObservationStore, Placed, RequestFilter, RequestStore, StoreError, StoredObservation, UserChange,
+    UserFilter, UserRecord, UserStore, WebSession,
 };
 use crate::model::{
     Clock, Grant, HeldRequest, NewGrant, NewRequest, Outcome, RequestId, Review, Sightings, SystemClock,
@@ -275,8 +276,12 @@ impl RequestStore for SqliteStore {
 }
 
 impl UserStore for SqliteStore {
-    fn add_user<'a>(&'a self, user: &'a UserRecord) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.insert_user(user))
+    fn add_user<'a>(
+        &'a self,
+        user: &'a UserRecord,
+        actor: Actor<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.insert_user(user, actor))
     }
 
     fn user<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<UserRecord>, StoreError>> {
@@ -287,12 +292,29 @@ impl UserStore for SqliteStore {
         Box::pin(self.all_users())
     }
 
+    fn users_by<'a>(&'a self, filter: &'a UserFilter) -> BoxFuture<'a, Result<Vec<UserRecord>, StoreError>> {
+        Box::pin(self.filtered_users(filter))
+    }
+
     fn set_verifier<'a>(&'a self, name: &'a str, verifier: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.replace_verifier(name, verifier))
     }
 
-    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.disable_or_enable(name, disabled))
+    fn change_user<'a>(
+        &'a self,
+        name: &'a str,
+        change: &'a UserChange,
+        actor: Actor<'a>,
+    ) -> BoxFuture<'a, Result<UserRecord, StoreError>> {
+        Box::pin(self.apply_change(name, change, actor))
+    }
+
+    fn revoke_tokens<'a>(
+        &'a self,
+        name: &'a str,
+        actor: Actor<'a>,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(self.delete_all_tokens(name, actor))
     }
 
     fn add_token<'a>(

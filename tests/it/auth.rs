@@ -2,6 +2,7 @@
 
 mod expelled;
 mod limits;
+mod members;
 mod passthrough;
 mod roles;
 mod settings;

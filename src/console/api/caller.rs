@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 
 use super::super::ConsoleState;
 use super::super::fault::{Fault, Problem};
+use super::super::people::admins_only;
 use crate::model::Principal;
 
 /// The user whose token came with the request.
@@ -36,6 +37,20 @@ impl FromRequestParts<ConsoleState> for Caller {
             )
             .into()),
         }
+    }
+}
+
+/// The user whose token came with the request, and who is an administrator.
+#[derive(Debug)]
+pub(super) struct Admin(pub(super) Principal);
+
+impl FromRequestParts<ConsoleState> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ConsoleState) -> Result<Self, Problem> {
+        let Caller(caller) = Caller::from_request_parts(parts, state).await?;
+        admins_only(&caller)?;
+        Ok(Self(caller))
     }
 }
 

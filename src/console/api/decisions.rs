@@ -1,7 +1,7 @@
 //! `POST /requests/{id}/approve` and `POST /requests/{id}/reject`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 
 use super::super::ConsoleState;
@@ -10,6 +10,7 @@ use super::super::fault::Problem;
 use super::caller::Caller;
 use super::json_body::JsonBody;
 use super::shape::RequestBody;
+use super::url_path::UrlPath;
 use crate::model::Verdict;
 
 /// The body of an approval.
@@ -30,7 +31,7 @@ pub(super) struct Rejection {
 pub(super) async fn approve(
     State(state): State<ConsoleState>,
     Caller(caller): Caller,
-    Path(id): Path<String>,
+    UrlPath(id): UrlPath<String>,
     JsonBody(body): JsonBody<Approval>,
 ) -> Result<Json<RequestBody>, Problem> {
     let comment = body.comment.unwrap_or_default();
@@ -42,7 +43,7 @@ pub(super) async fn approve(
 pub(super) async fn reject(
     State(state): State<ConsoleState>,
     Caller(caller): Caller,
-    Path(id): Path<String>,
+    UrlPath(id): UrlPath<String>,
     JsonBody(body): JsonBody<Rejection>,
 ) -> Result<Json<RequestBody>, Problem> {
     let reason = body.reason.unwrap_or_default();

@@ -1,7 +1,7 @@
 //! `GET /requests` and `GET /requests/{id}`.
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use serde::Serialize;
 
 use super::super::ConsoleState;
@@ -10,6 +10,7 @@ use super::super::fault::Problem;
 use super::caller::Caller;
 use super::list_query::ListQuery;
 use super::shape::RequestBody;
+use super::url_path::UrlPath;
 use crate::model::RequestId;
 use crate::store::RequestFilter;
 
@@ -31,7 +32,12 @@ pub(super) async fn list(
     let page = query.limit as usize;
     let filter = RequestFilter {
         states: query.states,
-        to_review: false,
+        to_review: query.to_review,
+        user: query.user,
+        database: query.database,
+        effects: query.effects,
+        since: query.since,
+        until: query.until,
         visible_to: Some(caller),
         before: query.before,
         // One more tells whether there is another page.
@@ -54,7 +60,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(state): State<ConsoleState>,
     Caller(caller): Caller,
-    Path(id): Path<String>,
+    UrlPath(id): UrlPath<String>,
 ) -> Result<Json<RequestBody>, Problem> {
     let request = decision::visible(&state, &id, &caller).await?;
     Ok(Json(RequestBody::of(request, &state)))

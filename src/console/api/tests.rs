@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::super::testing::{Answer, PASSWORD, TestConsole};
 use crate::model::{Clock, Outcome, Quorum, Verdict};
-use crate::store::RequestStore;
+use crate::store::{RequestStore, UserChange};
 
 #[track_caller]
-fn assert_problem(answer: &Answer, status: StatusCode, names: &str) {
+pub(super) fn assert_problem(answer: &Answer, status: StatusCode, names: &str) {
     assert_eq!(answer.status, status, "{}", answer.body);
     assert_eq!(answer.header(header::CONTENT_TYPE), "application/problem+json");
     assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
@@ -52,6 +52,7 @@ async fn a_request_has_the_shape_that_is_promised() {
             "ticket": null,
             "shape": null,
             "basis": null,
+            "followup": null,
             "application_name": "psql",
             "client_addr": "10.1.2.3:50123",
             "statement": "DELETE FROM payments WHERE id = $1",
@@ -418,6 +419,30 @@ async fn lists_are_filtered_and_paged() {
         (text(&[1]), None)
     );
 
+    let path = "/requests?user=alice&database=shop&effect=write&since=2026-03-01T12:00:03Z";
+    assert_eq!(
+        listed(console.call("bob", Method::GET, path, "").await),
+        (text(&[4, 3]), None)
+    );
+    for path in [
+        "/requests?user=bob",
+        "/requests?database=x",
+        "/requests?effect=read",
+    ] {
+        assert_eq!(
+            listed(console.call("bob", Method::GET, path, "").await),
+            (text(&[]), None)
+        );
+    }
+    let path = "/requests?until=2026-03-01T12:00:01Z";
+    assert_eq!(
+        listed(console.call("bob", Method::GET, path, "").await),
+        (text(&[0]), None)
+    );
+    let unknown = "/requests?before=0000000000zz";
+    let answer = console.call("bob", Method::GET, unknown, "").await;
+    assert_problem(&answer, StatusCode::NOT_FOUND, "request 0000000000zz");
+
     for path in [
         "/requests?state=open",
         "/requests?limit=0",
@@ -491,7 +516,7 @@ async fn of_many_decisions_at_once_one_wins() {
 async fn a_disabled_users_token_opens_nothing() {
     let console = TestConsole::start().await;
     let token = console.token("bob").await;
-    console.state.directory.set_disabled("bob", true).await.unwrap();
+    console.change_user("bob", UserChange::disabled(true)).await;
     let request = Request::get("/api/v1/requests").header(header::AUTHORIZATION, format!("Bearer {token}"));
     let answer = console.send(request.body(Body::empty()).unwrap()).await;
     assert_problem(&answer, StatusCode::UNAUTHORIZED, "disabled");

@@ -14,6 +14,7 @@ use super::visitor::Visitor;
 pub(super) enum Place {
     Queue,
     History,
+    People,
     Elsewhere,
 }
 
@@ -31,6 +32,8 @@ pub(super) struct Frame {
 pub(super) struct Who {
     pub(super) name: String,
     pub(super) groups: String,
+    /// Whether there is a page of people for them.
+    pub(super) admin: bool,
     pub(super) csrf: String,
     /// The server's time, so that the script can count by it.
     pub(super) now: Timestamp,
@@ -44,6 +47,7 @@ impl Frame {
             who: Some(Who {
                 name: principal.name.clone(),
                 groups: principal.groups.join(", "),
+                admin: principal.admin,
                 csrf: visitor.session.csrf.clone(),
                 now: state.clock.now(),
             }),
@@ -71,6 +75,11 @@ impl Frame {
     /// For the navigation.
     pub(super) fn is_history(&self) -> bool {
         self.place == Place::History
+    }
+
+    /// For the navigation.
+    pub(super) fn is_people(&self) -> bool {
+        self.place == Place::People
     }
 }
 

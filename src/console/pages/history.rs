@@ -79,6 +79,7 @@ pub(super) async fn page(
         visible_to: Some(visitor.principal.clone()),
         before: wanted.before,
         limit: PER_PAGE + 1,
+        ..RequestFilter::default()
     };
     let mut requests = state.broker.requests(filter).await?;
     let has_older = requests.len() > PER_PAGE as usize;

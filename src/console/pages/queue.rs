@@ -46,8 +46,8 @@ impl Queue {
             states: vec![StateKind::Pending, StateKind::Approved, StateKind::Running],
             to_review: false,
             visible_to: Some(visitor.principal.clone()),
-            before: None,
             limit: SHOWN + 1,
+            ..RequestFilter::default()
         };
         let mut requests = state.broker.requests(filter).await?;
         let is_cut = requests.len() > SHOWN as usize;

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::identity::test_clock::TestClock;
-use crate::store::UserStore as _;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Actor, UserChange, UserStore as _};
 
 const PASSWORD: &str = "correct horse";
 
@@ -18,12 +18,29 @@ fn groups(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-async fn with_bob() -> (Directory, Arc<TestClock>) {
-    let (directory, clock) = directory().await;
+async fn add(directory: &Directory, name: &str, member_of: &[&str], admin: bool) {
+    let user = NewUser {
+        name,
+        groups: &groups(member_of),
+        admin,
+    };
     directory
-        .add_user("bob", &groups(&["ops", "dba", "ops"]), false, PASSWORD)
+        .add_user(Actor::CommandLine, user, PASSWORD)
         .await
         .unwrap();
+}
+
+async fn set_disabled(directory: &Directory, name: &str, disabled: bool) {
+    let change = UserChange::disabled(disabled);
+    directory
+        .change_user(Actor::CommandLine, name, &change)
+        .await
+        .unwrap();
+}
+
+async fn with_bob() -> (Directory, Arc<TestClock>) {
+    let (directory, clock) = directory().await;
+    add(&directory, "bob", &["ops", "dba", "ops"], false).await;
     (directory, clock)
 }
 
@@ -121,7 +138,7 @@ async fn somebody_who_proved_it_elsewhere_is_known_by_name() {
         (nobody.name.as_str(), nobody.groups.len(), nobody.admin),
         ("Bob", 0, false)
     );
-    directory.set_disabled("bob", true).await.unwrap();
+    set_disabled(&directory, "bob", true).await;
     assert_eq!(directory.standing("bob").await.unwrap(), Standing::Disabled);
 }
 
@@ -130,7 +147,7 @@ async fn a_disabled_user_gets_in_nowhere() {
     let (directory, _clock) = with_bob().await;
     let session = sign_in(&directory).await;
     let token = directory.issue_token("bob").await.unwrap();
-    directory.set_disabled("bob", true).await.unwrap();
+    set_disabled(&directory, "bob", true).await;
     assert!(directory.sign_in("bob", PASSWORD).await.unwrap().is_none());
     assert!(directory.by_cookie(&session.cookie).await.unwrap().is_none());
     assert!(directory.by_token(&token).await.unwrap().is_none());
@@ -142,7 +159,7 @@ async fn a_disabled_user_gets_in_nowhere() {
         refused.to_string(),
         "user \"bob\" is disabled: enable the user first"
     );
-    directory.set_disabled("bob", false).await.unwrap();
+    set_disabled(&directory, "bob", false).await;
     assert!(directory.by_token(&token).await.unwrap().is_none());
     sign_in(&directory).await;
 }
@@ -187,8 +204,13 @@ async fn what_is_not_fit_is_refused_with_a_reason() {
         ("carol", "dba", "", "the password is empty"),
         ("bob", "dba", "x", "user \"bob\" exists already"),
     ] {
+        let user = NewUser {
+            name,
+            groups: &groups(&[group]),
+            admin: false,
+        };
         let refused = directory
-            .add_user(name, &groups(&[group]), false, password)
+            .add_user(Actor::CommandLine, user, password)
             .await
             .unwrap_err();
         assert!(refused.to_string().contains(expected), "{refused}");
@@ -223,4 +245,88 @@ async fn debug_forms_keep_secrets() {
         assert!(!shown.contains(secret.as_str()));
     }
     assert!(!shown.contains("SCRAM-SHA-256"));
+}
+
+#[tokio::test]
+async fn groups_are_whoever_is_in_them() {
+    let (directory, _clock) = with_bob().await;
+    assert_eq!(directory.groups().await.unwrap().len(), 2);
+    add(&directory, "carol", &["dba"], false).await;
+    add(&directory, "alice", &[], true).await;
+    set_disabled(&directory, "carol", true).await;
+    let change = UserChange {
+        join: groups(&["security", "dba"]),
+        leave: groups(&["ops", "never was"]),
+        ..UserChange::default()
+    };
+    let changed = directory
+        .change_user(Actor::Admin("alice"), "bob", &change)
+        .await
+        .unwrap();
+    assert_eq!(changed.principal.groups, ["dba", "security"]);
+    let member = |name: &str, disabled| Member {
+        name: name.to_owned(),
+        disabled,
+    };
+    let group = |name: &str, members: &[Member]| Group {
+        name: name.to_owned(),
+        members: members.to_vec(),
+    };
+    assert_eq!(
+        directory.groups().await.unwrap(),
+        [
+            group("dba", &[member("bob", false), member("carol", true)]),
+            group("security", &[member("bob", false)]),
+        ],
+        "ops has nobody left"
+    );
+}
+
+#[tokio::test]
+async fn a_change_counts_for_who_is_signed_in() {
+    let (directory, _clock) = with_bob().await;
+    let session = sign_in(&directory).await;
+    let token = directory.issue_token("bob").await.unwrap();
+    let change = UserChange {
+        groups: Some(groups(&["security"])),
+        admin: Some(true),
+        ..UserChange::default()
+    };
+    directory
+        .change_user(Actor::CommandLine, "bob", &change)
+        .await
+        .unwrap();
+    let expected = Principal {
+        groups: groups(&["security"]),
+        admin: true,
+        ..bob()
+    };
+    let (_, by_cookie) = directory.by_cookie(&session.cookie).await.unwrap().unwrap();
+    assert_eq!(by_cookie, expected);
+    assert_eq!(directory.by_token(&token).await.unwrap(), Some(expected));
+    assert_eq!(
+        directory.revoke_tokens(Actor::CommandLine, "bob").await.unwrap(),
+        1
+    );
+    assert_eq!(directory.by_token(&token).await.unwrap(), None);
+    assert!(directory.by_cookie(&session.cookie).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_group_that_nobody_could_read_is_not_joined() {
+    let (directory, _clock) = with_bob().await;
+    for change in [
+        UserChange {
+            join: groups(&["dba", "a\nb"]),
+            ..UserChange::default()
+        },
+        UserChange {
+            groups: Some(groups(&[""])),
+            ..UserChange::default()
+        },
+    ] {
+        let refused = directory.change_user(Actor::CommandLine, "bob", &change).await;
+        assert!(matches!(refused, Err(DirectoryError::Invalid(_))), "{refused:?}");
+    }
+    assert_eq!(directory.user("bob").await.unwrap().unwrap().principal, bob());
 }

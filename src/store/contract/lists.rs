@@ -80,6 +80,54 @@ pub(crate) async fn states_filter(subject: &dyn Subject) {
     assert_eq!(ids(&*store, filter).await.len(), 2);
 }
 
+pub(crate) async fn who_asked_where_and_when_filters(subject: &dyn Subject) {
+    let store = subject.open().await;
+    for (number, user, database, effect) in [
+        (1, "alice", "shop", Effect::Write),
+        (2, "dave", "shop", Effect::Schema),
+        (3, "alice", "billing", Effect::Unknown),
+        (4, "Alice", "SHOP", Effect::Write),
+    ] {
+        let mut asked = request(number);
+        user.clone_into(&mut asked.origin.user);
+        database.clone_into(&mut asked.origin.database);
+        asked.effect = effect;
+        asked.created_at = at(i64::try_from(number).unwrap());
+        store.insert_pending(&asked).await.unwrap();
+    }
+    let (any, all) = (None::<&str>, &[][..]);
+    let (some, others) = ([Effect::Write], [Effect::Schema, Effect::Unknown]);
+    for (user, database, effects, since, until, expected) in [
+        (Some("alice"), any, all, None, None, &[3, 1][..]),
+        (Some("al%"), any, all, None, None, &[]),
+        (any, Some("shop"), all, None, None, &[2, 1]),
+        (Some("alice"), Some("shop"), all, None, None, &[1]),
+        (any, any, &some[..], None, None, &[4, 1]),
+        (any, any, &others, None, None, &[3, 2]),
+        (any, any, all, Some(3), None, &[4, 3]),
+        (any, any, all, None, Some(3), &[2, 1]),
+        (any, any, all, Some(2), Some(4), &[3, 2]),
+        (Some("alice"), any, &others, Some(2), Some(4), &[3]),
+    ] {
+        let filter = RequestFilter {
+            user: user.map(str::to_owned),
+            database: database.map(str::to_owned),
+            effects: effects.to_vec(),
+            since: since.map(at),
+            until: until.map(at),
+            ..first(10)
+        };
+        let expected: Vec<_> = expected.iter().map(|&number| id(number)).collect();
+        assert_eq!(ids(&*store, filter.clone()).await, expected, "{filter:?}");
+    }
+    let older = RequestFilter {
+        user: Some("alice".to_owned()),
+        before: Some(id(3)),
+        ..first(10)
+    };
+    assert_eq!(ids(&*store, older).await, [id(1)]);
+}
+
 pub(crate) async fn people_see_what_concerns_them(subject: &dyn Subject) {
     let store = subject.open().await;
     for (number, asker, needed) in [

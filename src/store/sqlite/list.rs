@@ -6,7 +6,7 @@ use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, SqliteConnection};
 
 use super::{not_read, row};
-use crate::model::{HeldRequest, Principal, RequestId, Review, StateKind};
+use crate::model::{HeldRequest, Principal, RequestId, Review};
 use crate::store::{RequestFilter, StoreError};
 
 /// One request. To be called in a transaction, or its reviews may be newer than its state.
@@ -41,7 +41,17 @@ pub(super) async fn filtered(
     filter: &RequestFilter,
 ) -> Result<Vec<HeldRequest>, StoreError> {
     let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM requests WHERE true");
-    in_states(&mut query, &filter.states);
+    one_of(
+        &mut query,
+        "state",
+        filter.states.iter().map(|state| state.as_str()),
+    );
+    one_of(
+        &mut query,
+        "effect",
+        filter.effects.iter().map(|effect| effect.as_str()),
+    );
+    asked(&mut query, filter);
     if filter.to_review {
         query.push(
             " AND basis = '{\"kind\":\"break_glass\"}' \
@@ -72,16 +82,47 @@ pub(super) async fn filtered(
         .collect()
 }
 
-fn in_states(query: &mut QueryBuilder<Sqlite>, states: &[StateKind]) {
-    if states.is_empty() {
+/// Restricts a column to these values; with none, nothing is restricted.
+fn one_of(
+    query: &mut QueryBuilder<Sqlite>,
+    column: &'static str,
+    values: impl ExactSizeIterator<Item = &'static str>,
+) {
+    if values.len() == 0 {
         return;
     }
-    query.push(" AND state IN (");
+    query.push(" AND ");
+    query.push(column);
+    query.push(" IN (");
     let mut list = query.separated(", ");
-    for state in states {
-        list.push_bind(state.as_str());
+    for value in values {
+        list.push_bind(value);
     }
     query.push(")");
+}
+
+/// Who asked, where, and when.
+fn asked(query: &mut QueryBuilder<Sqlite>, filter: &RequestFilter) {
+    let texts = [
+        (" AND user_name = ", &filter.user),
+        (" AND database_name = ", &filter.database),
+    ];
+    for (condition, value) in texts {
+        if let Some(value) = value {
+            query.push(condition);
+            query.push_bind(value.clone());
+        }
+    }
+    let times = [
+        (" AND created_at >= ", filter.since),
+        (" AND created_at < ", filter.until),
+    ];
+    for (condition, time) in times {
+        if let Some(time) = time {
+            query.push(condition);
+            query.push_bind(time.as_microsecond());
+        }
+    }
 }
 
 fn visible_to(query: &mut QueryBuilder<Sqlite>, person: &Principal) -> Result<(), StoreError> {

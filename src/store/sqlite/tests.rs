@@ -10,9 +10,12 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use super::SqliteStore;
 use crate::model::StateKind;
 use crate::store::contract::{
-    Subject, approval, at, bring_to, id, read, request, start, state, store_contract, with_pending,
+    Subject, approval, at, bring_to, groups, id, person, read, request, start, state, store_contract,
+    with_pending,
 };
-use crate::store::{BoxFuture, Decided, RequestStore as _, Store, StoreError, UserStore as _};
+use crate::store::{
+    Actor, BoxFuture, Decided, RequestStore as _, Store, StoreError, UserChange, UserRecord, UserStore as _,
+};
 
 struct File(TempDir);
 
@@ -186,6 +189,87 @@ async fn every_change_leaves_its_event() {
         .map(|&(kind, actor)| (kind.to_owned(), actor.map(str::to_owned)))
         .collect();
     assert_eq!(kinds, expected);
+}
+
+#[tokio::test]
+async fn every_change_of_a_user_says_what_and_by_whom() {
+    let file = File::new();
+    let store = file.store().await;
+    let user = |name: &str, admin| UserRecord {
+        principal: person(name, &["ops", "dba"], admin),
+        scram_verifier: "v".to_owned(),
+        disabled: false,
+        created_at: start(),
+    };
+    let root = Actor::Admin("root");
+    store
+        .add_user(&user("root", true), Actor::CommandLine)
+        .await
+        .unwrap();
+    store.add_user(&user("bob", false), root).await.unwrap();
+    let change = UserChange {
+        join: groups(&["security"]),
+        leave: groups(&["ops"]),
+        disabled: Some(true),
+        ..UserChange::admin(true)
+    };
+    for actor in [root, Actor::CommandLine] {
+        // The second time, nothing is left to change, and nothing is recorded.
+        store.change_user("bob", &change, actor).await.unwrap();
+    }
+    store
+        .change_user("bob", &UserChange::disabled(false), root)
+        .await
+        .unwrap();
+    store
+        .change_user("bob", &UserChange::admin(false), Actor::CommandLine)
+        .await
+        .unwrap();
+    store.add_token("bob", [1; 32], start()).await.unwrap();
+    store.revoke_tokens("bob", root).await.unwrap();
+    store.revoke_tokens("bob", root).await.unwrap();
+    store
+        .change_user("root", &UserChange::admin(false), root)
+        .await
+        .unwrap_err();
+    let recorded: Vec<(String, Option<String>, String)> =
+        sqlx::query_as("SELECT kind, actor, detail FROM audit_events ORDER BY id")
+            .fetch_all(&store.readers)
+            .await
+            .unwrap();
+    let of_bob = r#"{"user":"bob"}"#;
+    let expected = [
+        (
+            "user.added",
+            None,
+            r#"{"admin":true,"disabled":false,"groups":["ops","dba"],"user":"root"}"#,
+        ),
+        (
+            "user.added",
+            Some("root"),
+            r#"{"admin":false,"disabled":false,"groups":["ops","dba"],"user":"bob"}"#,
+        ),
+        (
+            "user.groups_changed",
+            Some("root"),
+            r#"{"groups":["dba","security"],"joined":["security"],"left":["ops"],"user":"bob"}"#,
+        ),
+        ("user.admin_granted", Some("root"), of_bob),
+        ("user.disabled", Some("root"), of_bob),
+        ("user.enabled", Some("root"), of_bob),
+        ("user.admin_revoked", None, of_bob),
+        ("user.token_issued", None, of_bob),
+        (
+            "user.tokens_revoked",
+            Some("root"),
+            r#"{"tokens":1,"user":"bob"}"#,
+        ),
+    ];
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|&(kind, actor, detail)| (kind.to_owned(), actor.map(str::to_owned), detail.to_owned()))
+        .collect();
+    assert_eq!(recorded, expected);
 }
 
 #[tokio::test]

@@ -1,16 +1,18 @@
 //! Users.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::audit::{self, Event};
+use super::user_changes::expect_admin;
 use super::{SqliteStore, commit, not_read, not_written, row};
-use crate::store::{StoreError, UserRecord};
+use crate::store::{Actor, StoreError, UserRecord};
 
 impl SqliteStore {
-    pub(super) async fn insert_user(&self, user: &UserRecord) -> Result<(), StoreError> {
+    pub(super) async fn insert_user(&self, user: &UserRecord, actor: Actor<'_>) -> Result<(), StoreError> {
         let principal = &user.principal;
         let mut tx = self.begin().await?;
+        expect_admin(&mut tx, actor).await?;
         sqlx::query(
             "INSERT INTO users (name, group_names, admin, scram_verifier, disabled, created_at) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -33,7 +35,7 @@ impl SqliteStore {
             at: user.created_at,
             kind: "user.added",
             request: None,
-            actor: None,
+            actor: actor.name(),
             detail: json!({
                 "user": principal.name,
                 "groups": principal.groups,
@@ -72,59 +74,28 @@ impl SqliteStore {
             .map_err(not_written)?;
         expect_user(changed.rows_affected(), name)?;
         end_web_sessions(&mut tx, name).await?;
-        self.record_user_event(&mut tx, "user.password_changed", json!({ "user": name }))
+        let detail = json!({ "user": name });
+        self.record_user_event(&mut tx, "user.password_changed", Actor::CommandLine, detail)
             .await?;
         commit(tx).await
-    }
-
-    pub(super) async fn disable_or_enable(&self, name: &str, disabled: bool) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        let changed = sqlx::query("UPDATE users SET disabled = ?2 WHERE name = ?1")
-            .bind(name)
-            .bind(disabled)
-            .execute(&mut *tx)
-            .await
-            .map_err(not_written)?;
-        expect_user(changed.rows_affected(), name)?;
-        if disabled {
-            end_web_sessions(&mut tx, name).await?;
-            sqlx::query("DELETE FROM api_tokens WHERE user_name = ?1")
-                .bind(name)
-                .execute(&mut *tx)
-                .await
-                .map_err(not_written)?;
-        }
-        let kind = if disabled { "user.disabled" } else { "user.enabled" };
-        self.record_user_event(&mut tx, kind, json!({ "user": name }))
-            .await?;
-        commit(tx).await
-    }
-
-    pub(super) async fn record_user_event(
-        &self,
-        connection: &mut SqliteConnection,
-        kind: &str,
-        detail: Value,
-    ) -> Result<(), StoreError> {
-        let event = Event {
-            at: self.clock.now(),
-            kind,
-            request: None,
-            actor: None,
-            detail,
-        };
-        audit::record(connection, event).await
     }
 }
 
 fn expect_user(changed: u64, name: &str) -> Result<(), StoreError> {
     match changed {
-        0 => Err(StoreError::NotFound(format!("user \"{name}\""))),
+        0 => Err(no_such_user(name)),
         _ => Ok(()),
     }
 }
 
-async fn end_web_sessions(connection: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
+pub(super) fn no_such_user(name: &str) -> StoreError {
+    StoreError::NotFound(format!("user \"{name}\""))
+}
+
+pub(super) async fn end_web_sessions(
+    connection: &mut SqliteConnection,
+    name: &str,
+) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM web_sessions WHERE user_name = ?1")
         .bind(name)
         .execute(connection)

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
-use holdpoint::identity::Directory;
+use holdpoint::identity::{Directory, NewUser};
 use holdpoint::model::SystemClock;
 use holdpoint::store::sqlite::SqliteStore;
-use holdpoint::store::{Store, UserStore as _};
+use holdpoint::store::{Actor, Store, UserStore as _};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Role;
@@ -156,8 +156,13 @@ async fn employ(file: &StoreFile, at: &Arc<Addresses>) -> [Person; 3] {
     let directory = Directory::new(Arc::clone(&store), Arc::new(SystemClock), secret);
     let mut people = Vec::new();
     for (name, group) in [("alice", "developers"), ("bob", "dba"), ("carol", "dba")] {
+        let user = NewUser {
+            name,
+            groups: &[group.to_owned()],
+            admin: false,
+        };
         directory
-            .add_user(name, &[group.to_owned()], false, &password_of(name))
+            .add_user(Actor::CommandLine, user, &password_of(name))
             .await
             .expect("a new user");
         people.push(Person {

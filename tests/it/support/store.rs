@@ -42,6 +42,18 @@ impl StoreFile {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
+    /// The kinds of changes of users who are there, with who made them, likewise.
+    pub(crate) async fn changes_of_users(&self) -> Vec<(String, Option<String>)> {
+        let mut connection = self.open().await;
+        sqlx::query_as(
+            "SELECT kind, actor FROM audit_events WHERE kind LIKE 'user.%' \
+             AND kind NOT IN ('user.added', 'user.token_issued', 'user.signed_in') ORDER BY id",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .expect("the events can be read")
+    }
+
     /// Keeps everybody else from writing.
     pub(crate) async fn lock(&self) -> StoreLock {
         let mut connection = self.open().await;

@@ -1,0 +1,171 @@
+//! Changing users: who may, what it ends, and what is recorded of it. One transaction each.
+
+use serde_json::{Value, json};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::audit::{self, Event};
+use super::users::{end_web_sessions, no_such_user};
+use super::{SqliteStore, commit, not_read, not_written, row};
+use crate::store::{Actor, StoreError, UserChange, UserFilter, UserRecord};
+
+impl SqliteStore {
+    pub(super) async fn apply_change(
+        &self,
+        name: &str,
+        change: &UserChange,
+        actor: Actor<'_>,
+    ) -> Result<UserRecord, StoreError> {
+        let mut tx = self.begin().await?;
+        expect_admin(&mut tx, actor).await?;
+        let found = sqlx::query("SELECT * FROM users WHERE name = ?1")
+            .bind(name)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(not_read)?;
+        let before = row::user(&found.ok_or_else(|| no_such_user(name))?)?;
+        let after = change.applied_to(&before);
+        if actor == Actor::Admin(name) && (after.disabled || !after.principal.admin) {
+            return Err(StoreError::OwnAccess);
+        }
+        if after == before {
+            return Ok(after);
+        }
+        sqlx::query("UPDATE users SET group_names = ?2, admin = ?3, disabled = ?4 WHERE name = ?1")
+            .bind(name)
+            .bind(row::to_json(&after.principal.groups)?)
+            .bind(after.principal.admin)
+            .bind(after.disabled)
+            .execute(&mut *tx)
+            .await
+            .map_err(not_written)?;
+        if after.disabled && !before.disabled {
+            end_web_sessions(&mut tx, name).await?;
+            delete_tokens(&mut tx, name).await?;
+        }
+        for (kind, detail) in events(&before, &after) {
+            self.record_user_event(&mut tx, kind, actor, detail).await?;
+        }
+        commit(tx).await?;
+        Ok(after)
+    }
+
+    pub(super) async fn delete_all_tokens(&self, name: &str, actor: Actor<'_>) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        expect_admin(&mut tx, actor).await?;
+        let known: i64 = sqlx::query_scalar("SELECT count(*) FROM users WHERE name = ?1")
+            .bind(name)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(not_read)?;
+        if known == 0 {
+            return Err(no_such_user(name));
+        }
+        let revoked = delete_tokens(&mut tx, name).await?;
+        if revoked > 0 {
+            let detail = json!({ "user": name, "tokens": revoked });
+            self.record_user_event(&mut tx, "user.tokens_revoked", actor, detail)
+                .await?;
+        }
+        commit(tx).await?;
+        Ok(revoked)
+    }
+
+    pub(super) async fn filtered_users(&self, filter: &UserFilter) -> Result<Vec<UserRecord>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM users WHERE true");
+        if let Some(group) = &filter.group {
+            query.push(
+                " AND EXISTS (SELECT 1 FROM json_each(users.group_names) AS named WHERE named.value = ",
+            );
+            query.push_bind(group);
+            query.push(")");
+        }
+        if let Some(disabled) = filter.disabled {
+            query.push(" AND disabled = ");
+            query.push_bind(disabled);
+        }
+        if let Some(after) = &filter.after {
+            query.push(" AND name > ");
+            query.push_bind(after);
+        }
+        query.push(" ORDER BY name LIMIT ");
+        query.push_bind(i64::from(filter.limit));
+        let found = query.build().fetch_all(&self.readers).await.map_err(not_read)?;
+        found.iter().map(row::user).collect()
+    }
+
+    pub(super) async fn record_user_event(
+        &self,
+        connection: &mut SqliteConnection,
+        kind: &str,
+        actor: Actor<'_>,
+        detail: Value,
+    ) -> Result<(), StoreError> {
+        let event = Event {
+            at: self.clock.now(),
+            kind,
+            request: None,
+            actor: actor.name(),
+            detail,
+        };
+        audit::record(connection, event).await
+    }
+}
+
+/// Refuses who is no administrator at this moment: what was asked may have waited while the right was taken away.
+pub(super) async fn expect_admin(
+    connection: &mut SqliteConnection,
+    actor: Actor<'_>,
+) -> Result<(), StoreError> {
+    let Actor::Admin(name) = actor else {
+        return Ok(());
+    };
+    let found: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM users WHERE name = ?1 AND admin = 1 AND disabled = 0")
+            .bind(name)
+            .fetch_one(connection)
+            .await
+            .map_err(not_read)?;
+    match found {
+        0 => Err(StoreError::NotAdmin(name.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+async fn delete_tokens(connection: &mut SqliteConnection, name: &str) -> Result<u64, StoreError> {
+    let deleted = sqlx::query("DELETE FROM api_tokens WHERE user_name = ?1")
+        .bind(name)
+        .execute(connection)
+        .await
+        .map_err(not_written)?;
+    Ok(deleted.rows_affected())
+}
+
+/// An event for each kind of change, with what it came to.
+fn events(before: &UserRecord, after: &UserRecord) -> Vec<(&'static str, Value)> {
+    let user = &after.principal.name;
+    let (old, new) = (&before.principal.groups, &after.principal.groups);
+    let mut events = Vec::new();
+    if old != new {
+        let joined: Vec<_> = new.iter().filter(|group| !old.contains(group)).collect();
+        let left: Vec<_> = old.iter().filter(|group| !new.contains(group)).collect();
+        let detail = json!({ "user": user, "joined": joined, "left": left, "groups": new });
+        events.push(("user.groups_changed", detail));
+    }
+    if before.principal.admin != after.principal.admin {
+        let kind = if after.principal.admin {
+            "user.admin_granted"
+        } else {
+            "user.admin_revoked"
+        };
+        events.push((kind, json!({ "user": user })));
+    }
+    if before.disabled != after.disabled {
+        let kind = if after.disabled {
+            "user.disabled"
+        } else {
+            "user.enabled"
+        };
+        events.push((kind, json!({ "user": user })));
+    }
+    events
+}
