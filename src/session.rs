@@ -25,6 +25,7 @@ mod outlook;
 mod own;
 mod policy;
 mod relay;
+mod review;
 mod runs;
 mod seats;
 mod shield;

@@ -27,6 +27,8 @@ pub struct Asks {
     pub self_approval: bool,
     /// Whether a requester who is an admin need not wait.
     pub exempt_admins: bool,
+    /// Whether it may run in an open transaction, to be reviewed as a whole at the COMMIT.
+    pub review_transaction: bool,
     /// Whoever is in one of these groups may run it at once, in an emergency, to be reviewed afterwards; sorted,
     /// without duplicates.
     pub break_glass: Vec<String>,
@@ -44,6 +46,7 @@ impl Asks {
         self.justification.ticket |= other.justification.ticket;
         self.self_approval &= other.self_approval;
         self.exempt_admins &= other.exempt_admins;
+        self.review_transaction &= other.review_transaction;
         self.break_glass.retain(|group| other.break_glass.contains(group));
     }
 }

@@ -123,6 +123,11 @@ pub enum Basis {
     AdminExempt,
     /// The requester broke the glass: people look at it afterwards.
     BreakGlass,
+    /// It ran in a transaction whose COMMIT people decide on.
+    Transaction {
+        /// The identifier of the request for the COMMIT.
+        id: String,
+    },
     /// A time window was granted to the requester.
     Grant {
         /// The grant's identifier.
@@ -142,6 +147,7 @@ impl Basis {
         match self {
             Self::AdminExempt => "admin_exempt",
             Self::BreakGlass => "break_glass",
+            Self::Transaction { .. } => "transaction",
             Self::Grant { .. } => "grant",
             Self::StandingApproval { .. } => "standing_approval",
         }

@@ -69,6 +69,7 @@ pub(super) struct RawHold {
     #[serde(default)]
     pub(super) exempt_admins: bool,
     pub(super) break_glass: Option<Names>,
+    pub(super) review: Option<Spanned<String>>,
 }
 
 /// An `[[access]]` as written.

@@ -128,6 +128,7 @@ prop_compose! {
         at_least in 0_usize..4,
         seconds in option::of(1_u64..100),
         (reason, ticket, self_approval, exempt_admins) in any::<(bool, bool, bool, bool)>(),
+        review_transaction in any::<bool>(),
         break_glass in option::of(names()),
     ) -> Asks {
         Asks {
@@ -136,6 +137,7 @@ prop_compose! {
             justification: Justification { reason, ticket },
             self_approval,
             exempt_admins,
+            review_transaction,
             break_glass: break_glass.unwrap_or_default(),
         }
     }
@@ -287,6 +289,7 @@ fn is_no_milder(a: &Decision, b: &Decision) -> bool {
                 && (y.justification.ticket || !x.justification.ticket)
                 && (x.self_approval || !y.self_approval)
                 && (x.exempt_admins || !y.exempt_admins)
+                && (x.review_transaction || !y.review_transaction)
                 && y.break_glass.iter().all(|group| x.break_glass.contains(group))
         }
         _ => false,

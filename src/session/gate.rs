@@ -146,6 +146,15 @@ impl Gated {
         self.tag == b'Q' && !self.probed && (judged.is_unparsed() || is_misnamed)
     }
 
+    /// Whether it begins or ends transactions, as far as that can be told.
+    pub(super) fn controls_transactions(&self) -> bool {
+        self.pass
+            .judged
+            .statements
+            .iter()
+            .any(|statement| statement.transaction_control)
+    }
+
     /// Whether it names what the catalogue does not know.
     pub(super) fn is_misnamed(&self) -> bool {
         is_unresolved(&self.pass.judged)
@@ -320,6 +329,9 @@ impl Session {
     /// An approved frame is cleared: notes what it will do, and that its outcome is awaited.
     pub(super) fn begin_run(&mut self, approved: Approved, tag: u8) -> Result<(), Desync> {
         let Approved { running, pass } = approved;
+        if pass.judged.joined_facts().commands == ["COMMIT"] {
+            self.end_review();
+        }
         let run = self
             .runs
             .start(running, pass.portal.as_deref(), self.intake.segment);
@@ -405,6 +417,11 @@ impl Session {
     fn rule(&self, judged: &Arc<Judged>) -> Ruled {
         if is_own(judged) {
             return ruled(Decision::Allow, judged, Vec::new());
+        }
+        match self.rule_in_review(judged) {
+            None => {}
+            Some(Ok(ruling)) => return Ruled::Stops(ruling, judged.joined_facts(), Vec::new()),
+            Some(Err(report)) => return Ruled::Refused(report),
         }
         if self.server_refuses_all_but_the_end() && !judged.statements.iter().any(|s| s.transaction_control) {
             // The server itself answers 25P02, as it would directly; nothing can run.

@@ -44,14 +44,20 @@ impl Session {
     /// Records what policy stopped and carries out its ruling.
     pub(super) async fn settle(&mut self, gated: Gated) -> Result<(), Fault> {
         self.intake.stop = Some(Stop::Deciding);
-        let request = self.request(&gated);
+        let mut request = self.request(&gated);
+        if self.is_reviewed_commit(&gated) {
+            self.asks_for_commit(&mut request);
+        }
         let verdict = match &gated.ruling {
             Ruling::Deny { rule, reason } => Verdict::Refused(self.deny(request, rule, reason).await),
             Ruling::Hold(terms) if lacks(terms, &request) => {
                 Verdict::Refused(notices::unjustified(terms.asks.justification, &request))
             }
             Ruling::Hold(terms) => {
-                let asker = self.asker(terms);
+                let mut asker = self.asker(terms);
+                if asker.bypass.is_none() && self.is_reviewed_later(&gated, &terms.asks) {
+                    asker.bypass = Some(self.review_later(&request, terms, &gated.facts));
+                }
                 let held = Held {
                     id: request.id,
                     approvers: request.quorum.to_string(),
@@ -245,6 +251,12 @@ impl Session {
 
     /// Refuses the frame that was held: drops it, and answers in its place.
     async fn refuse_held(&mut self, gated: &Gated, report: Report) -> Result<(), Fault> {
+        if self.is_reviewed_commit(gated) {
+            return poll_fn(|cx| {
+                std::task::Poll::Ready(self.roll_back_at_head(cx, gated.tag, gated.frame, &report))
+            })
+            .await;
+        }
         poll_fn(|cx| std::task::Poll::Ready(self.refuse_at_head(cx, gated.tag, gated.frame, &report))).await
     }
 

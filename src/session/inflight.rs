@@ -8,6 +8,7 @@
 //! What a COPY FROM STDIN does to it stands in `copy.rs`.
 
 mod copy;
+mod own;
 mod shielded;
 #[cfg(test)]
 mod tests;
@@ -89,6 +90,14 @@ pub(super) enum Expect {
     Poison {
         report: Box<Report>,
         /// Sent as a Query (answered with ReadyForQuery too) and not as a Parse.
+        simple: bool,
+        /// The segment that it stands in, and ends if it is simple.
+        segment: u64,
+    },
+    /// Our own ROLLBACK in the place of a COMMIT that people did not approve; its completion becomes the error.
+    RollBack {
+        report: Box<Report>,
+        /// Sent as a Query (answered with ReadyForQuery too) and not as Parse, Bind, Close and Execute.
         simple: bool,
         /// The segment that it stands in, and ends if it is simple.
         segment: u64,
@@ -189,9 +198,12 @@ impl Expect {
     /// The type of the message, for the error that names it.
     fn tag(&self) -> u8 {
         match self {
-            Self::Query { .. } | Self::Poison { simple: true, .. } => b'Q',
+            Self::Query { .. } | Self::Poison { simple: true, .. } | Self::RollBack { simple: true, .. } => {
+                b'Q'
+            }
             Self::Parse { .. }
             | Self::Poison { .. }
+            | Self::RollBack { .. }
             | Self::Probe { .. }
             | Self::Shield { .. }
             | Self::ShieldInside { .. } => b'P',
@@ -229,6 +241,7 @@ impl Inflight {
                     | Expect::Query { .. }
                     | Expect::Call { .. }
                     | Expect::Poison { simple: true, .. }
+                    | Expect::RollBack { simple: true, .. }
                     | Expect::Probe { .. }
                     | Expect::Pause
                     | Expect::Shield { .. }
@@ -250,6 +263,7 @@ impl Inflight {
                     | Expect::Query { .. }
                     | Expect::Call { .. }
                     | Expect::Poison { simple: true, .. }
+                    | Expect::RollBack { simple: true, .. }
                     | Expect::Probe { .. }
                     | Expect::Pause
                     | Expect::Shield { .. }
@@ -269,6 +283,7 @@ impl Inflight {
                     | Expect::Close { .. }
                     | Expect::ShieldInside { .. }
                     | Expect::Poison { simple: false, .. }
+                    | Expect::RollBack { simple: false, .. }
             )
         )
     }
@@ -304,6 +319,7 @@ impl Inflight {
                 *accepted = true;
                 return Ok(Relay::Swallow);
             }
+            Some(Expect::RollBack { simple: false, .. }) => return Ok(Relay::Swallow),
             Some(Expect::Parse { .. }) => {}
             _ => return Err(UNASKED),
         }
@@ -314,11 +330,12 @@ impl Inflight {
     }
 
     /// BindComplete.
-    pub(super) fn bind_complete(&mut self) -> Result<(), Desync> {
+    pub(super) fn bind_complete(&mut self) -> Result<Relay, Desync> {
         match self.front() {
+            Some(Expect::RollBack { simple: false, .. }) => Ok(Relay::Swallow),
             Some(Expect::Bind) => {
                 self.queue.pop_front();
-                Ok(())
+                Ok(Relay::Pass)
             }
             _ => Err(UNASKED),
         }
@@ -327,7 +344,9 @@ impl Inflight {
     /// CloseComplete.
     pub(super) fn close_complete(&mut self, names: &mut Names) -> Result<Relay, Desync> {
         match self.front() {
-            Some(Expect::Probe { accepted: true, .. }) => Ok(Relay::Swallow),
+            Some(Expect::Probe { accepted: true, .. } | Expect::RollBack { simple: false, .. }) => {
+                Ok(Relay::Swallow)
+            }
             Some(Expect::Close { .. }) => {
                 if let Some(Expect::Close {
                     statement: Some(name),
@@ -431,18 +450,6 @@ impl Inflight {
         }
     }
 
-    /// EmptyQueryResponse: the tag with which holdpoint answers instead, where the empty text was put in the place of
-    /// a statement of holdpoint's own.
-    pub(super) fn own_tag(&mut self) -> Option<&'static str> {
-        let Some(Expect::Execute { names, .. }) = self.front() else {
-            return None;
-        };
-        match names.as_ref()?.statements.first()?.name_op.as_ref()? {
-            NameOp::Own { tag } => Some(tag),
-            _ => None,
-        }
-    }
-
     /// PortalSuspended, or EmptyQueryResponse, which a simple query has too.
     pub(super) fn execute_ended(&mut self) -> Result<Seen, Desync> {
         match self.front() {
@@ -501,7 +508,9 @@ impl Inflight {
                 }
             }
             // Its ReadyForQuery is due in either case; it is the client's, as the error is.
-            Some(Expect::Probe { .. } | Expect::Sync(_)) | None => pass(Seen::default()),
+            Some(Expect::Probe { .. } | Expect::Sync(_) | Expect::RollBack { simple: true, .. }) | None => {
+                pass(Seen::default())
+            }
             Some(Expect::Poison {
                 simple: true, report, ..
             }) => {
@@ -549,6 +558,11 @@ impl Inflight {
                 | Expect::Query { segment, .. }
                 | Expect::Call { segment, .. }
                 | Expect::Poison {
+                    simple: true,
+                    segment,
+                    ..
+                }
+                | Expect::RollBack {
                     simple: true,
                     segment,
                     ..

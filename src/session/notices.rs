@@ -142,6 +142,10 @@ pub(super) fn not_held(held: &Held, basis: &Basis) -> Option<Report> {
             "{} runs without approval: the rule exempts admins (request {})",
             held.command, held.id
         ))),
+        Basis::Transaction { id } => Some(Report::notice(format!(
+            "{} runs in the open transaction; its COMMIT will be held (request {id})",
+            held.command
+        ))),
         Basis::Grant { .. } | Basis::StandingApproval { .. } => None,
     }
 }

@@ -176,6 +176,9 @@ impl Session {
             }
             b'C' => {
                 let tag = backend::command_tag(body).unwrap_or_default();
+                if let Some(report) = self.inflight.rolled_back() {
+                    return Ok(Relay::Replace(report));
+                }
                 if !self.inflight.tag_fits(tag) {
                     return Err(Fault::desync(Desync::Unasked));
                 }
@@ -196,7 +199,7 @@ impl Session {
                 })
             }
             b'1' => self.inflight.parse_complete(&mut self.names),
-            b'2' => self.inflight.bind_complete().map(pass),
+            b'2' => self.inflight.bind_complete(),
             b'3' => self.inflight.close_complete(&mut self.names),
             b'n' => self.inflight.described_no_data().map(pass),
             b'G' => self.inflight.copy_in().map(pass),
@@ -212,6 +215,7 @@ impl Session {
         self.shield.ready(self.status, self.inflight.is_empty());
         if let Some(segment) = segment {
             self.runs.ready(segment, self.status);
+            self.note_all_ran();
         }
         if relay == Relay::Swallow {
             self.intake.probe_accepted();

@@ -32,6 +32,7 @@ pub(super) struct OwnSettings {
 struct Values {
     given: Given,
     break_glass: Option<String>,
+    reviews_transactions: bool,
 }
 
 /// A frame with such a statement, at the head of what waits.
@@ -49,13 +50,20 @@ pub(super) struct Own {
 /// Asks for access; nothing is kept.
 const REQUEST: &str = "request";
 
+/// How what is held is reviewed.
+const REVIEW: &str = "review";
+
 /// What can be set, and what for.
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 5] = [
     ("reason", "why what follows is to run"),
     ("ticket", "the ticket that it belongs to"),
     (
         "break_glass",
         "why what follows cannot wait, for those who may break the glass",
+    ),
+    (
+        REVIEW,
+        "'statement', or 'transaction' to have whole transactions reviewed, at their COMMIT",
     ),
     (
         REQUEST,
@@ -76,6 +84,11 @@ impl OwnSettings {
         self.set.as_ref()?.break_glass.as_deref()
     }
 
+    /// Whether transactions are reviewed as a whole.
+    pub(super) fn reviews_transactions(&self) -> bool {
+        self.set.as_ref().is_some_and(|set| set.reviews_transactions)
+    }
+
     /// Everything is as at the start of the session.
     pub(super) fn discard(&mut self) {
         self.set = None;
@@ -84,6 +97,14 @@ impl OwnSettings {
     /// Sets one of them, or takes it back; what is not known is refused.
     pub(super) fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), Report> {
         let set = self.set.get_or_insert_default();
+        if name == REVIEW {
+            set.reviews_transactions = match value {
+                Some("transaction") => true,
+                Some("statement") | None => false,
+                Some(other) => return Err(no_review(other)),
+            };
+            return Ok(());
+        }
         let (slot, longest) = match name {
             "reason" => (&mut set.given.reason, LONGEST_REASON),
             "ticket" => (&mut set.given.ticket, LONGEST_TICKET),
@@ -96,6 +117,13 @@ impl OwnSettings {
 
     fn value(&self, name: &str) -> Result<&str, Report> {
         let set = self.set.as_deref();
+        if name == REVIEW {
+            return Ok(if self.reviews_transactions() {
+                "transaction"
+            } else {
+                "statement"
+            });
+        }
         let value = match name {
             "reason" => set.and_then(|set| set.given.reason.as_deref()),
             "ticket" => set.and_then(|set| set.given.ticket.as_deref()),
@@ -116,6 +144,14 @@ fn unknown(name: &str) -> Report {
         format!("unrecognized configuration parameter \"holdpoint.{name}\""),
     )
     .hint(known.join("\n"))
+}
+
+fn no_review(value: &str) -> Report {
+    Report::error(
+        sqlstate::INVALID_PARAMETER_VALUE,
+        format!("invalid value for parameter \"holdpoint.review\": \"{value}\""),
+    )
+    .hint("Available values: statement, transaction.")
 }
 
 fn faulty(fault: OwnFault) -> Report {

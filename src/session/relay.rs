@@ -23,6 +23,7 @@ use super::names::Names;
 use super::outflow::Outflow;
 use super::outlook::Outlook;
 use super::own::OwnSettings;
+use super::review::InReview;
 use super::runs::Runs;
 use super::shield::Shield;
 use super::{Fault, Limits, Shared, Who};
@@ -66,6 +67,8 @@ pub(super) struct Session {
     pub(super) runs: Runs,
     /// What it was told by statements that holdpoint answers itself.
     pub(super) own: OwnSettings,
+    /// What ran in the transaction at hand and is reviewed with its COMMIT.
+    pub(super) review: Option<Box<InReview>>,
     pub(super) status: TransactionStatus,
     /// The settings that change what a text means, as the server reports them.
     pub(super) meaning: Meaning,
@@ -301,6 +304,7 @@ impl Session {
         self.status = status;
         if status == TransactionStatus::Idle {
             self.transaction_since = None;
+            self.end_review();
         } else if self.transaction_since.is_none() {
             self.transaction_since = Some(self.shared.clock.now());
         }

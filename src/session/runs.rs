@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::inflight::RunId;
 use crate::approval::Running;
-use crate::model::Outcome;
+use crate::model::{Outcome, RequestId};
 use crate::wire::backend::{ServerError, TransactionStatus, rows_of};
 
 /// One approved statement.
@@ -42,6 +42,8 @@ struct Run {
 pub(super) struct Runs {
     list: Vec<Run>,
     next: u32,
+    /// Those that have run to their end, with the rows affected, for whoever wants to know.
+    pub(super) done: Vec<(RequestId, Option<u64>)>,
     /// The error in the unit (up to ReadyForQuery) at hand.
     unit_error: Option<ServerError>,
 }
@@ -158,6 +160,10 @@ impl Runs {
                 Some(error) if here => {
                     let error = undone(&run, error);
                     run.finish(Some(error));
+                }
+                _ if run.ended && !idle => {
+                    self.done.push((run.running.id(), run.rows));
+                    run.finish(None);
                 }
                 _ if run.ended || (idle && run.segment <= segment) => run.finish(None),
                 _ => self.list.push(run),

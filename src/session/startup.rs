@@ -332,6 +332,7 @@ impl LoggedIn {
             cursors: super::cursors::Cursors::default(),
             runs: super::runs::Runs::default(),
             own,
+            review: None,
             status: TransactionStatus::Idle,
             meaning: meaning_of(&connected.parameters),
             outlook,

@@ -3,3 +3,4 @@
 mod justified;
 mod own;
 mod quorum;
+mod transaction;

@@ -48,9 +48,13 @@ fn read(reader: &mut Reader<'_, '_>, raw: RawAccess) -> Option<(Access, PathBuf,
     let longest = hold::timeout(reader, &raw.longest);
     let approval = raw.approval;
     let place = approval.span().start;
-    let only_of_holds = approval.as_ref().exempt_admins || approval.as_ref().break_glass.is_some();
+    let raw_hold = approval.as_ref();
+    let only_of_holds = raw_hold.exempt_admins || raw_hold.break_glass.is_some() || raw_hold.review.is_some();
     if only_of_holds {
-        reader.fail(place, "`exempt_admins` and `break_glass` are for holds only");
+        reader.fail(
+            place,
+            "`exempt_admins`, `break_glass` and `review` are for holds only",
+        );
     }
     let asks = hold::read(reader, approval);
     if reader.problems.len() > before {

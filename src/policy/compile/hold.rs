@@ -23,12 +23,22 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, raw: Spanned<RawHold>) -> Option
         None => Some(Vec::new()),
         Some(names) => groups(reader, "break_glass", names),
     };
+    let review_transaction = match raw.review.as_ref().map(|word| (word, word.as_ref().as_str())) {
+        None | Some((_, "statement")) => false,
+        Some((_, "transaction")) => true,
+        Some((word, other)) => {
+            let message = format!("review: \"{other}\" is neither \"statement\" nor \"transaction\"");
+            reader.fail(word.span().start, message);
+            return None;
+        }
+    };
     Some(Asks {
         quorum: quorum?,
         timeout: timeout?,
         justification: justification?,
         self_approval: raw.self_approval,
         exempt_admins: raw.exempt_admins,
+        review_transaction,
         break_glass: break_glass?,
     })
 }

@@ -26,6 +26,35 @@ impl Session {
         Ok(())
     }
 
+    /// Refuses a COMMIT that stands behind what is cleared, and has the server roll back in its place: to the client
+    /// it is a COMMIT that failed.
+    pub(in crate::session) fn roll_back_at_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: u8,
+        frame: usize,
+        report: &Report,
+    ) -> Result<(), Fault> {
+        self.forward_cleared(cx)?;
+        let frame = frame.min(self.intake.buffer.len());
+        self.intake.buffer.advance(frame);
+        let simple = tag == b'Q';
+        self.begin_work();
+        self.shield.doubt();
+        self.server
+            .out()
+            .extend_from_slice(if simple { ROLLBACK_QUERY } else { ROLLBACK_EXTENDED });
+        let segment = self.intake.segment;
+        self.inflight.push_own(Expect::RollBack {
+            report: Box::new(report.clone()),
+            simple,
+            segment,
+        });
+        self.intake.discarding = !simple;
+        self.intake.segment += u64::from(simple);
+        Ok(())
+    }
+
     /// Lets the server fail at this place, so that everything is as after an error of its own; or, where
     /// nothing is open, answers at once.
     pub(in crate::session) fn refuse(&mut self, tag: u8, report: Report) {
@@ -59,11 +88,30 @@ impl Session {
 const POISON_QUERY: &[u8] = b"Q\0\0\0\x35\"refused by holdpoint\" the client has the reason\0";
 const POISON_PARSE: &[u8] = b"P\0\0\0\x38\0\"refused by holdpoint\" the client has the reason\0\0\0";
 
+/// A Query of ROLLBACK; or Parse, Bind, Close and Execute, so that the client's unnamed statement stays what it is.
+const ROLLBACK_QUERY: &[u8] = b"Q\0\0\0\x0dROLLBACK\0";
+const ROLLBACK_EXTENDED: &[u8] = b"P\0\0\0#_holdpoint_rollback\0ROLLBACK\0\0\0\
+    B\0\0\0\x1f\0_holdpoint_rollback\0\0\0\0\0\0\0\
+    C\0\0\0\x19S_holdpoint_rollback\0\
+    E\0\0\0\x09\0\0\0\0\0";
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::wire::frame::HEADER;
     use crate::wire::{Header, frontend};
+
+    #[test]
+    fn the_rollback_is_framed_as_it_says() {
+        for (mut frames, tags) in [(ROLLBACK_QUERY, &b"Q"[..]), (ROLLBACK_EXTENDED, b"PBCE")] {
+            for tag in tags {
+                let header = Header::peek_frontend(frames).ok().flatten();
+                assert_eq!(header.map(|header| header.tag), Some(*tag));
+                frames = &frames[header.map_or(0, Header::total)..];
+            }
+            assert!(frames.is_empty());
+        }
+    }
 
     #[test]
     fn the_poison_is_framed_as_it_says() {

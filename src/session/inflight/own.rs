@@ -1,0 +1,31 @@
+//! The answers to what stands in the place of a message of the client's.
+
+use super::{Expect, Inflight};
+use crate::model::NameOp;
+use crate::wire::Report;
+
+impl Inflight {
+    /// EmptyQueryResponse: the tag with which holdpoint answers instead, where the empty text was put in the place of
+    /// a statement of holdpoint's own.
+    pub(in crate::session) fn own_tag(&mut self) -> Option<&'static str> {
+        let Some(Expect::Execute { names, .. }) = self.front() else {
+            return None;
+        };
+        match names.as_ref()?.statements.first()?.name_op.as_ref()? {
+            NameOp::Own { tag } => Some(tag),
+            _ => None,
+        }
+    }
+
+    /// CommandComplete: the error that the client has instead, where it is that of our own ROLLBACK.
+    pub(in crate::session) fn rolled_back(&mut self) -> Option<Box<Report>> {
+        let Some(Expect::RollBack { report, simple, .. }) = self.front() else {
+            return None;
+        };
+        let report = std::mem::replace(report, Box::new(Report::notice("")));
+        if !*simple {
+            self.queue.pop_front();
+        }
+        Some(report)
+    }
+}
