@@ -9,6 +9,7 @@
 //! What is let pass and observed is counted here, too ([`Observer`]): off the path, and with none of these promises.
 
 mod broker;
+mod edits;
 mod entitlement;
 mod expiry;
 mod grants;
@@ -18,10 +19,11 @@ mod ticket;
 mod waiters;
 
 pub use broker::{Asker, Broker, DecideError, Held};
+pub use edits::EditError;
 pub use expiry::sweep_expired;
 pub use grants::{AccessAsked, AskError, GrantError, LONGEST_STANDING, MOST_TIMES, StandingAsked};
 pub use observer::{Observer, ObserverLimits, record_observed};
 pub(crate) use permit::digest;
 pub use permit::{Allowed, Clearance, Permit, Standing, Unapproved, stand};
 pub use ticket::{Running, Started, Ticket};
-pub use waiters::News;
+pub use waiters::{Answer, Fitting, News};

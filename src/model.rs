@@ -31,6 +31,6 @@ pub use observation::{Observation, ObservedDecision, Sightings};
 pub use principal::Principal;
 pub use quorum::{Quorum, Seat};
 pub use request::{
-    Basis, HeldRequest, NewRequest, Origin, Outcome, Parameter, RequestState, Review, Settlement, StateKind,
-    Verdict,
+    Basis, Edit, HeldRequest, NewRequest, Origin, Outcome, Parameter, RequestState, Review, Settlement,
+    StateKind, Verdict,
 };

@@ -7,6 +7,7 @@
 
 mod access;
 mod cursors;
+mod edit;
 mod encryption;
 mod fault;
 mod gate;

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 pub use people::{Actor, UserChange, UserFilter};
 
 use crate::model::{
-    Basis, Effect, Grant, GrantKind, GrantState, HeldRequest, NewGrant, NewRequest, Outcome, Principal,
+    Basis, Edit, Effect, Grant, GrantKind, GrantState, HeldRequest, NewGrant, NewRequest, Outcome, Principal,
     RequestId, Review, Sightings, StateKind,
 };
 
@@ -72,6 +72,8 @@ pub enum Decided {
     Recorded(HeldRequest),
     /// The request was settled before (or has expired by `now`): nothing changed.
     AlreadySettled(StateKind),
+    /// Somebody has changed the statement since this person looked at it: nothing was recorded.
+    Changed,
     /// This reviewer has approved it already, and it waits for others: nothing changed.
     /// (Who approved may still reject while it is Pending; that is recorded.)
     AlreadyReviewed,
@@ -154,11 +156,35 @@ pub trait RequestStore: Send + Sync + 'static {
     /// Records a verdict on a Pending request in one transaction: the review, and the transition
     /// that it brings (a rejection settles; an approval settles once `Quorum::is_met`).
     /// A request whose `expires_at` is not after `now` is not decided any more.
+    /// `seen` is how often the statement had been changed when the person looked at it: an approval of what has been
+    /// changed since is not taken.
     /// `NotFound` where there is no such request. The caller has checked who may decide.
+    fn decide_seen(
+        &self,
+        id: RequestId,
+        review: Review,
+        seen: usize,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Decided, StoreError>>;
+
+    /// As [`Self::decide_seen`], for a statement as it was asked.
     fn decide(
         &self,
         id: RequestId,
         review: Review,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Decided, StoreError>> {
+        self.decide_seen(id, review, 0, now)
+    }
+
+    /// Records what an approver has made of the statement of a Pending request, with `review`, their approval of it so;
+    /// earlier approvals count no more. `seen` as above.
+    fn edit(
+        &self,
+        id: RequestId,
+        edit: Edit,
+        review: Review,
+        seen: usize,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Decided, StoreError>>;
 

@@ -101,3 +101,41 @@ CREATE TABLE grant_reviews (
     at          INTEGER NOT NULL,
     UNIQUE (grant_id, reviewer, verdict)
 ) STRICT;
+
+-- A statement as an approver has changed it. Approvals from before a change count no more.
+CREATE TABLE edits (
+    id             INTEGER NOT NULL PRIMARY KEY,
+    request_id     TEXT    NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+    editor         TEXT    NOT NULL,
+    statement      TEXT    NOT NULL,
+    digest         BLOB    NOT NULL CHECK (length(digest) = 32),
+    command        TEXT    NOT NULL,
+    effect         TEXT    NOT NULL,
+    comment        TEXT    NOT NULL,
+    -- How many reviews there were before it.
+    reviews_before INTEGER NOT NULL CHECK (reviews_before >= 0),
+    at             INTEGER NOT NULL
+) STRICT;
+CREATE INDEX edits_by_request ON edits (request_id);
+CREATE TRIGGER edits_no_update BEFORE UPDATE ON edits
+BEGIN
+    SELECT RAISE(ABORT, 'an edit cannot be changed');
+END;
+
+-- One person may approve a statement, and again what somebody made of it.
+CREATE TABLE reviews_with_edits (
+    id          INTEGER NOT NULL PRIMARY KEY,
+    request_id  TEXT    NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+    reviewer    TEXT    NOT NULL,
+    group_names TEXT    NOT NULL,
+    verdict     TEXT    NOT NULL CHECK (verdict IN ('approve', 'reject')),
+    comment     TEXT    NOT NULL,
+    at          INTEGER NOT NULL,
+    -- How often the statement had been changed by then.
+    edits       INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (request_id, edits, reviewer, verdict)
+) STRICT;
+INSERT INTO reviews_with_edits (id, request_id, reviewer, group_names, verdict, comment, at)
+    SELECT id, request_id, reviewer, group_names, verdict, comment, at FROM reviews;
+DROP TABLE reviews;
+ALTER TABLE reviews_with_edits RENAME TO reviews;

@@ -34,7 +34,7 @@ pub(super) struct Shared {
     control: Handle,
     /// Work that a shutdown waits for.
     tasks: TaskTracker,
-    waiters: Waiters,
+    pub(super) waiters: Waiters,
     changes: broadcast::Sender<RequestId>,
 }
 
@@ -83,6 +83,9 @@ pub enum DecideError {
     /// It was settled before; nothing changed.
     #[error("the request is settled already: {}", .0.as_str())]
     AlreadySettled(StateKind),
+    /// Somebody has changed the statement since; nothing changed.
+    #[error("the statement was changed since you looked at it: look again")]
+    Changed,
     /// The person approved it before; it waits for others.
     #[error("you have approved this request already; it waits for others")]
     AlreadyReviewed,
@@ -128,13 +131,7 @@ impl Broker {
             let placed = broker.shared.store.place(&request, grounds).await?;
             broker.changed(request.id);
             Ok(match placed {
-                Placed::Pending => Held::Waits(Ticket::new(
-                    request.id,
-                    request.digest,
-                    request.expires_at,
-                    waiter,
-                    broker,
-                )),
+                Placed::Pending => Held::Waits(Ticket::new(request.id, request.expires_at, waiter, broker)),
                 Placed::Running(basis) => Held::Runs(Running::new(request.id, request.digest, broker), basis),
             })
         })
@@ -204,13 +201,26 @@ impl Broker {
         .await
     }
 
-    /// A person's verdict: checked, recorded, and whoever waits is woken.
+    /// As [`Self::decide_seen`], for a statement as it was asked.
     pub async fn decide(
         &self,
         id: RequestId,
         by: &Principal,
         verdict: Verdict,
         comment: &str,
+    ) -> Result<HeldRequest, DecideError> {
+        self.decide_seen(id, by, verdict, comment, 0).await
+    }
+
+    /// A person's verdict: checked, recorded, and whoever waits is woken. `seen` is how often the statement had been
+    /// changed when they looked at it: what was changed since is not approved.
+    pub async fn decide_seen(
+        &self,
+        id: RequestId,
+        by: &Principal,
+        verdict: Verdict,
+        comment: &str,
+        seen: usize,
     ) -> Result<HeldRequest, DecideError> {
         let comment = comment.trim();
         if verdict == Verdict::Reject && comment.is_empty() {
@@ -238,7 +248,7 @@ impl Broker {
         // To its end also where the person's connection goes away: whoever waits must be woken.
         let broker = self.clone();
         let decided = self.on_control(async move {
-            let decided = broker.shared.store.decide(id, review, now).await?;
+            let decided = broker.shared.store.decide_seen(id, review, seen, now).await?;
             if let Decided::Recorded(request) = &decided {
                 broker.announce(request);
             }
@@ -248,6 +258,7 @@ impl Broker {
             Decided::Recorded(request) => Ok(request),
             Decided::AlreadySettled(state) => Err(DecideError::AlreadySettled(state)),
             Decided::AlreadyReviewed => Err(DecideError::AlreadyReviewed),
+            Decided::Changed => Err(DecideError::Changed),
         }
     }
 
@@ -380,8 +391,9 @@ impl Broker {
         .await
     }
 
-    fn announce(&self, request: &HeldRequest) {
+    pub(super) fn announce(&self, request: &HeldRequest) {
         if let Some(news) = news(request) {
+            // Nobody may wait here.
             self.shared.waiters.tell(request.asked.id, news);
         }
         self.changed(request.asked.id);
@@ -431,7 +443,10 @@ fn news(request: &HeldRequest) -> Option<News> {
     if request.state.kind() != StateKind::Pending {
         return settlement(request).map(News::Settled);
     }
-    let approvals = request.reviews.iter().filter(|r| r.verdict == Verdict::Approve);
+    let approvals = request
+        .counting()
+        .iter()
+        .filter(|r| r.verdict == Verdict::Approve);
     let approvers: Vec<Vec<String>> = approvals.map(|review| review.groups.clone()).collect();
     Some(News::Approved {
         by: request.reviews.last()?.clone(),
@@ -450,8 +465,14 @@ fn settlement(request: &HeldRequest) -> Option<Settlement> {
     match &request.state {
         RequestState::Pending => None,
         RequestState::Approved => {
-            let approvals = request.reviews.iter().filter(|r| r.verdict == Verdict::Approve);
-            Some(Settlement::Approved(approvals.cloned().collect()))
+            let approvals = request
+                .counting()
+                .iter()
+                .filter(|r| r.verdict == Verdict::Approve);
+            Some(Settlement::Approved {
+                reviews: approvals.cloned().collect(),
+                digest: request.digest(),
+            })
         }
         RequestState::Rejected => request
             .reviews

@@ -19,5 +19,5 @@ pub(super) fn may_decide(request: &HeldRequest, by: &Principal) -> bool {
     request.state.kind() == StateKind::Pending
         && (request.asked.origin.user != by.name || request.asked.self_approval)
         && !standing_groups(request, by).is_empty()
-        && !request.reviews.iter().any(|r| r.reviewer == by.name)
+        && !request.counting().iter().any(|r| r.reviewer == by.name)
 }

@@ -14,7 +14,6 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub struct Ticket {
     id: RequestId,
-    digest: [u8; 32],
     expires_at: Timestamp,
     waiter: Waiter,
     broker: Broker,
@@ -31,16 +30,9 @@ pub enum Started {
 }
 
 impl Ticket {
-    pub(super) fn new(
-        id: RequestId,
-        digest: [u8; 32],
-        expires_at: Timestamp,
-        waiter: Waiter,
-        broker: Broker,
-    ) -> Self {
+    pub(super) fn new(id: RequestId, expires_at: Timestamp, waiter: Waiter, broker: Broker) -> Self {
         Self {
             id,
-            digest,
             expires_at,
             waiter,
             broker,
@@ -74,8 +66,9 @@ impl Ticket {
         self.broker.settlement_of(self.id).await
     }
 
-    /// Records the intent to run. Consumes the ticket: an approval is used once.
-    pub async fn start(mut self) -> Result<Started, StoreError> {
+    /// Records the intent to run the bytes with this digest, which is what was approved. Consumes the ticket: an approval
+    /// is used once.
+    pub async fn start(mut self, digest: [u8; 32]) -> Result<Started, StoreError> {
         let started = match self.broker.start(self.id).await {
             Ok(started) => started,
             Err(error) => {
@@ -91,7 +84,7 @@ impl Ticket {
             self.settled = true;
             Ok(Started::Running(Running::new(
                 self.id,
-                self.digest,
+                digest,
                 self.broker.clone(),
             )))
         } else {

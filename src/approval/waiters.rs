@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use crate::model::{RequestId, Review, Seat, Settlement};
+use crate::model::{Edit, Effect, RequestId, Review, Seat, Settlement};
 
 /// What a session that waits is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum News {
     /// Somebody has approved, and others have to.
     Approved {
@@ -19,8 +19,45 @@ pub enum News {
         /// The seats that are still free.
         missing: Vec<Seat>,
     },
+    /// An approver wants another statement to run instead: the session says whether it can, and knows the bytes.
+    Proposed {
+        /// The statement.
+        text: String,
+        /// For the answer.
+        answer: Answer,
+    },
+    /// The statement was changed; the others have to approve it so.
+    Edited {
+        /// The change.
+        edit: Edit,
+        /// The seats that are still free.
+        missing: Vec<Seat>,
+    },
     /// The wait is over.
     Settled(Settlement),
+}
+
+/// What a session makes of a statement that would run in the place of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fitting {
+    /// SHA-256 of the protocol bytes that would be forwarded.
+    pub digest: [u8; 32],
+    /// Its commands, joined by ", ".
+    pub command: String,
+    /// Its most severe effect.
+    pub effect: Effect,
+}
+
+/// Where the session's answer goes.
+#[derive(Debug)]
+pub struct Answer(pub(super) oneshot::Sender<Result<Fitting, String>>);
+
+impl Answer {
+    /// Whether the statement can run, or why not.
+    pub fn give(self, fitting: Result<Fitting, String>) {
+        // Whoever asked may have gone.
+        let _ = self.0.send(fitting);
+    }
 }
 
 /// The sessions that wait, by request.
@@ -43,16 +80,17 @@ impl Waiters {
         }
     }
 
-    /// Tells whoever waits for the request, if anybody does here.
-    pub(super) fn tell(&self, id: RequestId, news: News) {
+    /// Tells whoever waits for the request, if anybody does here: `false` where nobody does.
+    pub(super) fn tell(&self, id: RequestId, news: News) -> bool {
         if matches!(news, News::Settled(_)) {
             if let Some((_, sender)) = self.waiting.remove(&id) {
                 // The waiter may be gone at this very moment; its own guard settles the row.
-                let _ = sender.send(news);
+                return sender.send(news).is_ok();
             }
         } else if let Some(sender) = self.waiting.get(&id) {
-            let _ = sender.send(news);
+            return sender.send(news).is_ok();
         }
+        false
     }
 }
 

@@ -105,6 +105,9 @@ async fn refusal(
         DecideError::AlreadyReviewed => Fault::reviewed(
             "You have approved this request before; it waits for others. Nothing was changed.",
         ),
+        DecideError::Changed => Fault::settled(
+            "The statement was changed since you looked at it. Look again, and decide on what it is now.",
+        ),
         DecideError::Store(error) => error.into(),
     }
 }

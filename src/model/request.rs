@@ -100,6 +100,29 @@ pub struct Review {
     pub at: Timestamp,
 }
 
+/// A statement as an approver has changed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// Who changed it.
+    pub editor: String,
+    /// The exact text that would run now.
+    pub statement: String,
+    /// SHA-256 of the exact protocol bytes that would be forwarded.
+    #[serde(skip)]
+    pub digest: [u8; 32],
+    /// Its commands, as in [`NewRequest::command`].
+    pub command: String,
+    /// Its most severe effect.
+    pub effect: Effect,
+    /// Why it was changed; the requester reads it. May be empty.
+    pub comment: String,
+    /// How many reviews there were before it: they count no more.
+    #[serde(skip)]
+    pub reviews_before: usize,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What came of a statement that ran.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -285,17 +308,47 @@ pub struct HeldRequest {
     pub basis: Option<Basis>,
     /// Verdicts, oldest first.
     pub reviews: Vec<Review>,
+    /// What approvers have made of the statement, oldest first: the last of them is what would run.
+    pub edits: Vec<Edit>,
     /// What somebody said afterwards, where it ran because the glass was broken: a rejection objects to it.
     pub followup: Option<Review>,
     /// When it reached a final state.
     pub settled_at: Option<Timestamp>,
 }
 
+impl HeldRequest {
+    /// The reviews that count: those of the statement as it stands now.
+    #[must_use]
+    pub fn counting(&self) -> &[Review] {
+        let before = self.edits.last().map_or(0, |edit| edit.reviews_before);
+        self.reviews.get(before..).unwrap_or_default()
+    }
+
+    /// The text that would run now.
+    #[must_use]
+    pub fn statement(&self) -> &str {
+        self.edits
+            .last()
+            .map_or(&self.asked.statement, |edit| &edit.statement)
+    }
+
+    /// The digest of the bytes that would be forwarded now.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.edits.last().map_or(self.asked.digest, |edit| edit.digest)
+    }
+}
+
 /// What ends the wait of a held statement: what its session must now do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {
-    /// Run it. The reviews that carried it.
-    Approved(Vec<Review>),
+    /// Run it.
+    Approved {
+        /// The reviews that carried it.
+        reviews: Vec<Review>,
+        /// The digest of the bytes that they are for.
+        digest: [u8; 32],
+    },
     /// Refuse it, with the review that did so.
     Rejected(Review),
     /// Refuse it: nobody decided in time.

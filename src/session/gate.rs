@@ -97,6 +97,14 @@ pub(super) struct Pass {
     resolved: Vec<Prepared>,
 }
 
+impl Pass {
+    /// Another text stands in the place of the frame's, without names.
+    pub(super) fn replace(&mut self, judged: Arc<Judged>) {
+        self.judged = judged;
+        self.resolved = Vec::new();
+    }
+}
+
 /// An approved statement, ready to be cleared.
 #[derive(Debug)]
 pub(super) struct Approved {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use super::Fault;
+use super::edit::{self, Fit};
 use super::gate::{Approved, Gated, Judgement, Ruling};
 use super::inflight::Expect;
 use super::intake::Stop;
@@ -42,7 +43,7 @@ enum Verdict {
 
 impl Session {
     /// Records what policy stopped and carries out its ruling.
-    pub(super) async fn settle(&mut self, gated: Gated) -> Result<(), Fault> {
+    pub(super) async fn settle(&mut self, mut gated: Gated) -> Result<(), Fault> {
         self.intake.stop = Some(Stop::Deciding);
         let mut request = self.request(&gated);
         if self.is_reviewed_commit(&gated) {
@@ -65,6 +66,7 @@ impl Session {
                     url: self.shared.url_of(request.id),
                     expires_at: request.expires_at,
                     command: request.command.clone(),
+                    digest: request.digest,
                 };
                 // From here on Ctrl-C withdraws.
                 self.handle.set_holding(true);
@@ -73,7 +75,7 @@ impl Session {
                     Ok(approval::Held::Waits(ticket)) => {
                         tracing::info!(request.id = %held.id, user.name = %self.who.principal.name,
                             database.name = %self.who.database, command = %held.command, %rule, "held");
-                        self.wait(ticket, &held).await?
+                        self.wait(ticket, &held, &mut gated).await?
                     }
                     Ok(approval::Held::Runs(running, basis)) => {
                         self.note_not_held(&held, &basis);
@@ -160,9 +162,24 @@ impl Session {
     }
 
     /// Waits until the request is settled, and gives the right to run it or the reason why not.
-    async fn wait(&mut self, mut ticket: Ticket, held: &Held) -> Result<Verdict, Fault> {
-        match self.wait_settled(&mut ticket, held).await {
-            Ok(Waited::Settled(Settlement::Approved(reviews))) => self.start(ticket, held, &reviews).await,
+    async fn wait(&mut self, mut ticket: Ticket, held: &Held, gated: &mut Gated) -> Result<Verdict, Fault> {
+        let mut fits = Vec::new();
+        match self.wait_settled(&mut ticket, held, gated, &mut fits).await {
+            Ok(Waited::Settled(Settlement::Approved { reviews, digest })) => {
+                if digest != held.digest {
+                    let Some(place) = fits.iter().position(|fit| fit.fitting.digest == digest) else {
+                        withdraw(
+                            ticket,
+                            held,
+                            "the statement that was approved is not known to its session",
+                        )
+                        .await;
+                        return Ok(Verdict::Refused(notices::not_approved(held)));
+                    };
+                    self.take_edit(gated, fits.swap_remove(place));
+                }
+                self.start(ticket, held, &reviews, digest).await
+            }
             Ok(Waited::Settled(settlement)) => {
                 ticket.close();
                 Ok(Verdict::Refused(notices::settled(&settlement, held)))
@@ -197,7 +214,13 @@ impl Session {
         }
     }
 
-    async fn wait_settled(&mut self, ticket: &mut Ticket, held: &Held) -> Result<Waited, Fault> {
+    async fn wait_settled(
+        &mut self,
+        ticket: &mut Ticket,
+        held: &Held,
+        gated: &Gated,
+        fits: &mut Vec<Fit>,
+    ) -> Result<Waited, Fault> {
         let left = self.shared.clock.now().duration_until(ticket.expires_at());
         let expiry = Instant::now() + Duration::try_from(left).unwrap_or_default();
         let mut reminders = ticks(self.shared.hold.notice_interval);
@@ -215,6 +238,15 @@ impl Session {
                 news = ticket.news() => match news.map_err(Fault::Store)? {
                     News::Settled(settlement) => return Ok(Waited::Settled(settlement)),
                     News::Approved { by, missing } => self.say(&notices::partly_approved(held, &by, &missing)),
+                    News::Edited { edit, missing } => self.say(&notices::edited(held, &edit, &missing)),
+                    News::Proposed { text, answer } => {
+                        let fit = self.fit(gated, &text).await;
+                        answer.give(fit.as_ref().map(|fit| fit.fitting.clone()).map_err(String::clone));
+                        if fits.len() >= edit::MOST {
+                            fits.remove(0);
+                        }
+                        fits.extend(fit);
+                    }
                 },
                 () = sleep_until(expiry) => {
                     return ticket.expire().await.map(Waited::Settled).map_err(Fault::Store);
@@ -229,10 +261,16 @@ impl Session {
     }
 
     /// Approved: makes the intent durable, if the client is still there.
-    async fn start(&mut self, ticket: Ticket, held: &Held, reviews: &[Review]) -> Result<Verdict, Fault> {
+    async fn start(
+        &mut self,
+        ticket: Ticket,
+        held: &Held,
+        reviews: &[Review],
+        digest: [u8; 32],
+    ) -> Result<Verdict, Fault> {
         // A dropped ticket is withdrawn: a client that has gone runs nothing.
         self.is_client_there().await?;
-        let running = match ticket.start().await {
+        let running = match ticket.start(digest).await {
             Ok(Started::Running(running)) => running,
             Ok(Started::NotApproved) => return Ok(Verdict::Refused(notices::not_approved(held))),
             Err(error) => {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::quorum::in_words;
-use crate::model::{Basis, Justification, NewRequest, RequestId, Review, Seat, Settlement};
+use crate::model::{Basis, Edit, Justification, NewRequest, RequestId, Review, Seat, Settlement};
 use crate::wire::{Report, sqlstate};
 
 /// A held request as its requester is told of it.
@@ -17,6 +17,8 @@ pub(super) struct Held {
     pub(super) url: String,
     pub(super) expires_at: Timestamp,
     pub(super) command: String,
+    /// Of the bytes as they were sent.
+    pub(super) digest: [u8; 32],
 }
 
 pub(super) fn held(held: &Held, now: Timestamp) -> Report {
@@ -73,6 +75,26 @@ pub(super) fn partly_approved(held: &Held, review: &Review, missing: &[Seat]) ->
     }
 }
 
+/// An approver has changed the statement.
+pub(super) fn edited(held: &Held, edit: &Edit, missing: &[Seat]) -> Report {
+    let waits_for = if missing.is_empty() {
+        "it runs so".to_owned()
+    } else {
+        format!("waiting for {}", in_words(&missing.iter().collect::<Vec<_>>()))
+    };
+    let notice = Report::notice(format!(
+        "request {}: {} has changed the statement; {waits_for}",
+        held.id, edit.editor
+    ))
+    .hint("Ctrl-C withdraws the request.");
+    let why = if edit.comment.is_empty() {
+        String::new()
+    } else {
+        format!("{}: {}\n", edit.editor, edit.comment)
+    };
+    notice.detail(format!("{why}It is now:\n{}", edit.statement))
+}
+
 /// The request was settled otherwise than by an approval or by the requester.
 pub(super) fn settled(settlement: &Settlement, held: &Held) -> Report {
     match settlement {
@@ -91,7 +113,7 @@ pub(super) fn settled(settlement: &Settlement, held: &Held) -> Report {
         )
         .detail(format!("Request {}, {}", held.id, held.url))
         .hint("The statement did not run. Send it again to ask again."),
-        Settlement::Closed(_) | Settlement::Approved(_) => not_approved(held),
+        Settlement::Closed(_) | Settlement::Approved { .. } => not_approved(held),
     }
 }
 

@@ -38,7 +38,7 @@ use super::{
     UserFilter, UserRecord, UserStore, WebSession,
 };
 use crate::model::{
-    Clock, Grant, HeldRequest, NewGrant, NewRequest, Outcome, RequestId, Review, Sightings, SystemClock,
+    Clock, Edit, Grant, HeldRequest, NewGrant, NewRequest, Outcome, RequestId, Review, Sightings, SystemClock,
 };
 use decide::Entry;
 
@@ -195,13 +195,25 @@ impl RequestStore for SqliteStore {
         })
     }
 
-    fn decide(
+    fn decide_seen(
         &self,
         id: RequestId,
         review: Review,
+        seen: usize,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Decided, StoreError>> {
-        Box::pin(self.record_verdict(id, review, now))
+        Box::pin(self.record_verdict(id, review, seen, now))
+    }
+
+    fn edit(
+        &self,
+        id: RequestId,
+        edit: Edit,
+        review: Review,
+        seen: usize,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Decided, StoreError>> {
+        Box::pin(self.record_edit(id, edit, review, seen, now))
     }
 
     fn expire(&self, id: RequestId, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>> {

@@ -174,7 +174,7 @@ fn why_not(request: &HeldRequest, viewer: &Principal) -> String {
     if request.asked.origin.user == viewer.name && !request.asked.self_approval {
         "This is your own request. Nobody decides on their own.".to_owned()
     } else if request
-        .reviews
+        .counting()
         .iter()
         .any(|review| review.reviewer == viewer.name)
     {

@@ -38,7 +38,7 @@ fn words(seats: &[Seat]) -> String {
 
 fn missing(request: &HeldRequest, one_more: Option<Vec<String>>) -> Vec<Seat> {
     let approvers: Vec<Vec<String>> = request
-        .reviews
+        .counting()
         .iter()
         .filter(|review| review.verdict == Verdict::Approve)
         .map(|review| review.groups.clone())

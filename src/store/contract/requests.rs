@@ -9,6 +9,7 @@ pub(crate) async fn a_pending_request_reads_back_as_written(subject: &dyn Subjec
     let store = with_pending(subject, 1).await;
     let expected = HeldRequest {
         basis: None,
+        edits: Vec::new(),
         followup: None,
         asked: request(1),
         state: RequestState::Pending,
@@ -29,6 +30,7 @@ pub(crate) async fn a_denied_request_is_final_at_once(subject: &dyn Subject) {
     store.insert_denied(&asked, "no WHERE").await.unwrap();
     let expected = HeldRequest {
         basis: None,
+        edits: Vec::new(),
         followup: None,
         asked,
         state: RequestState::Denied("no WHERE".to_owned()),
@@ -94,6 +96,7 @@ pub(crate) async fn an_approval_settles_a_quorum_of_one(subject: &dyn Subject) {
     let decided = store.decide(id(1), approval("bob"), at(5)).await.unwrap();
     let expected = HeldRequest {
         basis: None,
+        edits: Vec::new(),
         followup: None,
         asked: request(1),
         state: RequestState::Approved,

@@ -7,7 +7,9 @@ use sqlx::SqliteConnection;
 use super::audit::{self, Event};
 use super::transition::{self, Change};
 use super::{SqliteStore, commit, grants, list, not_written, row};
-use crate::model::{Basis, HeldRequest, NewRequest, RequestId, RequestState, Review, StateKind, Verdict};
+use crate::model::{
+    Basis, Edit, HeldRequest, NewRequest, RequestId, RequestState, Review, StateKind, Verdict,
+};
 use crate::store::{Decided, Grounds, Placed, StoreError};
 
 impl SqliteStore {
@@ -16,17 +18,54 @@ impl SqliteStore {
         &self,
         id: RequestId,
         review: Review,
+        seen: usize,
         now: Timestamp,
     ) -> Result<Decided, StoreError> {
         let mut tx = self.begin().await?;
         let request = list::one(&mut tx, id)
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
-        if let Some(refusal) = refusal(&request, &review, now) {
+        if let Some(refusal) = refusal(&request, &review, seen, now) {
             return Ok(refusal);
         }
-        insert_review(&mut tx, id, &review).await?;
+        insert_review(&mut tx, &request, &review).await?;
         if let Some(change) = consequence(&request, &review)
+            && !transition::make(&mut tx, id, change, now).await?
+        {
+            return Err(changed_meanwhile(id));
+        }
+        let recorded = list::one(&mut tx, id)
+            .await?
+            .ok_or_else(|| changed_meanwhile(id))?;
+        commit(tx).await?;
+        Ok(Decided::Recorded(recorded))
+    }
+
+    /// Records what an approver has made of the statement, and that they approve it so.
+    pub(super) async fn record_edit(
+        &self,
+        id: RequestId,
+        edit: Edit,
+        review: Review,
+        seen: usize,
+        now: Timestamp,
+    ) -> Result<Decided, StoreError> {
+        let mut tx = self.begin().await?;
+        let request = list::one(&mut tx, id)
+            .await?
+            .ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
+        if let Some(refusal) = settled(&request, now) {
+            return Ok(refusal);
+        }
+        if request.edits.len() != seen {
+            return Ok(Decided::Changed);
+        }
+        insert_edit(&mut tx, &request, &edit).await?;
+        let edited = list::one(&mut tx, id)
+            .await?
+            .ok_or_else(|| changed_meanwhile(id))?;
+        insert_review(&mut tx, &edited, &review).await?;
+        if let Some(change) = consequence(&edited, &review)
             && !transition::make(&mut tx, id, change, now).await?
         {
             return Err(changed_meanwhile(id));
@@ -163,20 +202,28 @@ async fn enter(
 }
 
 /// Why a verdict is not taken, if it is not.
-fn refusal(request: &HeldRequest, review: &Review, now: Timestamp) -> Option<Decided> {
+fn refusal(request: &HeldRequest, review: &Review, seen: usize, now: Timestamp) -> Option<Decided> {
+    if let Some(refusal) = settled(request, now) {
+        return Some(refusal);
+    }
+    if review.verdict == Verdict::Approve && request.edits.len() != seen {
+        return Some(Decided::Changed);
+    }
+    let again = review.verdict == Verdict::Approve
+        && request
+            .counting()
+            .iter()
+            .any(|earlier| earlier.verdict == Verdict::Approve && earlier.reviewer == review.reviewer);
+    again.then_some(Decided::AlreadyReviewed)
+}
+
+fn settled(request: &HeldRequest, now: Timestamp) -> Option<Decided> {
     if request.state != RequestState::Pending {
         return Some(Decided::AlreadySettled(request.state.kind()));
     }
     // In the store's own resolution, as `expire_due` compares.
-    if request.asked.expires_at.as_microsecond() <= now.as_microsecond() {
-        return Some(Decided::AlreadySettled(StateKind::Expired));
-    }
-    let again = review.verdict == Verdict::Approve
-        && request
-            .reviews
-            .iter()
-            .any(|earlier| earlier.verdict == Verdict::Approve && earlier.reviewer == review.reviewer);
-    again.then_some(Decided::AlreadyReviewed)
+    let is_over = request.asked.expires_at.as_microsecond() <= now.as_microsecond();
+    is_over.then_some(Decided::AlreadySettled(StateKind::Expired))
 }
 
 /// What a new review brings about for a Pending request.
@@ -185,7 +232,7 @@ fn consequence<'a>(request: &HeldRequest, review: &'a Review) -> Option<Change<'
         Verdict::Reject => Some(Change::Reject(&review.reviewer)),
         Verdict::Approve => {
             let approvers: Vec<Vec<String>> = request
-                .reviews
+                .counting()
                 .iter()
                 .chain([review])
                 .filter(|review| review.verdict == Verdict::Approve)
@@ -200,14 +247,53 @@ fn consequence<'a>(request: &HeldRequest, review: &'a Review) -> Option<Change<'
     }
 }
 
+async fn insert_edit(
+    connection: &mut SqliteConnection,
+    request: &HeldRequest,
+    edit: &Edit,
+) -> Result<(), StoreError> {
+    let before = i64::try_from(request.reviews.len()).unwrap_or(i64::MAX);
+    sqlx::query(
+        "INSERT INTO edits (request_id, editor, statement, digest, command, effect, comment, reviews_before, at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )
+    .bind(request.asked.id.as_str())
+    .bind(&edit.editor)
+    .bind(&edit.statement)
+    .bind(&edit.digest[..])
+    .bind(&edit.command)
+    .bind(edit.effect.as_str())
+    .bind(&edit.comment)
+    .bind(before)
+    .bind(edit.at.as_microsecond())
+    .execute(&mut *connection)
+    .await
+    .map_err(not_written)?;
+    let event = Event {
+        at: edit.at,
+        kind: "request.edited",
+        request: Some(request.asked.id),
+        actor: Some(&edit.editor),
+        detail: json!({
+            "statement": edit.statement,
+            "digest": hex(&edit.digest),
+            "command": edit.command,
+            "effect": edit.effect,
+            "comment": edit.comment,
+        }),
+    };
+    audit::record(connection, event).await
+}
+
 async fn insert_review(
     connection: &mut SqliteConnection,
-    id: RequestId,
+    request: &HeldRequest,
     review: &Review,
 ) -> Result<(), StoreError> {
+    let id = request.asked.id;
     sqlx::query(
-        "INSERT INTO reviews (request_id, reviewer, group_names, verdict, comment, at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO reviews (request_id, reviewer, group_names, verdict, comment, at, edits) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )
     .bind(id.as_str())
     .bind(&review.reviewer)
@@ -215,6 +301,7 @@ async fn insert_review(
     .bind(row::verdict_word(review.verdict))
     .bind(&review.comment)
     .bind(review.at.as_microsecond())
+    .bind(i64::try_from(request.edits.len()).unwrap_or(i64::MAX))
     .execute(&mut *connection)
     .await
     .map_err(not_written)?;

@@ -6,7 +6,7 @@ use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, SqliteConnection};
 
 use super::{not_read, row};
-use crate::model::{HeldRequest, Principal, RequestId, Review};
+use crate::model::{HeldRequest, Principal, RequestId};
 use crate::store::{RequestFilter, StoreError};
 
 /// One request. To be called in a transaction, or its reviews may be newer than its state.
@@ -32,7 +32,13 @@ pub(super) async fn one(
         .await
         .map_err(not_read)?;
     let followup = followup.as_ref().map(row::review).transpose()?;
-    row::request(&found, reviews, followup).map(Some)
+    let edits = sqlx::query("SELECT * FROM edits WHERE request_id = ?1 ORDER BY id")
+        .bind(id.as_str())
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(not_read)?;
+    let edits = edits.iter().map(row::edit).collect::<Result<_, _>>()?;
+    row::request(&found, reviews, edits, followup).map(Some)
 }
 
 /// Requests by filter, newest first. To be called in a transaction, likewise.
@@ -71,13 +77,19 @@ pub(super) async fn filtered(
         .fetch_all(&mut *connection)
         .await
         .map_err(not_read)?;
-    let mut reviews = reviews_of(connection, &rows, "reviews").await?;
-    let mut followups = reviews_of(connection, &rows, "followups").await?;
+    let mut reviews = by_request(connection, &rows, "reviews", row::review).await?;
+    let mut edits = by_request(connection, &rows, "edits", row::edit).await?;
+    let mut followups = by_request(connection, &rows, "followups", row::review).await?;
     rows.iter()
         .map(|found| {
             let id: String = found.try_get("id").map_err(not_read)?;
             let followup = followups.remove(&id).and_then(|mut said| said.pop());
-            row::request(found, reviews.remove(&id).unwrap_or_default(), followup)
+            row::request(
+                found,
+                reviews.remove(&id).unwrap_or_default(),
+                edits.remove(&id).unwrap_or_default(),
+                followup,
+            )
         })
         .collect()
 }
@@ -156,12 +168,13 @@ async fn older_than(
     Ok(())
 }
 
-/// The reviews in a table of all these requests, by request, oldest first.
-async fn reviews_of(
+/// What a table has of all these requests, by request, oldest first.
+async fn by_request<T>(
     connection: &mut SqliteConnection,
     requests: &[SqliteRow],
     table: &'static str,
-) -> Result<HashMap<String, Vec<Review>>, StoreError> {
+    read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+) -> Result<HashMap<String, Vec<T>>, StoreError> {
     let ids = requests
         .iter()
         .map(|found| found.try_get::<&str, _>("id").map_err(not_read))
@@ -172,10 +185,10 @@ async fn reviews_of(
     query.push_bind(row::to_json(&ids)?);
     query.push(")) ORDER BY rowid");
     let rows = query.build().fetch_all(connection).await.map_err(not_read)?;
-    let mut reviews: HashMap<String, Vec<Review>> = HashMap::new();
+    let mut found_by: HashMap<String, Vec<T>> = HashMap::new();
     for found in &rows {
         let request: String = found.try_get("request_id").map_err(not_read)?;
-        reviews.entry(request).or_default().push(row::review(found)?);
+        found_by.entry(request).or_default().push(read(found)?);
     }
-    Ok(reviews)
+    Ok(found_by)
 }

@@ -11,15 +11,16 @@ use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{Decode, Row as _, Type};
 
 use crate::model::{
-    Effect, HeldRequest, NewRequest, Observation, ObservedDecision, Origin, Outcome, Principal, Quorum,
+    Edit, Effect, HeldRequest, NewRequest, Observation, ObservedDecision, Origin, Outcome, Principal, Quorum,
     RequestId, RequestState, Review, Shape, Sightings, StateKind, Verdict,
 };
 use crate::store::{StoreError, StoredObservation, UserRecord, WebSession};
 
-/// A row of `requests`, with its reviews, oldest first, and what was said afterwards.
+/// A row of `requests`, with its reviews and edits, oldest first, and what was said afterwards.
 pub(super) fn request(
     row: &SqliteRow,
     reviews: Vec<Review>,
+    edits: Vec<Edit>,
     followup: Option<Review>,
 ) -> Result<HeldRequest, StoreError> {
     let asked = asked(row)?;
@@ -30,6 +31,7 @@ pub(super) fn request(
         asked,
         state,
         reviews,
+        edits,
         followup,
         settled_at,
     })
@@ -115,6 +117,22 @@ pub(super) fn review(row: &SqliteRow) -> Result<Review, StoreError> {
         groups: json(row, "group_names")?,
         verdict,
         comment: column(row, "comment")?,
+        at: time(row, "at")?,
+    })
+}
+
+/// A row of `edits`.
+pub(super) fn edit(row: &SqliteRow) -> Result<Edit, StoreError> {
+    let before: i64 = column(row, "reviews_before")?;
+    Ok(Edit {
+        editor: column(row, "editor")?,
+        statement: column(row, "statement")?,
+        digest: bytes(row, "digest")?,
+        command: column(row, "command")?,
+        effect: parsed::<Effect>(row, "effect")?,
+        comment: column(row, "comment")?,
+        reviews_before: usize::try_from(before)
+            .map_err(|_| StoreError::Inconsistent(format!("{before} is no number of reviews")))?,
         at: time(row, "at")?,
     })
 }
