@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 pub(crate) mod lists;
+pub(crate) mod model;
 pub(crate) mod observations;
 pub(crate) mod races;
 pub(crate) mod requests;
@@ -85,6 +86,11 @@ macro_rules! store_contract {
                 pages_of_observations_join,
                 a_full_table_goes_on_counting_what_it_has,
                 what_is_old_is_forgotten_by_the_hour,
+            ],
+            model: [
+                random_lives_are_those_of_the_reference,
+                many_people_at_once_run_nothing_that_was_not_approved,
+                an_edit_drops_earlier_approvals,
             ],
             races: [
                 of_fifty_verdicts_one_wins,
