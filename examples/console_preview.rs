@@ -13,10 +13,21 @@ use holdpoint::model::{
     Clock, Effect, NewRequest, Origin, Outcome, Parameter, Principal, Quorum, RequestId, SystemClock,
     TableAccess, Verdict,
 };
+use holdpoint::policy::{Policy, PolicyInForce};
 use holdpoint::store::sqlite::SqliteStore;
 use holdpoint::store::{Actor, RequestStore, UserStore};
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
+
+/// Who may ask for access.
+const POLICY: &str = r#"
+    default_groups = ["dba"]
+    [[access]]
+    name = "access is asked for"
+    up_to = "schema"
+    longest = "8h"
+    approval = { any_of = ["dba", "security"] }
+"#;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -56,6 +67,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     make_up(&store, &broker, clock.as_ref()).await?;
     let state = ConsoleState {
         broker,
+        policy: Arc::new(PolicyInForce::new(Policy::parse(POLICY)?)),
+        databases: ["shop".to_owned()].into(),
         directory,
         throttle: Arc::new(SignInThrottle::new(clock.clone())),
         clock,

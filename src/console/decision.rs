@@ -34,6 +34,43 @@ pub(super) async fn decide(
     }
 }
 
+/// Records what somebody says afterwards of a request that ran because the glass was broken; an approval accepts it.
+pub(super) async fn review(
+    state: &ConsoleState,
+    id: &str,
+    by: &Principal,
+    verdict: Verdict,
+    comment: &str,
+) -> Result<HeldRequest, Fault> {
+    let id: RequestId = id.parse().map_err(|_| Fault::no_such_request())?;
+    check_text("comment", comment)?;
+    match state.broker.follow_up(id, by, verdict, comment).await {
+        Ok(request) => {
+            tracing::info!(request.id = %id, user.name = by.name, ?verdict, "a broken glass was looked at");
+            Ok(request)
+        }
+        Err(DecideError::NotEntitled { groups }) => Err(Fault::forbidden(format!(
+            "Only a member of {} is to look at this. Nothing was changed.",
+            groups.join(" or ")
+        ))),
+        Err(DecideError::OwnRequest) => Err(Fault::forbidden(
+            "Who broke the glass is not who looks at it; somebody else has to. Nothing was changed.",
+        )),
+        Err(DecideError::ReasonRequired) => {
+            Err(Fault::invalid("Say what you object to: the requester reads it."))
+        }
+        Err(DecideError::AlreadySettled(_)) => Err(Fault::settled(
+            "This did not run because the glass was broken; there is nothing to look at afterwards.",
+        )),
+        Err(DecideError::AlreadyReviewed) => Err(Fault::settled(
+            "Somebody has looked at this already. Nothing was changed.",
+        )),
+        Err(error @ (DecideError::NotFound | DecideError::Store(_))) => {
+            Err(refusal(state, id, by, verdict, error).await)
+        }
+    }
+}
+
 /// The request, if it exists and this person may see it; a fault otherwise.
 pub(super) async fn visible(state: &ConsoleState, id: &str, by: &Principal) -> Result<HeldRequest, Fault> {
     let id: RequestId = id.parse().map_err(|_| Fault::no_such_request())?;
@@ -49,14 +86,19 @@ fn check_comment(verdict: Verdict, comment: &str) -> Result<(), Fault> {
         Verdict::Approve => "comment",
         Verdict::Reject => "reason",
     };
-    let length = comment.chars().count();
+    check_text(field, comment)
+}
+
+/// Refuses what is too long, or cannot be shown again.
+pub(super) fn check_text(field: &str, text: &str) -> Result<(), Fault> {
+    let length = text.chars().count();
     if length > COMMENT_LIMIT {
         return Err(Fault::invalid(format!(
             "\"{field}\" has {length} characters; {COMMENT_LIMIT} is the most."
         )));
     }
     // The text goes out again in protocol messages that end at a zero byte, and to terminals.
-    if let Some(c) = comment
+    if let Some(c) = text
         .chars()
         .find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
     {

@@ -16,6 +16,7 @@ use crate::identity::{Directory, NewUser, SignInThrottle};
 use crate::model::{
     Clock, Effect, NewRequest, Origin, Outcome, Parameter, Quorum, RequestId, TableAccess, Verdict,
 };
+use crate::policy::{Policy, PolicyInForce};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Actor, RequestStore, UserChange};
 
@@ -23,6 +24,17 @@ use crate::store::{Actor, RequestStore, UserChange};
 pub(super) const PASSWORD: &str = "correct horse battery staple";
 /// Where the console believes to be.
 pub(super) const ORIGIN: &str = "https://hold.example.com";
+
+/// Developers may ask for access to the shop.
+const POLICY: &str = r#"
+    default_groups = ["dba"]
+    [[access]]
+    name = "developers write for a while"
+    when = { groups = ["developers"], databases = ["shop"] }
+    up_to = "write"
+    longest = "4h"
+    approval = { groups = ["dba"] }
+"#;
 
 /// A clock that stands still until it is moved.
 #[derive(Debug)]
@@ -106,6 +118,8 @@ impl TestConsole {
         let broker = Broker::new(store.clone(), clock.clone(), tokio::runtime::Handle::current());
         let state = ConsoleState {
             broker: Arc::new(broker),
+            policy: Arc::new(PolicyInForce::new(Policy::parse(POLICY).unwrap())),
+            databases: ["prod".to_owned(), "shop".to_owned()].into(),
             directory,
             throttle: Arc::new(SignInThrottle::new(clock.clone())),
             clock: clock.clone(),

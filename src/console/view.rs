@@ -15,6 +15,6 @@ mod when;
 pub(super) use card::Card;
 pub(super) use detail::Detail;
 pub(super) use person::Person;
-pub(super) use quorum::{missing_groups, missing_seats};
+pub(super) use quorum::{missing_groups, missing_seats, seats_missing_of};
 pub(super) use settled::settled_sentence;
 pub(super) use timeline::StateView;
