@@ -69,6 +69,27 @@ pub(super) async fn ask(state: &ConsoleState, by: &Principal, wish: Wish<'_>) ->
         .map_err(Fault::from)
 }
 
+/// What somebody may ask for, as far as a form offers it.
+#[derive(Debug, Clone)]
+pub(super) struct Askable {
+    /// The databases, by name; none: they may ask for nothing.
+    pub(super) databases: Vec<String>,
+    /// The effects, on one of them or another.
+    pub(super) effects: Vec<Effect>,
+}
+
+/// What this person may ask for.
+pub(super) fn askable(state: &ConsoleState, by: &Principal) -> Askable {
+    let (policy, _) = state.policy.in_force();
+    let may_ask = |name: &str, effect| policy.access_for(&subject(state, name, by), effect).is_some();
+    let mut databases = state.databases.to_vec();
+    // No rule is for what reads: the least that can be asked for is to write.
+    databases.retain(|name| may_ask(name, Effect::Write));
+    let mut effects = Effect::ALL.to_vec();
+    effects.retain(|&effect| effect >= Effect::Write && databases.iter().any(|name| may_ask(name, effect)));
+    Askable { databases, effects }
+}
+
 fn subject<'a>(state: &ConsoleState, database: &'a str, by: &'a Principal) -> Subject<'a> {
     Subject {
         at: state.clock.now(),

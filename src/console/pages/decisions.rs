@@ -6,12 +6,13 @@ use serde::Deserialize;
 
 use super::super::ConsoleState;
 use super::super::decision::{self, decide};
+use super::super::fault::Fault;
 use super::FaultPage;
 use super::form::SignedForm;
 use super::frame::FaultTemplate;
 use super::request::{Draft, render};
 use super::visitor::Visitor;
-use crate::model::Verdict;
+use crate::model::{HeldRequest, Verdict};
 
 /// The fields of an approval.
 #[derive(Debug, Deserialize)]
@@ -45,6 +46,40 @@ pub(super) async fn reject(
     submit(&state, &visitor, &id, Verdict::Reject, fields.reason).await
 }
 
+/// The fields of what is said after the glass was broken.
+#[derive(Debug, Deserialize)]
+pub(super) struct Followup {
+    verdict: Word,
+    #[serde(default)]
+    comment: String,
+}
+
+/// Which of the two buttons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Accept,
+    Object,
+}
+
+/// Says whether what ran was right, in the visitor's name.
+pub(super) async fn review(
+    State(state): State<ConsoleState>,
+    Path(id): Path<String>,
+    SignedForm { visitor, fields }: SignedForm<Followup>,
+) -> Result<Response, FaultPage> {
+    let verdict = match fields.verdict {
+        Word::Accept => Verdict::Approve,
+        Word::Object => Verdict::Reject,
+    };
+    let done = decision::review(&state, &id, &visitor.principal, verdict, &fields.comment).await;
+    // There is one field for both words.
+    answer(&state, &visitor, &id, done, |why| {
+        Draft::refused(Verdict::Approve, fields.comment, why)
+    })
+    .await
+}
+
 /// Back to the page; on a mistake in the form with the form as it was filled in.
 async fn submit(
     state: &ConsoleState,
@@ -53,12 +88,23 @@ async fn submit(
     verdict: Verdict,
     text: String,
 ) -> Result<Response, FaultPage> {
-    match decide(state, id, &visitor.principal, verdict, &text).await {
+    let done = decide(state, id, &visitor.principal, verdict, &text).await;
+    answer(state, visitor, id, done, |why| Draft::refused(verdict, text, why)).await
+}
+
+async fn answer(
+    state: &ConsoleState,
+    visitor: &Visitor,
+    id: &str,
+    done: Result<HeldRequest, Fault>,
+    draft: impl FnOnce(&Fault) -> Draft,
+) -> Result<Response, FaultPage> {
+    match done {
         Ok(request) => Ok(Redirect::to(&format!("/requests/{}", request.asked.id)).into_response()),
         Err(fault) if fault.is_invalid() => {
             let request = decision::visible(state, id, &visitor.principal).await?;
-            let draft = Draft::refused(verdict, text, &fault);
-            Ok(fault.respond(render(state, visitor, &request, draft)))
+            let page = render(state, visitor, &request, draft(&fault));
+            Ok(fault.respond(page))
         }
         Err(fault) => {
             // Where the visitor can see the request, its page says how it stands.

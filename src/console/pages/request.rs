@@ -9,19 +9,41 @@ use axum::response::{IntoResponse, Response};
 use super::super::ConsoleState;
 use super::super::decision::{self, COMMENT_LIMIT};
 use super::super::fault::Fault;
-use super::super::view::Detail;
+use super::super::view::{Detail, Ways};
 use super::FaultPage;
 use super::frame::{Frame, Place};
 use super::visitor::Visitor;
 use crate::model::{HeldRequest, Verdict};
 
 /// What was typed into the forms and is shown again, with what is wrong about it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Draft {
     pub(super) comment: String,
     pub(super) reason: String,
     pub(super) comment_fault: Option<String>,
     pub(super) reason_fault: Option<String>,
+    /// The fields of the form that allows beforehand.
+    pub(super) length: String,
+    pub(super) times: String,
+    pub(super) group: String,
+    pub(super) allow_reason: String,
+    pub(super) allow_fault: Option<String>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            comment: String::new(),
+            reason: String::new(),
+            comment_fault: None,
+            reason_fault: None,
+            length: "8h".to_owned(),
+            times: String::new(),
+            group: String::new(),
+            allow_reason: String::new(),
+            allow_fault: None,
+        }
+    }
 }
 
 impl Draft {
@@ -122,6 +144,11 @@ pub(super) async fn statement(
 }
 
 fn detail(state: &ConsoleState, visitor: &Visitor, request: &HeldRequest) -> Detail {
-    let may_decide = state.broker.may_decide(request, &visitor.principal);
-    Detail::of(request, &visitor.principal, may_decide)
+    let (broker, by) = (&state.broker, &visitor.principal);
+    let may = Ways {
+        decide: broker.may_decide(request, by),
+        follow_up: broker.may_follow_up(request, by),
+        allow: broker.may_allow_like(request, by),
+    };
+    Detail::of(request, by, may)
 }

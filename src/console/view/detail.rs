@@ -2,13 +2,25 @@
 
 use super::super::sql_text::{Markup, Oddities, listing, shown, shown_name};
 use super::effect::EffectView;
-use super::quorum::{missing_after, missing_in_words, missing_seats};
+use super::quorum::{missing_after, missing_after_one, missing_in_words, missing_seats};
 use super::timeline::{Moment, StateView, timeline};
 use super::when::When;
 use crate::model::{HeldRequest, Principal, RequestId, StateKind, TableAccess};
 
 /// The most of a statement that a page lists, in bytes; the whole can be downloaded.
 const LISTED: usize = 512 * 1024;
+
+/// What a standing approval covers, for whoever gives one.
+pub(super) const COVERS: &str = "It covers every statement that differs in constants alone: other values, and so other \
+     rows. Allowing DELETE … WHERE id > 1 allows DELETE … WHERE id > 0.";
+
+/// What the viewer may do with a request.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::console) struct Ways {
+    pub(in crate::console) decide: bool,
+    pub(in crate::console) follow_up: bool,
+    pub(in crate::console) allow: bool,
+}
 
 /// A bound value.
 #[derive(Debug)]
@@ -72,13 +84,21 @@ pub(in crate::console) struct Detail {
     pub(in crate::console) timeline: Vec<Moment>,
     /// Who would still be missing after the viewer approved, in words.
     pub(in crate::console) missing_after: Option<String>,
+    /// Whether the viewer is to look at it afterwards.
+    pub(in crate::console) can_follow_up: bool,
+    /// Whether the viewer can allow what is like it beforehand.
+    pub(in crate::console) can_allow: bool,
+    /// What would be like it.
+    pub(in crate::console) covers: &'static str,
+    /// Who would have to agree with the viewer on that, in words.
+    pub(in crate::console) missing_after_one: Option<String>,
     /// Why the viewer cannot decide on it, where they cannot and it is pending.
     pub(in crate::console) why_not: Option<String>,
 }
 
 impl Detail {
-    /// The page of a request, for `viewer`, who may decide on it or not.
-    pub(in crate::console) fn of(request: &HeldRequest, viewer: &Principal, may_decide: bool) -> Self {
+    /// The page of a request, for `viewer`, who may do this much.
+    pub(in crate::console) fn of(request: &HeldRequest, viewer: &Principal, may: Ways) -> Self {
         let asked = &request.asked;
         let origin = &asked.origin;
         let kind = request.state.kind();
@@ -104,7 +124,12 @@ impl Detail {
             in_transaction: origin.in_transaction,
             transaction_since: origin.transaction_since.map(When::ago),
             rule: shown(&asked.rule),
-            seats: seats(request),
+            // Where it did not wait, nobody has approved it.
+            seats: if request.basis.is_none() {
+                seats(request)
+            } else {
+                Vec::new()
+            },
             justification: asked.justification.as_deref().map(shown),
             ticket: asked.ticket.as_deref().map(shown),
             is_own: origin.user == viewer.name,
@@ -119,7 +144,11 @@ impl Detail {
             is_final: kind.is_final(),
             timeline: timeline(request),
             missing_after: missing_after(request, viewer),
-            why_not: (kind == StateKind::Pending && !may_decide).then(|| why_not(request, viewer)),
+            can_follow_up: may.follow_up,
+            can_allow: may.allow,
+            covers: COVERS,
+            missing_after_one: missing_after_one(request, viewer),
+            why_not: (kind == StateKind::Pending && !may.decide).then(|| why_not(request, viewer)),
         }
     }
 

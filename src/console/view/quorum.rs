@@ -29,9 +29,23 @@ pub(in crate::console) fn missing_groups(request: &HeldRequest) -> Vec<String> {
 
 /// Who would be missing after `by` approved, in words; `None`: nobody.
 pub(super) fn missing_after(request: &HeldRequest, by: &Principal) -> Option<String> {
-    let mut standing = request.asked.quorum.groups();
+    after(&request.asked.quorum, &request.reviews, by)
+}
+
+/// Who would be missing where `by` alone has said yes, in words; `None`: nobody.
+pub(super) fn missing_after_one(request: &HeldRequest, by: &Principal) -> Option<String> {
+    after(&request.asked.quorum, &[], by)
+}
+
+/// As [`missing_after`], for a grant.
+pub(super) fn missing_after_of(grant: &Grant, by: &Principal) -> Option<String> {
+    after(&grant.asked.quorum, &grant.reviews, by)
+}
+
+fn after(quorum: &Quorum, reviews: &[Review], by: &Principal) -> Option<String> {
+    let mut standing = quorum.groups();
     standing.retain(|group| by.is_member(group));
-    let seats = missing(&request.asked.quorum, &request.reviews, Some(standing));
+    let seats = missing(quorum, reviews, Some(standing));
     (!seats.is_empty()).then(|| words(&seats))
 }
 
