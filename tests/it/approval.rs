@@ -1,5 +1,8 @@
 //! Who must say yes, to what, and on which grounds something runs without it.
 
+mod glass;
+mod grants;
 mod justified;
 mod own;
 mod quorum;
+mod standing;
