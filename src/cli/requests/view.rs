@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::super::remote::words::Review;
 use crate::model::{Quorum, Seat};
 
 /// `GET /api/v1/requests`.
@@ -57,11 +58,25 @@ pub(super) struct Request {
     pub(super) rule: String,
     #[serde(default)]
     pub(super) reviews: Vec<Review>,
+    /// Why it did not wait.
+    #[serde(default)]
+    pub(super) basis: Option<Basis>,
+    /// What somebody said after the glass was broken.
+    #[serde(default)]
+    pub(super) followup: Option<Review>,
     /// Why it was denied, withdrawn or abandoned.
     #[serde(default)]
     pub(super) reason: Option<String>,
     #[serde(default)]
     pub(super) outcome: Option<Outcome>,
+}
+
+/// Why something did not wait, and under which grant.
+#[derive(Debug, Deserialize)]
+pub(super) struct Basis {
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) id: Option<String>,
 }
 
 /// A bound value; no `value` is SQL NULL.
@@ -80,18 +95,6 @@ pub(super) struct Table {
     pub(super) name: String,
     #[serde(default)]
     pub(super) written: bool,
-}
-
-/// What one person said.
-#[derive(Debug, Deserialize)]
-pub(super) struct Review {
-    pub(super) reviewer: String,
-    pub(super) verdict: String,
-    #[serde(default)]
-    pub(super) groups: Vec<String>,
-    #[serde(default)]
-    pub(super) comment: String,
-    pub(super) at: Timestamp,
 }
 
 /// What came of it.
