@@ -6,6 +6,7 @@
 //! [`output::visible`] or [`output::visible_lines`]. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
 mod access;
+mod exec;
 mod failure;
 mod grants;
 mod group;
@@ -74,6 +75,8 @@ enum Command {
     /// Approve statements beforehand: those that differ from an example in constants alone
     #[command(subcommand)]
     Standing(standing::Command),
+    /// Run psql, or another program on libpq, with a reason, a ticket or a broken glass
+    Exec(exec::Exec),
 }
 
 /// Runs the program: reads the arguments, does what they ask, and says how it went.
@@ -99,6 +102,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Requests(command) => requests::run(command, &cli.global),
         Command::Access(command) => access::run(command, &cli.global),
         Command::Standing(command) => standing::run(command, &cli.global),
+        Command::Exec(exec) => exec::run(&exec),
     }
 }
 
