@@ -216,12 +216,15 @@ impl Grant {
     }
 
     /// Whether it is for a statement like this one. A standing approval is the yes of those people whom the rule of
-    /// its example asked: where a rule asks others, it says nothing. A window was asked for under a rule of its own.
+    /// its example asked: where a rule asks others, or wants somebody else than the requester, it says nothing. A
+    /// window was asked for under a rule of its own.
     #[must_use]
     pub fn covers(&self, request: &NewRequest) -> bool {
         let asks_the_same = match self.asked.scope {
             Scope::Window { .. } => true,
-            Scope::Shape { .. } => self.asked.quorum == request.quorum,
+            Scope::Shape { .. } => {
+                self.asked.quorum == request.quorum && (request.self_approval || !self.asked.self_approval)
+            }
         };
         asks_the_same && self.asked.scope.covers(request)
     }

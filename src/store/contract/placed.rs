@@ -96,10 +96,25 @@ pub(crate) async fn a_standing_approval_covers_what_differs_in_constants_alone(s
         change(&mut asked);
         assert!(waits(&*store, &asked).await, "{asked:?}");
     }
+    // Who may have given it to themselves has nothing to say where somebody else is asked.
+    let own = NewGrant {
+        self_approval: true,
+        ..standing(10)
+    };
+    store
+        .end_grant(id(1), GrantEnd::Revoked, "bob", "", at(20))
+        .await
+        .unwrap();
+    active(&*store, own).await;
+    assert!(waits(&*store, &like(11)).await);
+    let mut own = like(12);
+    own.self_approval = true;
+    assert_eq!(placed(&*store, &own, &[]).await, by_standing(10));
+    active(&*store, standing(13)).await;
     let mut same = like(20);
     same.statement = "DELETE FROM orders WHERE id > 0".to_owned();
     same.parameters.clear();
-    assert_eq!(placed(&*store, &same, &[]).await, by_standing(1));
+    assert_eq!(placed(&*store, &same, &[]).await, by_standing(13));
 }
 
 pub(crate) async fn a_grant_is_for_its_holder_and_its_database(subject: &dyn Subject) {
