@@ -6,17 +6,28 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use holdpoint::approval::{Asker, Broker};
+use holdpoint::approval::{AccessAsked, Asker, Broker, StandingAsked};
 use holdpoint::console::{ConsoleState, router};
 use holdpoint::identity::{Directory, NewUser, SignInThrottle};
 use holdpoint::model::{
-    Clock, Effect, NewRequest, Origin, Outcome, Parameter, Principal, Quorum, RequestId, SystemClock,
-    TableAccess, Verdict,
+    Basis, Clock, Effect, Holder, NewRequest, Origin, Outcome, Parameter, Principal, Quorum, RequestId,
+    Shape, SystemClock, TableAccess, Verdict,
 };
+use holdpoint::policy::{Policy, PolicyInForce, Subject};
 use holdpoint::store::sqlite::SqliteStore;
-use holdpoint::store::{Actor, RequestStore, UserStore};
+use holdpoint::store::{Actor, Grounds, RequestStore, UserStore};
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
+
+/// Who may ask for access.
+const POLICY: &str = r#"
+    default_groups = ["dba"]
+    [[access]]
+    name = "access is asked for"
+    up_to = "schema"
+    longest = "8h"
+    approval = { any_of = ["dba", "security"] }
+"#;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -54,8 +65,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tokio::runtime::Handle::current(),
     ));
     make_up(&store, &broker, clock.as_ref()).await?;
+    let policy = Policy::parse(POLICY)?;
+    make_up_access(&store, &broker, &policy, clock.as_ref()).await?;
     let state = ConsoleState {
         broker,
+        policy: Arc::new(PolicyInForce::new(policy)),
+        databases: ["shop".to_owned()].into(),
         directory,
         throttle: Arc::new(SignInThrottle::new(clock.clone())),
         clock,
@@ -150,7 +165,7 @@ impl Story {
             self_approval: false,
             justification: None,
             ticket: None,
-            shape: None,
+            shape: self.command.starts_with("DELETE").then(|| Shape::new([7; 32])),
             created_at,
             expires_at: created_at + SignedDuration::from_mins(30),
         }
@@ -287,6 +302,78 @@ const SETTLED: &[Story] = &[
         groups: &["dba"],
     },
 ];
+
+/// Windows and standing approvals, and what ran because the glass was broken.
+async fn make_up_access(
+    store: &SqliteStore,
+    broker: &Broker,
+    policy: &Policy,
+    clock: &dyn Clock,
+) -> Result<(), Box<dyn Error>> {
+    let person = |name: &str, groups: &[&str]| Principal {
+        name: name.to_owned(),
+        groups: groups.iter().map(|&group| group.to_owned()).collect(),
+        admin: false,
+    };
+    let (bob, carol) = (person("bob", &["dba"]), person("carol", &["dba", "security"]));
+    let hour = std::time::Duration::from_hours(1);
+    let mut asked = Vec::new();
+    for (name, up_to, reason) in [
+        (
+            "alice",
+            Effect::Write,
+            "incident 42: orders are stuck in state \"paid\"",
+        ),
+        ("dora", Effect::Schema, "release 4.13, as agreed on Monday"),
+        ("bob", Effect::Write, "clearing out test data"),
+    ] {
+        let by = person(name, &["developers"]);
+        let access = policy.access_for(&Subject::new("shop", &by.name, &by.groups), up_to);
+        let wish = AccessAsked {
+            database: "shop".to_owned(),
+            up_to,
+            length: hour,
+            justification: reason.to_owned(),
+            ticket: Some("OPS-42".to_owned()),
+        };
+        let access = access.ok_or("a rule is for everybody")?;
+        asked.push(broker.ask_access(&by, wish, access).await?.asked.id);
+    }
+    broker
+        .decide_grant(
+            asked[1],
+            &carol,
+            Verdict::Approve,
+            Some(hour / 2),
+            "half an hour will do",
+        )
+        .await?;
+    for (holder, times, by) in [
+        (None, Some(20), &bob),
+        (Some(Holder::Group("support".to_owned())), None, &carol),
+    ] {
+        let request = PENDING[0].request(500 + u64::from(times.is_some()), clock);
+        store.insert_pending(&request).await?;
+        let standing = StandingAsked {
+            holder,
+            length: hour * 8,
+            times,
+            justification: Some("the nightly clean-up, looked at line by line".to_owned()),
+        };
+        let given = broker.allow_like(request.id, by, standing).await?;
+        if by.name == "carol" {
+            broker.end_grant(given.asked.id, by, "for one night only").await?;
+        }
+    }
+    let mut emergency = PENDING[1].request(600, clock);
+    emergency.justification = Some("the shop is down, on call".to_owned());
+    let grounds = Grounds {
+        bypass: Some(&Basis::BreakGlass),
+        groups: &[],
+    };
+    store.place(&emergency, grounds).await?;
+    Ok(())
+}
 
 async fn make_up(store: &SqliteStore, broker: &Broker, clock: &dyn Clock) -> Result<(), Box<dyn Error>> {
     let carol = Principal {

@@ -28,7 +28,7 @@ use crate::config::{Config, ObserveConfig, StoreUrl};
 use crate::console::{self, ConsoleState};
 use crate::identity::{Directory, SignInThrottle};
 use crate::model::{Clock, SystemClock};
-use crate::policy::{Policy, PolicyError};
+use crate::policy::{Policy, PolicyError, PolicyInForce};
 use crate::session::{ClientTls, Sessions, Shared};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError, UserStore as _};
@@ -175,7 +175,8 @@ async fn run(
     let StoreUrl::Sqlite(path) = &config.store.url;
     let _lock = lock(path)?;
     let store = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
-    let parts = Parts::new(&store, control, &config.observe).await?;
+    let policy = Arc::new(PolicyInForce::new(files.policy));
+    let parts = Parts::new(&store, policy, control, &config.observe).await?;
     let left_over = parts.broker.abandon_left_over().await?;
     if left_over > 0 {
         tracing::warn!(
@@ -187,7 +188,7 @@ async fn run(
     let console_address = listeners.console.local_addr().map_err(ServeError::Start)?;
     let public_url = config.console.public_url(console_address);
     let stopping = CancellationToken::new();
-    let console = parts.console(&public_url, &stopping);
+    let console = parts.console(config, &public_url, &stopping);
     let serving = serve_console(listeners.console, console, stopping.clone())?;
     let sweeper = tokio::spawn(sweep_expired(parts.broker.clone()));
     let recorder = tokio::spawn(record_observed(parts.observer.clone(), stopping.clone()));
@@ -201,7 +202,8 @@ async fn run(
     tracing::info!(address = %console_address, url = %public_url, "console listens");
     let shared = Arc::new(shared::shared(
         config,
-        files,
+        files.tls,
+        files.databases,
         &parts,
         Arc::clone(&sessions),
         public_url,
@@ -262,6 +264,7 @@ async fn until_stop(signals: &mut Signals, config: &Config, shared: &Shared) {
 /// What the proxy and the console have in common.
 struct Parts {
     broker: Broker,
+    policy: Arc<PolicyInForce>,
     observer: Observer,
     directory: Arc<Directory>,
     clock: Arc<dyn Clock>,
@@ -270,6 +273,7 @@ struct Parts {
 impl Parts {
     async fn new(
         store: &Arc<SqliteStore>,
+        policy: Arc<PolicyInForce>,
         control: &Runtime,
         observe: &ObserveConfig,
     ) -> Result<Self, StoreError> {
@@ -285,15 +289,18 @@ impl Parts {
         let directory = Arc::new(Directory::new(store, Arc::clone(&clock), secret));
         Ok(Self {
             broker,
+            policy,
             observer,
             directory,
             clock,
         })
     }
 
-    fn console(&self, public_url: &str, stopping: &CancellationToken) -> ConsoleState {
+    fn console(&self, config: &Config, public_url: &str, stopping: &CancellationToken) -> ConsoleState {
         ConsoleState {
             broker: Arc::new(self.broker.clone()),
+            policy: Arc::clone(&self.policy),
+            databases: config.databases.keys().cloned().collect(),
             directory: Arc::clone(&self.directory),
             throttle: Arc::new(SignInThrottle::new(Arc::clone(&self.clock))),
             clock: Arc::clone(&self.clock),

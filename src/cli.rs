@@ -5,13 +5,18 @@
 //! never echoed and never logged; text that came from a requester reaches a terminal only through
 //! [`output::visible`] or [`output::visible_lines`]. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod access;
+mod exec;
 mod failure;
+mod grants;
 mod group;
 mod output;
 mod password;
 mod policy;
+mod remote;
 mod requests;
 mod serve;
+mod standing;
 mod user;
 
 use std::path::PathBuf;
@@ -61,9 +66,17 @@ enum Command {
     /// Check policies
     #[command(subcommand)]
     Policy(policy::Command),
-    /// List, show, approve and reject held statements
+    /// List, show, approve and reject held statements; look at what broke the glass
     #[command(subcommand)]
     Requests(requests::Command),
+    /// Ask for access, and decide on it: time windows in which nothing is held
+    #[command(subcommand)]
+    Access(access::Command),
+    /// Approve statements beforehand: those that differ from an example in constants alone
+    #[command(subcommand)]
+    Standing(standing::Command),
+    /// Run psql, or another program on libpq, with a reason, a ticket or a broken glass
+    Exec(exec::Exec),
 }
 
 /// Runs the program: reads the arguments, does what they ask, and says how it went.
@@ -87,6 +100,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Group(command) => group::run(&command, &cli.global),
         Command::Policy(command) => policy::run(command, &cli.global),
         Command::Requests(command) => requests::run(command, &cli.global),
+        Command::Access(command) => access::run(command, &cli.global),
+        Command::Standing(command) => standing::run(command, &cli.global),
+        Command::Exec(exec) => exec::run(&exec),
     }
 }
 

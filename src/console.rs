@@ -1,6 +1,7 @@
 //! The console and the JSON API: where people see what is held, and decide.
 //!
-//! Imports `model`, `approval`, `identity` and `store` (its types); never a session or the wire.
+//! Imports `model`, `policy` (what may be asked for), `approval`, `identity` and `store` (its types); never a session or
+//! the wire.
 //! Everything that a browser needs is embedded in the binary. Invariants:
 //! - who may see and who may decide is asked of the broker, never worked out here;
 //! - a page's change of state needs a signed-in session, its CSRF token and our own origin;
@@ -19,11 +20,13 @@ use tokio_util::sync::CancellationToken;
 use crate::approval::Broker;
 use crate::identity::{Directory, SignInThrottle};
 use crate::model::Clock;
+use crate::policy::PolicyInForce;
 
 mod api;
 mod assets;
 mod decision;
 mod fault;
+mod grants;
 mod headers;
 mod health;
 mod pages;
@@ -44,6 +47,10 @@ const BODY_LIMIT: usize = 64 * 1024;
 pub struct ConsoleState {
     /// Requests, and decisions on them.
     pub broker: Arc<Broker>,
+    /// What may be asked for: the policy that sessions follow, too.
+    pub policy: Arc<PolicyInForce>,
+    /// The NAMEs of `[databases.NAME]`, sorted.
+    pub databases: Arc<[String]>,
     /// Users, their tokens and browser sessions.
     pub directory: Arc<Directory>,
     /// Limits attempts to sign in.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::{Files, Parts, ServeError};
+use super::{Parts, ServeError};
 use crate::catalogue::Upkeep;
 use crate::config::{
     self, Auth, ChannelBinding, Config, DatabaseConfig, Host, RootCert, SslMode, Unmapped, UpstreamTls,
 };
-use crate::policy::PolicyInForce;
-use crate::session::{Database, HoldTiming, Limits, Login, Member, Roles, Seats, Sessions, Shared};
+use crate::session::{
+    ClientTls, Database, HoldTiming, Limits, Login, Member, Roles, Seats, Sessions, Shared,
+};
 use crate::sql::{Judge, JudgeLimits, Sight};
 use crate::tls::client::{ClientSettings, ClientTlsError, Connector, Roots, Verification};
 use crate::upstream::{self, Address, Demands, Encryption, Methods, Target, Tls};
@@ -33,7 +34,8 @@ pub(super) fn databases(config: &Config) -> Result<Databases, ServeError> {
 
 pub(super) fn shared(
     config: &Config,
-    files: Files,
+    tls: Option<ClientTls>,
+    mut databases: Databases,
     parts: &Parts,
     sessions: Arc<Sessions>,
     public_url: String,
@@ -44,7 +46,6 @@ pub(super) fn shared(
         cache_bytes: config.judge.cache,
         parse_threads: config.judge.threads,
     });
-    let mut databases = files.databases;
     for (name, database) in &mut databases {
         let interval = config.databases.get(name).and_then(|config| config.catalogue);
         database.catalogue = interval.map(|interval| {
@@ -58,11 +59,11 @@ pub(super) fn shared(
     }
     Shared {
         judge,
-        policy: Arc::new(PolicyInForce::new(files.policy)),
+        policy: Arc::clone(&parts.policy),
         broker: parts.broker.clone(),
         observer: parts.observer.clone(),
         directory: Arc::clone(&parts.directory),
-        tls: files.tls,
+        tls,
         databases,
         sessions,
         seats: Arc::new(Seats::new(

@@ -14,6 +14,9 @@ use crate::model::{
 use crate::policy::Access;
 use crate::store::{GrantDecided, GrantEnd, GrantFilter, StoreError};
 
+#[cfg(test)]
+mod tests;
+
 /// The longest that a standing approval counts: 90 days.
 pub const LONGEST_STANDING: Duration = Duration::from_hours(90 * 24);
 /// How often a standing approval can be used at the most.
@@ -118,9 +121,15 @@ impl Broker {
         let Some(justification) = plain(&asked.justification, LONGEST_REASON) else {
             return invalid("say why: a reason is required".to_owned());
         };
+        // Those that others ask for are not to hide one's own behind the limit.
+        let alone = Principal {
+            name: by.name.clone(),
+            groups: Vec::new(),
+            admin: false,
+        };
         let waiting = GrantFilter {
             states: vec![GrantState::Pending],
-            visible_to: None,
+            visible_to: Some(alone),
             limit: 1_000,
             ..GrantFilter::default()
         };
@@ -273,18 +282,15 @@ impl Broker {
     /// Why it was not taken back.
     pub async fn end_grant(&self, id: RequestId, by: &Principal, why: &str) -> Result<Grant, GrantError> {
         let grant = self.grant(id, by).await?.ok_or(GrantError::NotFound)?;
-        let is_theirs =
-            grant.asked.asked_by == by.name || grant.asked.holder == Holder::User(by.name.clone());
-        let may_revoke = by.admin || by.groups.iter().any(|group| grant.asked.quorum.names(group));
-        let end = match grant.state {
-            GrantState::Pending if is_theirs => GrantEnd::Withdrawn,
-            GrantState::Active if is_theirs || may_revoke => GrantEnd::Revoked,
-            GrantState::Pending | GrantState::Active => {
+        let end = match (grant.state, ending(&grant, by)) {
+            (_, Some(end)) => end,
+            (GrantState::Pending | GrantState::Active, None) => {
                 return Err(GrantError::Forbidden(
-                    "only who asked for it, who could approve it, or an admin can take it back".to_owned(),
+                    "only who asked for it or holds it, who could approve it, or an admin can take it back"
+                        .to_owned(),
                 ));
             }
-            settled => return Err(GrantError::AlreadySettled(settled)),
+            (settled, None) => return Err(GrantError::AlreadySettled(settled)),
         };
         let (broker, name, why) = (self.clone(), by.name.clone(), why.trim().to_owned());
         let ended = self.on_control(async move {
@@ -321,6 +327,20 @@ impl Broker {
             && !grant.reviews.iter().any(|review| review.reviewer == by.name)
     }
 
+    /// Whether `by` could take this grant back now.
+    #[must_use]
+    pub fn may_end_grant(&self, grant: &Grant, by: &Principal) -> bool {
+        ending(grant, by).is_some()
+    }
+
+    /// Whether `by` could allow statements like this request's beforehand, for somebody.
+    #[must_use]
+    pub fn may_allow_like(&self, request: &HeldRequest, by: &Principal) -> bool {
+        request.asked.shape.is_some()
+            && (request.asked.origin.user != by.name || request.asked.self_approval)
+            && !standing_groups(request, by).is_empty()
+    }
+
     async fn add(&self, grant: NewGrant, first: Option<Review>) -> Result<Grant, StoreError> {
         tracing::info!(grant.id = %grant.id, user.name = grant.asked_by, database.name = grant.database,
             kind = grant.scope.kind().as_str(), "a grant is asked for");
@@ -346,6 +366,17 @@ fn may_decide(grant: &Grant, by: &Principal) -> Result<Vec<String>, String> {
         return Err("nobody decides on a grant of their own".to_owned());
     }
     Ok(groups)
+}
+
+/// How this person could take it back as it stands.
+fn ending(grant: &Grant, by: &Principal) -> Option<GrantEnd> {
+    let is_theirs = grant.asked.asked_by == by.name || grant.asked.holder == Holder::User(by.name.clone());
+    let may_revoke = by.admin || by.groups.iter().any(|group| grant.asked.quorum.names(group));
+    match grant.state {
+        GrantState::Pending if is_theirs => Some(GrantEnd::Withdrawn),
+        GrantState::Active if is_theirs || may_revoke => Some(GrantEnd::Revoked),
+        _ => None,
+    }
 }
 
 /// Whether the person may see it: who asked, who holds it, who may decide, an admin.

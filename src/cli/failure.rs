@@ -45,5 +45,5 @@ pub(super) enum Failure {
     Serve(#[from] ServeError),
     /// The API could not be asked.
     #[error(transparent)]
-    Api(#[from] super::requests::client::ApiError),
+    Api(#[from] super::remote::client::ApiError),
 }

@@ -1,40 +1,29 @@
 //! `holdpoint requests`: held statements, over the API of a running holdpoint.
 
-pub(super) mod client;
+mod calls;
 mod render;
 mod view;
 
-use std::path::{Path, PathBuf};
+use clap::Subcommand;
 
-use clap::{Args, Subcommand};
-use secrecy::SecretString;
-
-use crate::config::Config;
 use crate::model::{Clock, RequestId, StateKind, SystemClock};
 
+use super::remote::client::understood;
+use super::remote::{Server, connect, print_json, terminal_width};
 use super::{Failure, Global, block_on, output};
-use client::Client;
-
-/// Where the API is and who asks.
-#[derive(Debug, Args)]
-pub(super) struct Access {
-    /// Address of the console [default: `console.public_url` of the configuration file]
-    #[arg(long, env = "HOLDPOINT_URL", value_name = "URL")]
-    url: Option<String>,
-    /// File that holds the API token [default: the environment variable `HOLDPOINT_TOKEN`]
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-}
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List requests, newest first
     List {
         #[command(flatten)]
-        access: Access,
+        server: Server,
         /// States to list, comma-separated, or `all`
         #[arg(long, value_name = "STATE", value_delimiter = ',', default_value = "pending", value_parser = parse_state)]
         state: Vec<States>,
+        /// Only what ran because somebody broke the glass, and nobody has looked at since; in every state
+        #[arg(long, conflicts_with = "state")]
+        to_review: bool,
         /// At most this many
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
@@ -45,7 +34,7 @@ pub(super) enum Command {
     /// Show one request: statement, facts, reviews, outcome
     Show {
         #[command(flatten)]
-        access: Access,
+        server: Server,
         /// Identifier of the request
         id: RequestId,
         /// Print JSON, as the API answers
@@ -55,22 +44,51 @@ pub(super) enum Command {
     /// Approve a pending request
     Approve {
         #[command(flatten)]
-        access: Access,
+        server: Server,
         /// Identifier of the request
         id: RequestId,
         /// What the requester and the audit trail shall read
         #[arg(long, value_name = "TEXT", default_value = "")]
         comment: String,
+        /// How often the statement had been changed when you looked at it, as `show` says
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        edits: u32,
+    },
+    /// Change the statement of a pending request, and approve it so; the new text is read from standard input
+    Edit {
+        #[command(flatten)]
+        server: Server,
+        /// Identifier of the request
+        id: RequestId,
+        /// Why; the requester reads it
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        comment: String,
+        /// How often the statement had been changed when you looked at it, as `show` says
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        edits: u32,
     },
     /// Reject a pending request
     Reject {
         #[command(flatten)]
-        access: Access,
+        server: Server,
         /// Identifier of the request
         id: RequestId,
         /// Why; the requester reads it
         #[arg(long, value_name = "TEXT")]
         reason: String,
+    },
+    /// Say that you have looked at what ran because somebody broke the glass, and that it was right
+    Review {
+        #[command(flatten)]
+        server: Server,
+        /// Identifier of the request
+        id: RequestId,
+        /// Say that it was not right
+        #[arg(long)]
+        object: bool,
+        /// What the requester and the audit trail shall read
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        comment: String,
     },
 }
 
@@ -95,41 +113,76 @@ fn parse_state(name: &str) -> Result<States, String> {
 pub(super) fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::List {
-            access,
+            server,
             state,
+            to_review,
             limit,
             json,
         } => {
-            let client = connect(&access, global)?;
-            let answer = block_on(async { Ok(client.list(&state_names(&state), limit).await?) })?;
+            let state = if to_review { vec![States::All] } else { state };
+            let client = connect(&server, global)?;
+            let answer =
+                block_on(async { Ok(calls::list(&client, &state_names(&state), to_review, limit).await?) })?;
             if json {
                 return print_json(&answer);
             }
-            let list: view::List = client::understood(answer)?;
+            let list: view::List = understood(answer)?;
             output::print(&render::list(&list.requests, SystemClock.now(), terminal_width()))
         }
-        Command::Show { access, id, json } => {
-            let client = connect(&access, global)?;
-            let answer = block_on(async { Ok(client.show(id).await?) })?;
+        Command::Show { server, id, json } => {
+            let client = connect(&server, global)?;
+            let answer = block_on(async { Ok(calls::show(&client, id).await?) })?;
             if json {
                 return print_json(&answer);
             }
-            output::print(&render::whole(&client::understood(answer)?, SystemClock.now()))
+            output::print(&render::whole(&understood(answer)?, SystemClock.now()))
         }
-        Command::Approve { access, id, comment } => {
-            let client = connect(&access, global)?;
-            let answer = block_on(async { Ok(client.approve(id, &comment).await?) })?;
-            output::print(&render::decided(&client::understood(answer)?, "approved"))
+        Command::Edit {
+            server,
+            id,
+            comment,
+            edits,
+        } => {
+            let statement = std::io::read_to_string(std::io::stdin()).map_err(|error| {
+                Failure::Refused(format!(
+                    "the statement cannot be read from standard input: {error}"
+                ))
+            })?;
+            let statement = statement.trim_end_matches(['\n', '\r']);
+            let client = connect(&server, global)?;
+            let answer = block_on(async { Ok(calls::edit(&client, id, statement, &comment, edits).await?) })?;
+            output::print(&render::decided(&understood(answer)?, "changed and approved"))
         }
-        Command::Reject { access, id, reason } => {
+        Command::Approve {
+            server,
+            id,
+            comment,
+            edits,
+        } => {
+            let client = connect(&server, global)?;
+            let answer = block_on(async { Ok(calls::approve(&client, id, &comment, edits).await?) })?;
+            output::print(&render::decided(&understood(answer)?, "approved"))
+        }
+        Command::Reject { server, id, reason } => {
             if reason.trim().is_empty() {
                 return Err(Failure::Refused(
                     "--reason must say why: the requester reads it".into(),
                 ));
             }
-            let client = connect(&access, global)?;
-            let answer = block_on(async { Ok(client.reject(id, &reason).await?) })?;
-            output::print(&render::decided(&client::understood(answer)?, "rejected"))
+            let client = connect(&server, global)?;
+            let answer = block_on(async { Ok(calls::reject(&client, id, &reason).await?) })?;
+            output::print(&render::decided(&understood(answer)?, "rejected"))
+        }
+        Command::Review {
+            server,
+            id,
+            object,
+            comment,
+        } => {
+            let client = connect(&server, global)?;
+            block_on(async { Ok(calls::review(&client, id, object, &comment).await?) })?;
+            let verdict = if object { "objected to" } else { "accepted" };
+            output::print(&format!("{verdict} {id}\n"))
         }
     }
 }
@@ -148,59 +201,6 @@ fn state_names(states: &[States]) -> Vec<&'static str> {
         .collect()
 }
 
-fn connect(access: &Access, global: &Global) -> Result<Client, Failure> {
-    let url = match &access.url {
-        Some(url) => url.clone(),
-        None => configured_url(global)?,
-    };
-    Ok(Client::new(&url, token(access.token_file.as_deref())?)?)
-}
-
-/// `console.public_url` of the configuration: of a file that was named, or of the default one if it is there.
-fn configured_url(global: &Global) -> Result<String, Failure> {
-    let path = global.config_path();
-    if global.config.is_none() && !path.exists() {
-        return Err(Failure::Refused(format!(
-            "where is the console? Pass --url, set HOLDPOINT_URL, or name a configuration file with --config \
-             (there is no {} here)",
-            path.display()
-        )));
-    }
-    let console = Config::load(&path)?.console;
-    Ok(console.public_url(console.listen))
-}
-
-fn token(file: Option<&Path>) -> Result<SecretString, Failure> {
-    let text = match file {
-        Some(path) => std::fs::read_to_string(path).map_err(|source| Failure::File {
-            path: path.to_owned(),
-            source,
-        })?,
-        None => std::env::var("HOLDPOINT_TOKEN").unwrap_or_default(),
-    };
-    match text.trim() {
-        "" => Err(Failure::Refused(
-            "who are you? Set HOLDPOINT_TOKEN or pass --token-file; \
-             an administrator makes a token with `holdpoint user token NAME`"
-                .into(),
-        )),
-        token => Ok(SecretString::from(token)),
-    }
-}
-
-fn print_json(answer: &serde_json::Value) -> Result<(), Failure> {
-    // `{:#}` of a JSON value is its indented form; control characters are escaped by JSON itself.
-    output::print(&format!("{answer:#}\n"))
-}
-
-/// Columns of the terminal, as shells export them; wide where nobody says.
-fn terminal_width() -> usize {
-    std::env::var("COLUMNS")
-        .ok()
-        .and_then(|c| c.parse().ok())
-        .unwrap_or(120)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,16 +215,5 @@ mod tests {
             ["failed", "denied"]
         );
         assert!(state_names(&[States::One(StateKind::Failed), States::All]).is_empty());
-    }
-
-    #[test]
-    fn a_missing_token_is_explained() -> Result<(), Box<dyn std::error::Error>> {
-        let dir = tempfile::tempdir()?;
-        let file = dir.path().join("token");
-        std::fs::write(&file, " \n")?;
-        assert!(matches!(token(Some(&file)), Err(Failure::Refused(_))));
-        let absent = dir.path().join("absent");
-        assert!(matches!(token(Some(&absent)), Err(Failure::File { path, .. }) if path == absent));
-        Ok(())
     }
 }

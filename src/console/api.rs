@@ -9,6 +9,10 @@ use super::ConsoleState;
 mod caller;
 mod decisions;
 mod document;
+mod followup;
+mod grant_query;
+mod grant_shape;
+mod grants;
 mod groups;
 mod json_body;
 mod list_query;
@@ -22,6 +26,9 @@ mod users;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 pub(super) mod documented;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod grant_tests;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod people_tests;
@@ -45,7 +52,19 @@ fn routes() -> Vec<(&'static str, MethodRouter<ConsoleState>)> {
         ("/requests", get(requests::list)),
         ("/requests/{id}", get(requests::show)),
         ("/requests/{id}/approve", post(decisions::approve)),
+        ("/requests/{id}/edit", post(decisions::edit)),
         ("/requests/{id}/reject", post(decisions::reject)),
+        ("/requests/{id}/review", post(followup::review)),
+        ("/grants", get(grants::windows).post(grants::ask)),
+        ("/grants/{id}", get(grants::window)),
+        ("/grants/{id}/approve", post(grants::approve_window)),
+        ("/grants/{id}/reject", post(grants::reject_window)),
+        ("/grants/{id}/end", post(grants::end_window)),
+        ("/standing-approvals", get(grants::standing).post(grants::allow)),
+        ("/standing-approvals/{id}", get(grants::standing_one)),
+        ("/standing-approvals/{id}/approve", post(grants::approve_standing)),
+        ("/standing-approvals/{id}/reject", post(grants::reject_standing)),
+        ("/standing-approvals/{id}/end", post(grants::end_standing)),
         ("/users", get(users::list).post(users::add)),
         ("/users/{name}", get(users::show).patch(users::change)),
         ("/users/{name}/tokens", delete(users::revoke_tokens)),

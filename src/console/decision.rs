@@ -3,7 +3,7 @@
 use super::ConsoleState;
 use super::fault::Fault;
 use super::view::settled_sentence;
-use crate::approval::DecideError;
+use crate::approval::{DecideError, EditError};
 use crate::model::{HeldRequest, Principal, RequestId, Verdict};
 
 /// The longest comment or reason, in characters.
@@ -16,10 +16,11 @@ pub(super) async fn decide(
     by: &Principal,
     verdict: Verdict,
     comment: &str,
+    seen: usize,
 ) -> Result<HeldRequest, Fault> {
     let id: RequestId = id.parse().map_err(|_| Fault::no_such_request())?;
     check_comment(verdict, comment)?;
-    match state.broker.decide(id, by, verdict, comment).await {
+    match state.broker.decide_seen(id, by, verdict, comment, seen).await {
         Ok(request) => {
             tracing::info!(
                 request.id = %id,
@@ -31,6 +32,79 @@ pub(super) async fn decide(
             Ok(request)
         }
         Err(error) => Err(refusal(state, id, by, verdict, error).await),
+    }
+}
+
+/// Changes the statement of a request that waits, and approves it so.
+pub(super) async fn edit(
+    state: &ConsoleState,
+    id: &str,
+    by: &Principal,
+    change: &Change<'_>,
+) -> Result<HeldRequest, Fault> {
+    let id: RequestId = id.parse().map_err(|_| Fault::no_such_request())?;
+    check_text("comment", change.comment)?;
+    // Browsers send lines as they end in mail.
+    let statement = change.statement.replace("\r\n", "\n");
+    let edited = state
+        .broker
+        .edit(id, by, &statement, change.comment, change.seen)
+        .await;
+    match edited {
+        Ok(request) => {
+            tracing::info!(request.id = %id, user.name = by.name, "a statement was changed by an approver");
+            Ok(request)
+        }
+        Err(EditError::Unfit(why)) => Err(Fault::invalid(format!("The statement cannot run so: {why}."))),
+        Err(EditError::NotHere) => Err(Fault::settled(
+            "The session that waits for this is not connected to this proxy; nothing was changed.",
+        )),
+        Err(EditError::Decide(error)) => Err(refusal(state, id, by, Verdict::Approve, error).await),
+    }
+}
+
+/// What an approver makes of a statement.
+pub(super) struct Change<'a> {
+    pub(super) statement: &'a str,
+    pub(super) comment: &'a str,
+    /// How often it had been changed when they looked at it.
+    pub(super) seen: usize,
+}
+
+/// Records what somebody says afterwards of a request that ran because the glass was broken; an approval accepts it.
+pub(super) async fn review(
+    state: &ConsoleState,
+    id: &str,
+    by: &Principal,
+    verdict: Verdict,
+    comment: &str,
+) -> Result<HeldRequest, Fault> {
+    let id: RequestId = id.parse().map_err(|_| Fault::no_such_request())?;
+    check_text("comment", comment)?;
+    match state.broker.follow_up(id, by, verdict, comment).await {
+        Ok(request) => {
+            tracing::info!(request.id = %id, user.name = by.name, ?verdict, "a broken glass was looked at");
+            Ok(request)
+        }
+        Err(DecideError::NotEntitled { groups }) => Err(Fault::forbidden(format!(
+            "Only a member of {} is to look at this. Nothing was changed.",
+            groups.join(" or ")
+        ))),
+        Err(DecideError::OwnRequest) => Err(Fault::forbidden(
+            "Who broke the glass is not who looks at it; somebody else has to. Nothing was changed.",
+        )),
+        Err(DecideError::ReasonRequired) => {
+            Err(Fault::invalid("Say what you object to: the requester reads it."))
+        }
+        Err(DecideError::AlreadySettled(_)) => Err(Fault::settled(
+            "This did not run because the glass was broken; there is nothing to look at afterwards.",
+        )),
+        Err(DecideError::AlreadyReviewed) => Err(Fault::settled(
+            "Somebody has looked at this already. Nothing was changed.",
+        )),
+        Err(error @ (DecideError::NotFound | DecideError::Changed | DecideError::Store(_))) => {
+            Err(refusal(state, id, by, verdict, error).await)
+        }
     }
 }
 
@@ -49,14 +123,19 @@ fn check_comment(verdict: Verdict, comment: &str) -> Result<(), Fault> {
         Verdict::Approve => "comment",
         Verdict::Reject => "reason",
     };
-    let length = comment.chars().count();
+    check_text(field, comment)
+}
+
+/// Refuses what is too long, or cannot be shown again.
+pub(super) fn check_text(field: &str, text: &str) -> Result<(), Fault> {
+    let length = text.chars().count();
     if length > COMMENT_LIMIT {
         return Err(Fault::invalid(format!(
             "\"{field}\" has {length} characters; {COMMENT_LIMIT} is the most."
         )));
     }
     // The text goes out again in protocol messages that end at a zero byte, and to terminals.
-    if let Some(c) = comment
+    if let Some(c) = text
         .chars()
         .find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
     {

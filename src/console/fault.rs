@@ -86,6 +86,17 @@ impl Fault {
         )
     }
 
+    /// 404: there is no such grant, or whoever asks may not see it.
+    pub(super) fn no_such_grant() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "No such grant",
+            "There is no such access or standing approval, or it is not for your eyes: you see what is yours, and \
+             what a group of yours can decide on.",
+        )
+    }
+
     /// 404: there is no such user.
     pub(super) fn no_such_user(name: &str) -> Self {
         Self::new(

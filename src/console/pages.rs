@@ -7,6 +7,8 @@ use axum::routing::{get, post};
 use super::ConsoleState;
 use super::fault::Fault;
 
+mod access;
+mod access_list;
 mod cookie;
 mod decisions;
 mod events;
@@ -23,6 +25,9 @@ mod visitor;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
+mod access_tests;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod people_tests;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -35,6 +40,11 @@ pub(super) fn router() -> Router<ConsoleState> {
         .route("/queue", get(queue::fragment))
         .route("/events", get(events::stream))
         .route("/history", get(history::page))
+        .route("/access", get(access_list::page).post(access::ask))
+        .route("/access/{id}", get(access_list::one))
+        .route("/access/{id}/approve", post(access::approve))
+        .route("/access/{id}/reject", post(access::reject))
+        .route("/access/{id}/end", post(access::end))
         .route("/people", get(people::page).post(people::add))
         .route("/people/change", post(people::change))
         .route("/people/revoke-tokens", post(people::revoke_tokens))
@@ -42,7 +52,10 @@ pub(super) fn router() -> Router<ConsoleState> {
         .route("/requests/{id}/live", get(request::fragment))
         .route("/requests/{id}/statement.sql", get(request::statement))
         .route("/requests/{id}/approve", post(decisions::approve))
+        .route("/requests/{id}/edit", post(decisions::edit))
         .route("/requests/{id}/reject", post(decisions::reject))
+        .route("/requests/{id}/review", post(decisions::review))
+        .route("/requests/{id}/allow", post(access::allow))
         .route("/sign-in", get(sign_in::page).post(sign_in::submit))
         .route("/sign-out", post(sign_in::leave))
 }

@@ -11,11 +11,12 @@ use tower::ServiceExt;
 
 use super::api::documented;
 use super::{ConsoleState, router};
-use crate::approval::Broker;
+use crate::approval::{Asker, Broker, Fitting, Held, News};
 use crate::identity::{Directory, NewUser, SignInThrottle};
 use crate::model::{
     Clock, Effect, NewRequest, Origin, Outcome, Parameter, Quorum, RequestId, TableAccess, Verdict,
 };
+use crate::policy::{Policy, PolicyInForce};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Actor, RequestStore, UserChange};
 
@@ -23,6 +24,17 @@ use crate::store::{Actor, RequestStore, UserChange};
 pub(super) const PASSWORD: &str = "correct horse battery staple";
 /// Where the console believes to be.
 pub(super) const ORIGIN: &str = "https://hold.example.com";
+
+/// Developers may ask for access to the shop.
+const POLICY: &str = r#"
+    default_groups = ["dba"]
+    [[access]]
+    name = "developers write for a while"
+    when = { groups = ["developers"], databases = ["shop"] }
+    up_to = "write"
+    longest = "4h"
+    approval = { groups = ["dba"] }
+"#;
 
 /// A clock that stands still until it is moved.
 #[derive(Debug)]
@@ -106,6 +118,8 @@ impl TestConsole {
         let broker = Broker::new(store.clone(), clock.clone(), tokio::runtime::Handle::current());
         let state = ConsoleState {
             broker: Arc::new(broker),
+            policy: Arc::new(PolicyInForce::new(Policy::parse(POLICY).unwrap())),
+            databases: ["prod".to_owned(), "shop".to_owned()].into(),
             directory,
             throttle: Arc::new(SignInThrottle::new(clock.clone())),
             clock: clock.clone(),
@@ -133,6 +147,30 @@ impl TestConsole {
         let request = self.new_request(change);
         self.store.insert_pending(&request).await.unwrap();
         request.id
+    }
+
+    /// As [`Self::hold`], by a session that takes whatever statement an approver would have.
+    pub(super) async fn hold_in_session(&self, change: impl FnOnce(&mut NewRequest)) -> RequestId {
+        let request = self.new_request(change);
+        let id = request.id;
+        let held = self.state.broker.hold(request, Asker::default()).await.unwrap();
+        let Held::Waits(mut ticket) = held else {
+            panic!("{held:?}");
+        };
+        tokio::spawn(async move {
+            while let Ok(news) = ticket.news().await {
+                match news {
+                    News::Proposed { text, answer } => answer.give(Ok(Fitting {
+                        digest: [u8::try_from(text.len() % 255).unwrap(); 32],
+                        command: "DELETE".to_owned(),
+                        effect: Effect::Write,
+                    })),
+                    News::Settled(_) => return ticket.close(),
+                    News::Approved { .. } | News::Edited { .. } => {}
+                }
+            }
+        });
+        id
     }
 
     /// The same, not yet in the store.

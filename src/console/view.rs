@@ -4,8 +4,10 @@
 //! through a template's escaping.
 
 mod card;
+mod change;
 mod detail;
 mod effect;
+mod grant;
 mod person;
 mod quorum;
 mod settled;
@@ -13,8 +15,9 @@ mod timeline;
 mod when;
 
 pub(super) use card::Card;
-pub(super) use detail::Detail;
+pub(super) use detail::{Detail, Ways};
+pub(super) use grant::GrantView;
 pub(super) use person::Person;
-pub(super) use quorum::{missing_groups, missing_seats};
+pub(super) use quorum::{missing_groups, missing_seats, seats_missing_of};
 pub(super) use settled::settled_sentence;
 pub(super) use timeline::StateView;

@@ -56,8 +56,7 @@ impl Scope {
     }
 
     /// Whether a statement is in it.
-    #[must_use]
-    pub fn covers(&self, request: &NewRequest) -> bool {
+    fn covers(&self, request: &NewRequest) -> bool {
         match self {
             Self::Window { up_to } => request.effect <= *up_to,
             Self::Shape {
@@ -214,6 +213,20 @@ impl Grant {
             Holder::User(name) => name == user,
             Holder::Group(name) => groups.contains(name),
         }
+    }
+
+    /// Whether it is for a statement like this one. A standing approval is the yes of those people whom the rule of
+    /// its example asked: where a rule asks others, or wants somebody else than the requester, it says nothing. A
+    /// window was asked for under a rule of its own.
+    #[must_use]
+    pub fn covers(&self, request: &NewRequest) -> bool {
+        let asks_the_same = match self.asked.scope {
+            Scope::Window { .. } => true,
+            Scope::Shape { .. } => {
+                self.asked.quorum == request.quorum && (request.self_approval || !self.asked.self_approval)
+            }
+        };
+        asks_the_same && self.asked.scope.covers(request)
     }
 }
 

@@ -344,13 +344,16 @@ fn the_examples_of_the_guide_are_right() {
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect();
-    assert_eq!(examples.len(), 6);
+    assert_eq!(examples.len(), 7);
     for example in examples {
         if example.contains("[[case]]") {
             let file = super::test::TestFile::parse(Path::new("guide_test.toml"), example).unwrap();
             assert_eq!(file.cases().len(), 2);
         } else if example.contains("default_groups") {
             assert_eq!(Policy::parse(example).unwrap().rules().len(), 3);
+        } else if example.contains("[[access]]") {
+            let policy = Policy::parse(&format!("default_groups = [\"dba\"]\n{example}")).unwrap();
+            assert_eq!(policy.access().len(), 1);
         } else {
             assert_eq!(
                 Policy::parse(&format!("{HEAD}{example}")).unwrap().rules().len(),

@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+pub(crate) mod grants;
 pub(crate) mod lists;
 pub(crate) mod model;
 pub(crate) mod observations;
+pub(crate) mod placed;
 pub(crate) mod races;
 pub(crate) mod requests;
 pub(crate) mod users;
@@ -91,6 +93,31 @@ macro_rules! store_contract {
                 random_lives_are_those_of_the_reference,
                 many_people_at_once_run_nothing_that_was_not_approved,
                 an_edit_drops_earlier_approvals,
+            ],
+            grants: [
+                a_grant_reads_back_as_written,
+                an_id_of_a_grant_is_taken_once,
+                a_first_verdict_that_is_enough_makes_it_count,
+                a_grant_waits_for_its_quorum_and_counts_from_then,
+                a_grant_is_made_shorter_and_never_longer,
+                a_settled_grant_takes_no_verdict,
+                an_approver_counts_once_and_may_still_reject,
+                a_grant_is_taken_back_in_its_state_only,
+                what_has_had_its_time_is_swept,
+                grants_are_filtered_and_paged,
+                people_see_grants_that_concern_them,
+            ],
+            placed: [
+                what_nothing_covers_waits,
+                a_bypass_runs_at_once_and_is_recorded,
+                a_window_covers_up_to_its_effect,
+                a_standing_approval_covers_what_differs_in_constants_alone,
+                a_grant_is_for_its_holder_and_its_database,
+                a_grant_covers_while_it_counts,
+                a_window_is_used_before_a_standing_approval,
+                the_last_use_ends_it,
+                of_fifty_uses_as_many_run_as_are_left,
+                a_broken_glass_is_looked_at_once,
             ],
             races: [
                 of_fifty_verdicts_one_wins,

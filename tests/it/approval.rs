@@ -1,6 +1,11 @@
 //! Who must say yes, to what, and on which grounds something runs without it.
 
+mod commands;
+mod edited;
+mod glass;
+mod grants;
 mod justified;
 mod own;
 mod quorum;
+mod standing;
 mod transaction;

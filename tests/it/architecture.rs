@@ -31,7 +31,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "catalogue",
         ],
     ),
-    ("console", &["model", "store", "identity", "approval"]),
+    ("console", &["model", "policy", "store", "identity", "approval"]),
     (
         "app",
         &[

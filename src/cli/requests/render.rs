@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use super::super::output::{shortened, table, visible, visible_lines};
 use crate::model::quorum::in_words;
 
-use super::view::{Outcome, Parameter, Request, Review, Table};
+use super::super::remote::words::{followed_up, local, one_line, reviewed, until};
+use super::view::{Outcome, Parameter, Request, Table};
 
 /// The columns of a list before the statement take about this much.
 const STATEMENT_INDENT: usize = 66;
@@ -60,6 +60,23 @@ pub(super) fn whole(request: &Request, now: Timestamp) -> String {
     for (i, parameter) in request.parameters.iter().enumerate() {
         let _ = writeln!(out, "    ${} = {}", i + 1, bound(parameter));
     }
+    for (edit, number) in request.edits.iter().zip(1..) {
+        let _ = writeln!(
+            out,
+            "\nchanged by {} at {}{} (edits {number}) to:\n\n{}",
+            visible(&edit.editor),
+            local(edit.at),
+            if edit.comment.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", visible(&edit.comment))
+            },
+            visible_lines(edit.statement.trim_matches('\n'))
+        );
+    }
+    if let count @ 1.. = request.edits.len() {
+        let _ = writeln!(out, "To approve it as it is now: --edits {count}");
+    }
     out.push('\n');
     for (label, value) in facts(request, now) {
         if !value.is_empty() {
@@ -68,6 +85,9 @@ pub(super) fn whole(request: &Request, now: Timestamp) -> String {
     }
     for review in &request.reviews {
         let _ = writeln!(out, "{:<12} {}", "review", reviewed(review));
+    }
+    if let Some(followup) = &request.followup {
+        let _ = writeln!(out, "{:<12} {}", "afterwards", followed_up(followup));
     }
     if let Some(outcome) = &request.outcome {
         let _ = writeln!(out, "{:<12} {}", "outcome", came_of_it(outcome));
@@ -107,6 +127,7 @@ fn facts(request: &Request, now: Timestamp) -> Vec<(&'static str, String)> {
             visible(request.justification.as_deref().unwrap_or_default()),
         ),
         ("ticket", visible(request.ticket.as_deref().unwrap_or_default())),
+        ("not held", not_held(request)),
         ("needs", needs(request)),
         ("asked at", local(request.created_at)),
         ("expires", expires(request, now)),
@@ -147,8 +168,26 @@ fn named(table: &Table) -> String {
     visible(&name) + if table.written { " (changed)" } else { "" }
 }
 
+/// Why it did not wait, where it did not.
+fn not_held(request: &Request) -> String {
+    let Some(basis) = &request.basis else {
+        return String::new();
+    };
+    let why = match basis.kind.as_str() {
+        "admin_exempt" => "the rule exempts admins",
+        "break_glass" => "the requester broke the glass",
+        "grant" => "access was granted",
+        "standing_approval" => "it was approved beforehand",
+        other => other,
+    };
+    match &basis.id {
+        Some(id) => format!("{} ({})", visible(why), visible(id)),
+        None => visible(why),
+    }
+}
+
 fn needs(request: &Request) -> String {
-    if request.quorum.is_empty() {
+    if request.basis.is_some() || request.quorum.is_empty() {
         return String::new();
     }
     let needed = format!("approval by {}", visible(&request.quorum.to_string()));
@@ -168,23 +207,6 @@ fn bound(parameter: &Parameter) -> String {
         Some(name) => format!("{value} ({})", visible(name)),
         None => value,
     }
-}
-
-fn reviewed(review: &Review) -> String {
-    let verdict = match review.verdict.as_str() {
-        "approve" => "approved",
-        "reject" => "rejected",
-        other => other,
-    };
-    let mut text = format!("{} {}", visible(&review.reviewer), visible(verdict));
-    if !review.groups.is_empty() {
-        let _ = write!(text, " for {}", visible(&review.groups.join(", ")));
-    }
-    let _ = write!(text, " at {}", local(review.at));
-    if !review.comment.is_empty() {
-        let _ = write!(text, ": {}", visible(&review.comment));
-    }
-    text
 }
 
 fn came_of_it(outcome: &Outcome) -> String {
@@ -221,24 +243,7 @@ fn waits_for(request: &Request, now: Timestamp) -> String {
     if request.state != "pending" {
         return String::new();
     }
-    match request.expires_at.as_second() - now.as_second() {
-        ..=0 => "due".to_owned(),
-        s @ 1..120 => format!("in {s} s"),
-        s @ 120..7200 => format!("in {} min", s / 60),
-        s @ 7200..172_800 => format!("in {} h", s / 3600),
-        s => format!("in {} days", s / 86_400),
-    }
-}
-
-fn local(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system())
-        .strftime("%Y-%m-%d %H:%M:%S %:z")
-        .to_string()
-}
-
-/// White space between words as one blank, for a list; the whole text is shown by `show`.
-fn one_line(statement: &str) -> String {
-    visible(&statement.split_whitespace().collect::<Vec<_>>().join(" "))
+    until(request.expires_at, now)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::super::remote::words::Review;
 use crate::model::{Quorum, Seat};
 
 /// `GET /api/v1/requests`.
@@ -57,11 +58,28 @@ pub(super) struct Request {
     pub(super) rule: String,
     #[serde(default)]
     pub(super) reviews: Vec<Review>,
+    /// Why it did not wait.
+    #[serde(default)]
+    pub(super) basis: Option<Basis>,
+    /// What somebody said after the glass was broken.
+    #[serde(default)]
+    pub(super) followup: Option<Review>,
+    /// What approvers have made of the statement, oldest first.
+    #[serde(default)]
+    pub(super) edits: Vec<Edit>,
     /// Why it was denied, withdrawn or abandoned.
     #[serde(default)]
     pub(super) reason: Option<String>,
     #[serde(default)]
     pub(super) outcome: Option<Outcome>,
+}
+
+/// Why something did not wait, and under which grant.
+#[derive(Debug, Deserialize)]
+pub(super) struct Basis {
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) id: Option<String>,
 }
 
 /// A bound value; no `value` is SQL NULL.
@@ -82,13 +100,11 @@ pub(super) struct Table {
     pub(super) written: bool,
 }
 
-/// What one person said.
+/// A statement as an approver has changed it.
 #[derive(Debug, Deserialize)]
-pub(super) struct Review {
-    pub(super) reviewer: String,
-    pub(super) verdict: String,
-    #[serde(default)]
-    pub(super) groups: Vec<String>,
+pub(super) struct Edit {
+    pub(super) editor: String,
+    pub(super) statement: String,
     #[serde(default)]
     pub(super) comment: String,
     pub(super) at: Timestamp,

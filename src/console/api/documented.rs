@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::super::testing::{Answer, TestConsole};
 use super::document::DOCUMENT;
 use super::routes;
-use crate::model::{Effect, StateKind};
+use crate::model::{Effect, GrantState, Quorum, Shape, StateKind};
 
 /// Objects are closed here: a field that nobody described is a fault, though clients are told to expect more.
 static DESCRIBED: LazyLock<Value> = LazyLock::new(|| {
@@ -168,17 +168,68 @@ async fn every_route_is_documented_and_every_documented_path_is_routed() {
     }
 }
 
+/// A call that succeeds: who makes it, its method, its path, and its body.
+type Call = (&'static str, Method, String, String);
+
+/// Those on grants, and on what ran because the glass was broken.
+async fn calls_on_grants(console: &TestConsole) -> Vec<Call> {
+    let (window, other_window) = (console.ask().await, console.ask().await);
+    let example = console
+        .hold(|asked| {
+            asked.shape = Some(Shape::new([9; 32]));
+            asked.quorum = Quorum::each_of(["dba", "security"]);
+        })
+        .await;
+    let example = format!(r#"{{"request":"{example}","length":"1h"}}"#);
+    let allow = async || {
+        let given = console
+            .call("bob", Method::POST, "/standing-approvals", &example)
+            .await;
+        given.json()["id"].as_str().unwrap().to_owned()
+    };
+    let (standing, other_standing) = (allow().await, allow().await);
+    let broken = console.break_glass().await;
+    let wish = r#"{"database":"shop","up_to":"write","length":"1h","reason":"x"}"#;
+    let (no, accept) = (r#"{"reason":"no"}"#, r#"{"verdict":"accept"}"#);
+    let (grants, allowed) = ("/grants", "/standing-approvals");
+    let get = |path: String| ("bob", Method::GET, path, String::new());
+    let post = |user, path: String, body: &str| (user, Method::POST, path, body.to_owned());
+    vec![
+        post("bob", format!("/requests/{broken}/review"), accept),
+        post("alice", grants.to_owned(), wish),
+        get(grants.to_owned()),
+        get(format!("{grants}/{window}")),
+        post("bob", format!("{grants}/{window}/approve"), ""),
+        post("bob", format!("{grants}/{window}/end"), ""),
+        post("bob", format!("{grants}/{other_window}/reject"), no),
+        post("bob", allowed.to_owned(), &example),
+        get(allowed.to_owned()),
+        get(format!("{allowed}/{standing}")),
+        post("carol", format!("{allowed}/{standing}/approve"), ""),
+        post("carol", format!("{allowed}/{standing}/end"), ""),
+        post("carol", format!("{allowed}/{other_standing}/reject"), no),
+    ]
+}
+
 #[tokio::test]
 async fn every_operation_succeeds_as_documented() {
     let console = TestConsole::start().await;
     let (one, other) = (console.hold(|_| ()).await, console.hold(|_| ()).await);
+    let third = console.hold_in_session(|r| r.parameters.clear()).await;
     let new = r#"{"name":"eve","groups":["ops"],"admin":false,"password":"x"}"#;
     let mut seen = BTreeSet::new();
+    let mut calls = calls_on_grants(&console).await;
     for (user, method, path, body) in [
         ("bob", Method::GET, "/me", ""),
         ("bob", Method::GET, "/requests", ""),
         ("bob", Method::GET, &format!("/requests/{one}"), ""),
         ("bob", Method::POST, &format!("/requests/{one}/approve"), ""),
+        (
+            "bob",
+            Method::POST,
+            &format!("/requests/{third}/edit"),
+            r#"{"statement":"DELETE FROM payments WHERE id = 7","comment":"this one"}"#,
+        ),
         (
             "bob",
             Method::POST,
@@ -196,7 +247,10 @@ async fn every_operation_succeeds_as_documented() {
         ("ruth", Method::DELETE, "/groups/ops/members/bob", ""),
         ("bob", Method::GET, "/openapi.json", ""),
     ] {
-        let answer = console.call(user, method.clone(), path, body).await;
+        calls.push((user, method, path.to_owned(), body.to_owned()));
+    }
+    for (user, method, path, body) in calls {
+        let answer = console.call(user, method.clone(), &path, &body).await;
         assert!(answer.status.is_success(), "{method} {path}: {}", answer.body);
         let (template, _) = operation(&method, &format!("/api/v1{path}")).unwrap();
         seen.insert((template, method.to_string()));
@@ -279,6 +333,10 @@ async fn the_document_is_served_to_everybody_and_is_sound() {
     assert_eq!(
         schemas["State"]["enum"],
         json!(StateKind::ALL.map(StateKind::as_str))
+    );
+    assert_eq!(
+        schemas["GrantState"]["enum"],
+        json!(GrantState::ALL.map(GrantState::as_str))
     );
     assert_eq!(schemas["Effect"]["enum"], json!(Effect::ALL.map(Effect::as_str)));
     for name in schemas.as_object().unwrap().keys() {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use url::form_urlencoded;
 
 use super::super::fault::Fault;
-use super::query::{DEFAULT_LIMIT, parse_bool, parse_limit, set_once, unknown};
+use super::query::{DEFAULT_LIMIT, parse_bool, parse_id, parse_limit, set_once, unknown};
 use crate::model::{Effect, RequestId, StateKind};
 
 const KNOWN: [&str; 9] = [
@@ -61,12 +61,7 @@ impl ListQuery {
                 "since" => set_once(&mut since, "since", parse_time("since", &value)?)?,
                 "until" => set_once(&mut until, "until", parse_time("until", &value)?)?,
                 "limit" => set_once(&mut limit, "limit", parse_limit(&value)?)?,
-                "before" => {
-                    let id = value
-                        .parse()
-                        .map_err(|error| Fault::malformed(format!("before=\"{value}\" is {error}.")))?;
-                    set_once(&mut before, "before", id)?;
-                }
+                "before" => set_once(&mut before, "before", parse_id("before", &value)?)?,
                 other => return Err(unknown(other, &KNOWN)),
             }
         }

@@ -2,6 +2,7 @@
 //! silence; so is a parameter that is given twice and counts once.
 
 use super::super::fault::Fault;
+use crate::model::RequestId;
 
 /// How many entries a page has where the caller does not say.
 pub(super) const DEFAULT_LIMIT: u32 = 50;
@@ -26,6 +27,13 @@ pub(super) fn parse_bool(name: &str, value: &str) -> Result<bool, Fault> {
     value
         .parse()
         .map_err(|_| Fault::malformed(format!("{name}=\"{value}\" is neither true nor false.")))
+}
+
+/// Reads an identifier.
+pub(super) fn parse_id(name: &str, value: &str) -> Result<RequestId, Fault> {
+    value
+        .parse()
+        .map_err(|error| Fault::malformed(format!("{name}=\"{value}\" is {error}.")))
 }
 
 /// Keeps the value of a parameter that counts once.

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::super::ConsoleState;
 use super::super::view::{missing_groups, missing_seats};
 use crate::model::{
-    Basis, Effect, HeldRequest, Outcome, Parameter, Quorum, RequestId, RequestState, Review, Seat, Shape,
-    StateKind, TableAccess,
+    Basis, Edit, Effect, HeldRequest, Outcome, Parameter, Quorum, RequestId, RequestState, Review, Seat,
+    Shape, StateKind, TableAccess,
 };
 
 /// A request; the names of the fields are the API's.
@@ -25,6 +25,7 @@ pub(super) struct RequestBody {
     shape: Option<Shape>,
     basis: Option<Basis>,
     followup: Option<Review>,
+    edits: Vec<Edit>,
     application_name: String,
     client_addr: String,
     statement: String,
@@ -82,6 +83,7 @@ impl RequestBody {
             shape: asked.shape,
             basis: request.basis,
             followup: request.followup,
+            edits: request.edits,
             application_name: asked.origin.application_name,
             client_addr: asked.origin.client_addr,
             statement: asked.statement,

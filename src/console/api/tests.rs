@@ -53,6 +53,7 @@ async fn a_request_has_the_shape_that_is_promised() {
             "shape": null,
             "basis": null,
             "followup": null,
+            "edits": [],
             "application_name": "psql",
             "client_addr": "10.1.2.3:50123",
             "statement": "DELETE FROM payments WHERE id = $1",

@@ -5,19 +5,33 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::super::ConsoleState;
-use super::super::decision::{self, decide};
+use super::super::decision::{self, Change, decide};
+use super::super::fault::Fault;
 use super::FaultPage;
 use super::form::SignedForm;
 use super::frame::FaultTemplate;
 use super::request::{Draft, render};
 use super::visitor::Visitor;
-use crate::model::Verdict;
+use crate::model::{HeldRequest, Verdict};
 
 /// The fields of an approval.
 #[derive(Debug, Deserialize)]
 pub(super) struct Approval {
     #[serde(default)]
     comment: String,
+    /// How often the statement had been changed when the page was made.
+    #[serde(default)]
+    edits: String,
+}
+
+/// The fields of a change.
+#[derive(Debug, Deserialize)]
+pub(super) struct Edition {
+    statement: String,
+    #[serde(default)]
+    comment: String,
+    #[serde(default)]
+    edits: String,
 }
 
 /// The fields of a rejection.
@@ -33,7 +47,8 @@ pub(super) async fn approve(
     Path(id): Path<String>,
     SignedForm { visitor, fields }: SignedForm<Approval>,
 ) -> Result<Response, FaultPage> {
-    submit(&state, &visitor, &id, Verdict::Approve, fields.comment).await
+    let seen = fields.edits.parse().unwrap_or(0);
+    submit(&state, &visitor, &id, Verdict::Approve, fields.comment, seen).await
 }
 
 /// Rejects in the visitor's name.
@@ -42,7 +57,61 @@ pub(super) async fn reject(
     Path(id): Path<String>,
     SignedForm { visitor, fields }: SignedForm<Rejection>,
 ) -> Result<Response, FaultPage> {
-    submit(&state, &visitor, &id, Verdict::Reject, fields.reason).await
+    submit(&state, &visitor, &id, Verdict::Reject, fields.reason, 0).await
+}
+
+/// Changes the statement, and approves it so in the visitor's name.
+pub(super) async fn edit(
+    State(state): State<ConsoleState>,
+    Path(id): Path<String>,
+    SignedForm { visitor, fields }: SignedForm<Edition>,
+) -> Result<Response, FaultPage> {
+    let change = Change {
+        statement: &fields.statement,
+        comment: &fields.comment,
+        seen: fields.edits.parse().unwrap_or(0),
+    };
+    let done = decision::edit(&state, &id, &visitor.principal, &change).await;
+    answer(&state, &visitor, &id, done, |why| Draft {
+        statement: Some(fields.statement.clone()),
+        statement_fault: Some(why.detail().to_owned()),
+        ..Draft::default()
+    })
+    .await
+}
+
+/// The fields of what is said after the glass was broken.
+#[derive(Debug, Deserialize)]
+pub(super) struct Followup {
+    verdict: Word,
+    #[serde(default)]
+    comment: String,
+}
+
+/// Which of the two buttons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Accept,
+    Object,
+}
+
+/// Says whether what ran was right, in the visitor's name.
+pub(super) async fn review(
+    State(state): State<ConsoleState>,
+    Path(id): Path<String>,
+    SignedForm { visitor, fields }: SignedForm<Followup>,
+) -> Result<Response, FaultPage> {
+    let verdict = match fields.verdict {
+        Word::Accept => Verdict::Approve,
+        Word::Object => Verdict::Reject,
+    };
+    let done = decision::review(&state, &id, &visitor.principal, verdict, &fields.comment).await;
+    // There is one field for both words.
+    answer(&state, &visitor, &id, done, |why| {
+        Draft::refused(Verdict::Approve, fields.comment, why)
+    })
+    .await
 }
 
 /// Back to the page; on a mistake in the form with the form as it was filled in.
@@ -52,13 +121,25 @@ async fn submit(
     id: &str,
     verdict: Verdict,
     text: String,
+    seen: usize,
 ) -> Result<Response, FaultPage> {
-    match decide(state, id, &visitor.principal, verdict, &text).await {
+    let done = decide(state, id, &visitor.principal, verdict, &text, seen).await;
+    answer(state, visitor, id, done, |why| Draft::refused(verdict, text, why)).await
+}
+
+async fn answer(
+    state: &ConsoleState,
+    visitor: &Visitor,
+    id: &str,
+    done: Result<HeldRequest, Fault>,
+    draft: impl FnOnce(&Fault) -> Draft,
+) -> Result<Response, FaultPage> {
+    match done {
         Ok(request) => Ok(Redirect::to(&format!("/requests/{}", request.asked.id)).into_response()),
         Err(fault) if fault.is_invalid() => {
             let request = decision::visible(state, id, &visitor.principal).await?;
-            let draft = Draft::refused(verdict, text, &fault);
-            Ok(fault.respond(render(state, visitor, &request, draft)))
+            let page = render(state, visitor, &request, draft(&fault));
+            Ok(fault.respond(page))
         }
         Err(fault) => {
             // Where the visitor can see the request, its page says how it stands.

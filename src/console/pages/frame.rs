@@ -14,6 +14,7 @@ use super::visitor::Visitor;
 pub(super) enum Place {
     Queue,
     History,
+    Access,
     People,
     Elsewhere,
 }
@@ -75,6 +76,11 @@ impl Frame {
     /// For the navigation.
     pub(super) fn is_history(&self) -> bool {
         self.place == Place::History
+    }
+
+    /// For the navigation.
+    pub(super) fn is_access(&self) -> bool {
+        self.place == Place::Access
     }
 
     /// For the navigation.

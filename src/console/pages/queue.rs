@@ -35,6 +35,8 @@ struct Queue {
     yours: Vec<Card>,
     /// The viewer sees these, but others decide.
     others: Vec<Card>,
+    /// Ran because the glass was broken, and nobody has looked at it; longest ago first.
+    to_review: Vec<Card>,
     /// Approved, and not finished.
     running: Vec<Card>,
     is_cut: bool,
@@ -55,9 +57,21 @@ impl Queue {
         let mut queue = Self {
             yours: Vec::new(),
             others: Vec::new(),
+            to_review: Vec::new(),
             running: Vec::new(),
             is_cut,
         };
+        let to_review = RequestFilter {
+            to_review: true,
+            visible_to: Some(visitor.principal.clone()),
+            limit: SHOWN,
+            ..RequestFilter::default()
+        };
+        for request in state.broker.requests(to_review).await?.iter().rev() {
+            if state.broker.may_follow_up(request, &visitor.principal) || visitor.principal.admin {
+                queue.to_review.push(Card::of(request, &visitor.principal));
+            }
+        }
         // The store gives the newest first; who waits longest comes first here.
         for request in requests.iter().rev() {
             let card = Card::of(request, &visitor.principal);
@@ -73,7 +87,9 @@ impl Queue {
     }
 
     fn is_empty(&self) -> bool {
-        self.yours.is_empty() && self.others.is_empty() && self.running.is_empty()
+        [&self.yours, &self.others, &self.to_review, &self.running]
+            .iter()
+            .all(|cards| cards.is_empty())
     }
 }
 

@@ -2,26 +2,53 @@
 
 use askama::Template;
 use askama_web::WebTemplate;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::super::ConsoleState;
 use super::super::decision::{self, COMMENT_LIMIT};
 use super::super::fault::Fault;
-use super::super::view::Detail;
+use super::super::view::{Detail, Ways};
 use super::FaultPage;
 use super::frame::{Frame, Place};
 use super::visitor::Visitor;
 use crate::model::{HeldRequest, Verdict};
 
 /// What was typed into the forms and is shown again, with what is wrong about it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Draft {
     pub(super) comment: String,
     pub(super) reason: String,
+    /// The statement as somebody would have it.
+    pub(super) statement: Option<String>,
+    pub(super) statement_fault: Option<String>,
     pub(super) comment_fault: Option<String>,
     pub(super) reason_fault: Option<String>,
+    /// The fields of the form that allows beforehand.
+    pub(super) length: String,
+    pub(super) times: String,
+    pub(super) group: String,
+    pub(super) allow_reason: String,
+    pub(super) allow_fault: Option<String>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            comment: String::new(),
+            reason: String::new(),
+            statement: None,
+            statement_fault: None,
+            comment_fault: None,
+            reason_fault: None,
+            length: "8h".to_owned(),
+            times: String::new(),
+            group: String::new(),
+            allow_reason: String::new(),
+            allow_fault: None,
+        }
+    }
 }
 
 impl Draft {
@@ -50,6 +77,8 @@ struct RequestPage {
     request: Detail,
     csrf: String,
     draft: Draft,
+    /// How often the statement was changed that the page shows.
+    seen: usize,
     comment_limit: usize,
 }
 
@@ -60,6 +89,8 @@ struct RequestFragment {
     request: Detail,
     csrf: String,
     draft: Draft,
+    /// How often the statement was changed that the page shows.
+    seen: usize,
     comment_limit: usize,
 }
 
@@ -85,6 +116,7 @@ pub(super) fn render(
         request: detail(state, visitor, request),
         csrf: visitor.session.csrf.clone(),
         draft,
+        seen: request.edits.len(),
         comment_limit: COMMENT_LIMIT,
     }
 }
@@ -94,12 +126,20 @@ pub(super) async fn fragment(
     State(state): State<ConsoleState>,
     visitor: Visitor,
     Path(id): Path<String>,
+    RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, FaultPage> {
     let request = decision::visible(&state, &id, &visitor.principal).await?;
+    // How often the statement was changed that the page around this shows: nobody decides on another here.
+    let seen = query
+        .as_deref()
+        .and_then(|query| query.strip_prefix("edits="))
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(request.edits.len());
     Ok(RequestFragment {
         request: detail(&state, &visitor, &request),
         csrf: visitor.session.csrf.clone(),
         draft: Draft::default(),
+        seen,
         comment_limit: COMMENT_LIMIT,
     })
 }
@@ -117,11 +157,16 @@ pub(super) async fn statement(
             (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
             (header::CONTENT_DISPOSITION, name),
         ],
-        request.asked.statement,
+        request.statement().to_owned(),
     ))
 }
 
 fn detail(state: &ConsoleState, visitor: &Visitor, request: &HeldRequest) -> Detail {
-    let may_decide = state.broker.may_decide(request, &visitor.principal);
-    Detail::of(request, &visitor.principal, may_decide)
+    let (broker, by) = (&state.broker, &visitor.principal);
+    let may = Ways {
+        decide: broker.may_decide(request, by),
+        follow_up: broker.may_follow_up(request, by),
+        allow: broker.may_allow_like(request, by),
+    };
+    Detail::of(request, by, may)
 }

@@ -517,3 +517,48 @@ async fn faults_are_pages_in_the_consoles_own_look() {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.body.contains("statements stay held"), "{}", answer.body);
 }
+
+#[tokio::test]
+async fn an_approver_changes_a_statement_and_another_sees_what_was_changed() {
+    let console = TestConsole::start().await;
+    let id = console
+        .hold_in_session(|r| {
+            r.parameters.clear();
+            r.statement = "DELETE FROM payments\nWHERE id > 0".to_owned();
+            r.quorum = Quorum::each_of(["dba", "security"]);
+        })
+        .await;
+    let bob = console.browser("bob").await;
+    let page = bob.get(&format!("/requests/{id}")).await;
+    assert!(page.body.contains("Approve with a change"), "{}", page.body);
+    let csrf = page.csrf();
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("edits", "0"),
+        ("statement", "DELETE FROM payments\r\nWHERE id = 1"),
+        ("comment", "only this one"),
+    ];
+    let answer = bob.post(&format!("/requests/{id}/edit"), &fields).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+    let carol = console.browser("carol").await;
+    let page = carol.get(&format!("/requests/{id}")).await;
+    for said in [
+        "Changed by bob.",
+        "<span class=\"gone\">",
+        "<span class=\"new\">",
+        "bob changed the statement; approvals from before count no more",
+        r#"name="edits" value="1""#,
+    ] {
+        assert!(page.body.contains(said), "{said}: {}", page.body);
+    }
+    // A page from before the change decides on nothing.
+    let live = carol.get(&format!("/requests/{id}/live?edits=0")).await;
+    assert!(live.body.contains("The statement was changed"), "{}", live.body);
+    assert!(!live.body.contains("/approve"), "{}", live.body);
+    let csrf = page.csrf();
+    let approve = format!("/requests/{id}/approve");
+    let stale = carol.post(&approve, &[("csrf", &csrf), ("edits", "0")]).await;
+    assert_eq!(stale.status, StatusCode::CONFLICT, "{}", stale.body);
+    let taken = carol.post(&approve, &[("csrf", &csrf), ("edits", "1")]).await;
+    assert_eq!(taken.status, StatusCode::SEE_OTHER, "{}", taken.body);
+}

@@ -5,7 +5,7 @@ use super::effect::EffectView;
 use super::quorum::missing_in_words;
 use super::timeline::StateView;
 use super::when::When;
-use crate::model::{HeldRequest, Principal, RequestId, StateKind, Verdict};
+use crate::model::{Basis, HeldRequest, Principal, RequestId, StateKind, Verdict};
 
 /// What a row shows.
 #[derive(Debug)]
@@ -33,6 +33,10 @@ pub(in crate::console) struct Card {
     pub(in crate::console) settled: Option<When>,
     /// Who it still waits for, in words; empty where it does not.
     pub(in crate::console) waits_for: String,
+    /// Why it did not wait, where it did not.
+    pub(in crate::console) basis: Option<&'static str>,
+    /// Whether that was because the glass was broken.
+    pub(in crate::console) is_broken: bool,
     /// Who rejected or approved it.
     pub(in crate::console) deciders: Vec<Markup>,
     pub(in crate::console) unfiltered: bool,
@@ -66,6 +70,14 @@ impl Card {
             } else {
                 String::new()
             },
+            basis: request.basis.as_ref().map(|basis| match basis {
+                Basis::AdminExempt => "administrator",
+                Basis::Transaction { .. } => "reviewed with its transaction",
+                Basis::BreakGlass => "broke the glass",
+                Basis::Grant { .. } => "access granted",
+                Basis::StandingApproval { .. } => "allowed beforehand",
+            }),
+            is_broken: request.basis == Some(Basis::BreakGlass),
             deciders: deciders(request),
             unfiltered: asked.unfiltered,
             in_transaction: asked.origin.in_transaction,

@@ -1,14 +1,27 @@
 //! A request as its own page shows it.
 
 use super::super::sql_text::{Markup, Oddities, listing, shown, shown_name};
+use super::change::ChangeView;
 use super::effect::EffectView;
-use super::quorum::{missing_after, missing_in_words, missing_seats};
+use super::quorum::{missing_after, missing_after_one, missing_in_words, missing_seats};
 use super::timeline::{Moment, StateView, timeline};
 use super::when::When;
 use crate::model::{HeldRequest, Principal, RequestId, StateKind, TableAccess};
 
 /// The most of a statement that a page lists, in bytes; the whole can be downloaded.
 const LISTED: usize = 512 * 1024;
+
+/// What a standing approval covers, for whoever gives one.
+pub(super) const COVERS: &str = "It covers every statement that differs in constants alone: other values, and so other \
+     rows. Allowing DELETE … WHERE id > 1 allows DELETE … WHERE id > 0.";
+
+/// What the viewer may do with a request.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::console) struct Ways {
+    pub(in crate::console) decide: bool,
+    pub(in crate::console) follow_up: bool,
+    pub(in crate::console) allow: bool,
+}
 
 /// A bound value.
 #[derive(Debug)]
@@ -45,6 +58,12 @@ pub(in crate::console) struct Detail {
     /// Whether the listing stops before the text does.
     pub(in crate::console) is_cut: bool,
     pub(in crate::console) oddities: Oddities,
+    /// What an approver has made of it.
+    pub(in crate::console) change: Option<ChangeView>,
+    /// How often it was changed.
+    pub(in crate::console) edits: usize,
+    /// The text, where the viewer can change it.
+    pub(in crate::console) editable: Option<String>,
     pub(in crate::console) parameters: Vec<ParameterView>,
     pub(in crate::console) written: Vec<Markup>,
     pub(in crate::console) read: Vec<Markup>,
@@ -72,29 +91,47 @@ pub(in crate::console) struct Detail {
     pub(in crate::console) timeline: Vec<Moment>,
     /// Who would still be missing after the viewer approved, in words.
     pub(in crate::console) missing_after: Option<String>,
+    /// Whether the viewer is to look at it afterwards.
+    pub(in crate::console) can_follow_up: bool,
+    /// Whether the viewer can allow what is like it beforehand.
+    pub(in crate::console) can_allow: bool,
+    /// What would be like it.
+    pub(in crate::console) covers: &'static str,
+    /// Who would have to agree with the viewer on that, in words.
+    pub(in crate::console) missing_after_one: Option<String>,
     /// Why the viewer cannot decide on it, where they cannot and it is pending.
     pub(in crate::console) why_not: Option<String>,
 }
 
 impl Detail {
-    /// The page of a request, for `viewer`, who may decide on it or not.
-    pub(in crate::console) fn of(request: &HeldRequest, viewer: &Principal, may_decide: bool) -> Self {
+    /// The page of a request, for `viewer`, who may do this much.
+    pub(in crate::console) fn of(request: &HeldRequest, viewer: &Principal, may: Ways) -> Self {
         let asked = &request.asked;
         let origin = &asked.origin;
         let kind = request.state.kind();
         let application = origin.application_name.trim();
-        let listed = &asked.statement[..asked.statement.floor_char_boundary(LISTED)];
+        let statement = request.statement();
+        let listed = &statement[..statement.floor_char_boundary(LISTED)];
+        let (command, effect) = request
+            .edits
+            .last()
+            .map_or((&asked.command, asked.effect), |edit| {
+                (&edit.command, edit.effect)
+            });
         Self {
             id: asked.id,
-            effect: EffectView::of(asked.effect),
+            effect: EffectView::of(effect),
             state: StateView::of(kind),
-            command: shown(&asked.command),
-            commands: asked.command.split(", ").map(shown).collect(),
+            command: shown(command),
+            commands: command.split(", ").map(shown).collect(),
             statement: listing(listed),
-            lines: asked.statement.lines().count(),
-            bytes: asked.statement.len(),
-            is_cut: listed.len() < asked.statement.len(),
-            oddities: Oddities::of(&asked.statement),
+            lines: statement.lines().count(),
+            bytes: statement.len(),
+            is_cut: listed.len() < statement.len(),
+            oddities: Oddities::of(statement),
+            change: ChangeView::of(request),
+            edits: request.edits.len(),
+            editable: may_edit(request, may).then(|| statement.to_owned()),
             parameters: parameters(request),
             written: tables(request, true),
             read: tables(request, false),
@@ -104,7 +141,12 @@ impl Detail {
             in_transaction: origin.in_transaction,
             transaction_since: origin.transaction_since.map(When::ago),
             rule: shown(&asked.rule),
-            seats: seats(request),
+            // Where it did not wait, nobody has approved it.
+            seats: if request.basis.is_none() {
+                seats(request)
+            } else {
+                Vec::new()
+            },
             justification: asked.justification.as_deref().map(shown),
             ticket: asked.ticket.as_deref().map(shown),
             is_own: origin.user == viewer.name,
@@ -119,7 +161,11 @@ impl Detail {
             is_final: kind.is_final(),
             timeline: timeline(request),
             missing_after: missing_after(request, viewer),
-            why_not: (kind == StateKind::Pending && !may_decide).then(|| why_not(request, viewer)),
+            can_follow_up: may.follow_up,
+            can_allow: may.allow,
+            covers: COVERS,
+            missing_after_one: missing_after_one(request, viewer),
+            why_not: (kind == StateKind::Pending && !may.decide).then(|| why_not(request, viewer)),
         }
     }
 
@@ -127,6 +173,12 @@ impl Detail {
     pub(in crate::console) fn can_decide(&self) -> bool {
         self.is_pending && self.why_not.is_none()
     }
+}
+
+/// Whether somebody can approve it with a change: it came as a text alone, and is none too long for a form.
+fn may_edit(request: &HeldRequest, may: Ways) -> bool {
+    const LONGEST: usize = 32 * 1024;
+    may.decide && request.asked.parameters.is_empty() && request.statement().len() <= LONGEST
 }
 
 fn parameters(request: &HeldRequest) -> Vec<ParameterView> {

@@ -1,14 +1,22 @@
 //! Who is still missing.
 
 use crate::model::quorum::in_words;
-use crate::model::{HeldRequest, Principal, Seat, StateKind, Verdict};
+use crate::model::{Grant, GrantState, HeldRequest, Principal, Quorum, Review, Seat, StateKind, Verdict};
 
 /// The seats that a pending request still waits for; none once it is decided.
 pub(in crate::console) fn missing_seats(request: &HeldRequest) -> Vec<Seat> {
     if request.state.kind() != StateKind::Pending {
         return Vec::new();
     }
-    missing(request, None)
+    missing(&request.asked.quorum, &request.reviews, None)
+}
+
+/// The seats that a pending grant still waits for; none once it is decided.
+pub(in crate::console) fn seats_missing_of(grant: &Grant) -> Vec<Seat> {
+    if grant.state != GrantState::Pending {
+        return Vec::new();
+    }
+    missing(&grant.asked.quorum, &grant.reviews, None)
 }
 
 /// Groups whose approval a pending request still waits for, as far as it must be theirs.
@@ -21,9 +29,23 @@ pub(in crate::console) fn missing_groups(request: &HeldRequest) -> Vec<String> {
 
 /// Who would be missing after `by` approved, in words; `None`: nobody.
 pub(super) fn missing_after(request: &HeldRequest, by: &Principal) -> Option<String> {
-    let mut standing = request.asked.quorum.groups();
+    after(&request.asked.quorum, &request.reviews, by)
+}
+
+/// Who would be missing where `by` alone has said yes, in words; `None`: nobody.
+pub(super) fn missing_after_one(request: &HeldRequest, by: &Principal) -> Option<String> {
+    after(&request.asked.quorum, &[], by)
+}
+
+/// As [`missing_after`], for a grant.
+pub(super) fn missing_after_of(grant: &Grant, by: &Principal) -> Option<String> {
+    after(&grant.asked.quorum, &grant.reviews, by)
+}
+
+fn after(quorum: &Quorum, reviews: &[Review], by: &Principal) -> Option<String> {
+    let mut standing = quorum.groups();
     standing.retain(|group| by.is_member(group));
-    let seats = missing(request, Some(standing));
+    let seats = missing(quorum, reviews, Some(standing));
     (!seats.is_empty()).then(|| words(&seats))
 }
 
@@ -32,23 +54,17 @@ pub(super) fn missing_in_words(request: &HeldRequest) -> String {
     words(&missing_seats(request))
 }
 
-fn words(seats: &[Seat]) -> String {
+/// In words.
+pub(super) fn words(seats: &[Seat]) -> String {
     in_words(&seats.iter().collect::<Vec<_>>())
 }
 
-fn missing(request: &HeldRequest, one_more: Option<Vec<String>>) -> Vec<Seat> {
-    let approvers: Vec<Vec<String>> = request
-        .counting()
+fn missing(quorum: &Quorum, reviews: &[Review], one_more: Option<Vec<String>>) -> Vec<Seat> {
+    let approvers: Vec<Vec<String>> = reviews
         .iter()
         .filter(|review| review.verdict == Verdict::Approve)
         .map(|review| review.groups.clone())
         .chain(one_more)
         .collect();
-    request
-        .asked
-        .quorum
-        .missing(&approvers)
-        .into_iter()
-        .cloned()
-        .collect()
+    quorum.missing(&approvers).into_iter().cloned().collect()
 }

@@ -5,6 +5,9 @@ use crate::model::{HeldRequest, Principal, RequestState, Verdict};
 /// The sentence for somebody who came too late.
 pub(in crate::console) fn settled_sentence(request: &HeldRequest, viewer: &Principal) -> String {
     let approved = || {
+        if request.basis.is_some() {
+            return "This request ran without waiting".to_owned();
+        }
         format!(
             "This request was approved by {}",
             people(request, viewer, Verdict::Approve)

@@ -2,7 +2,7 @@
 
 use super::super::sql_text::{Markup, shown};
 use super::when::{When, duration};
-use crate::model::{HeldRequest, Outcome, RequestState, StateKind, Verdict};
+use crate::model::{Basis, HeldRequest, Outcome, RequestState, Review, StateKind, Verdict};
 
 /// A state as a badge.
 #[derive(Debug, Clone, Copy)]
@@ -28,43 +28,127 @@ pub(in crate::console) struct Moment {
     pub(in crate::console) quote: Option<Markup>,
     /// When, where that is known.
     pub(in crate::console) when: Option<When>,
+    /// Where there is more on it, and what that is called.
+    pub(in crate::console) link: Option<(String, &'static str)>,
 }
 
 /// Everything that happened, oldest first.
 pub(super) fn timeline(request: &HeldRequest) -> Vec<Moment> {
-    let asked = &request.asked;
     let mut moments = Vec::new();
     if request.state.kind() != StateKind::Denied {
-        moments.push(Moment {
-            class: "held",
-            what: shown(&format!("Held by the rule “{}”", asked.rule)),
-            quote: None,
-            when: Some(When::at(asked.created_at)),
-        });
+        moments.push(first_moment(request));
     }
-    for review in &request.reviews {
+    moments.extend(said_and_changed(request));
+    moments.extend(last_moment(request));
+    if let Some(review) = &request.followup {
+        moments.push(followed_up(review));
+    }
+    moments
+}
+
+/// What people said and changed, in the order in which they did.
+fn said_and_changed(request: &HeldRequest) -> Vec<Moment> {
+    let mut moments: Vec<Moment> = said(&request.reviews, &request.asked.origin.user).collect();
+    for edit in request.edits.iter().rev() {
+        let change = Moment {
+            class: "held",
+            what: shown(&format!(
+                "{} changed the statement; approvals from before count no more",
+                edit.editor
+            )),
+            quote: None,
+            when: Some(When::at(edit.at)),
+            link: None,
+        };
+        moments.insert(edit.reviews_before.min(moments.len()), change);
+    }
+    moments
+}
+
+/// What people said, oldest first; `requester` may be among them.
+pub(super) fn said(reviews: &[Review], requester: &str) -> impl Iterator<Item = Moment> {
+    reviews.iter().map(move |review| {
         let (class, verb) = match review.verdict {
             Verdict::Approve => ("approve", "approved"),
             Verdict::Reject => ("reject", "rejected"),
         };
-        moments.push(Moment {
+        let own = if review.reviewer == requester {
+            " their own request, as the rule allows"
+        } else {
+            ""
+        };
+        Moment {
             class,
             what: shown(&format!(
-                "{} ({}) {verb}{}",
+                "{} ({}) {verb}{own}",
                 review.reviewer,
-                review.groups.join(", "),
-                if review.reviewer == asked.origin.user {
-                    " their own request, as the rule allows"
-                } else {
-                    ""
-                }
+                review.groups.join(", ")
             )),
             quote: quoted(&review.comment),
             when: Some(When::at(review.at)),
-        });
+            link: None,
+        }
+    })
+}
+
+/// That it was held, or on which grounds it was not.
+fn first_moment(request: &HeldRequest) -> Moment {
+    let asked = &request.asked;
+    let rule = &asked.rule;
+    let (class, what, link) = match &request.basis {
+        None => ("held", format!("Held by the rule “{rule}”"), None),
+        Some(Basis::AdminExempt) => (
+            "approve",
+            format!("Not held: the rule “{rule}” exempts administrators"),
+            None,
+        ),
+        Some(Basis::BreakGlass) => (
+            "reject",
+            format!("Not held: the requester broke the glass, as the rule “{rule}” allows"),
+            None,
+        ),
+        Some(Basis::Transaction { id }) => (
+            "held",
+            "Ran in the open transaction; people decide on its COMMIT".to_owned(),
+            Some((format!("/requests/{id}"), "The COMMIT")),
+        ),
+        Some(Basis::Grant { id }) => (
+            "approve",
+            format!("Not held by the rule “{rule}”: access was granted"),
+            Some((format!("/access/{id}"), "The access")),
+        ),
+        Some(Basis::StandingApproval { id }) => (
+            "approve",
+            format!("Not held by the rule “{rule}”: allowed beforehand"),
+            Some((format!("/access/{id}"), "The standing approval")),
+        ),
+    };
+    Moment {
+        class,
+        what: shown(&what),
+        quote: None,
+        when: Some(When::at(asked.created_at)),
+        link,
     }
-    moments.extend(last_moment(request));
-    moments
+}
+
+/// What somebody said after the glass was broken.
+fn followed_up(review: &Review) -> Moment {
+    let (class, verb) = match review.verdict {
+        Verdict::Approve => ("approve", "finds it right"),
+        Verdict::Reject => ("reject", "objects to it"),
+    };
+    let groups = review.groups.join(", ");
+    Moment {
+        class,
+        what: shown(&format!(
+            "{} ({groups}) has looked at it, and {verb}",
+            review.reviewer
+        )),
+        quote: quoted(&review.comment),
+        when: Some(When::at(review.at)),
+        link: None,
+    }
 }
 
 fn last_moment(request: &HeldRequest) -> Option<Moment> {
@@ -87,6 +171,7 @@ fn last_moment(request: &HeldRequest) -> Option<Moment> {
         what: shown(&what),
         quote,
         when: request.settled_at.map(When::at),
+        link: None,
     })
 }
 
@@ -113,7 +198,7 @@ fn failed(outcome: &Outcome) -> (String, Option<Markup>) {
     (what, outcome.error.as_deref().and_then(quoted))
 }
 
-fn quoted(text: &str) -> Option<Markup> {
+pub(super) fn quoted(text: &str) -> Option<Markup> {
     let text = text.trim();
     (!text.is_empty()).then(|| shown(&text.replace("\r\n", "\n")))
 }

@@ -11,7 +11,7 @@ use crate::model::RequestState;
 const PEOPLE: usize = 50;
 
 /// Runs them all, let go at the same moment.
-async fn all_at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+pub(super) async fn all_at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     tasks: impl IntoIterator<Item = F>,
 ) -> Vec<T> {
     let tasks: Vec<F> = tasks.into_iter().collect();

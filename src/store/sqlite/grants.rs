@@ -222,7 +222,7 @@ pub(super) async fn use_one(
     .map_err(not_read)?;
     for found in &candidates {
         let grant = grant_row::grant(found, Vec::new())?;
-        if grant.asked.scope.covers(request) {
+        if grant.covers(request) {
             return count_use(connection, &grant, request).await.map(Some);
         }
     }

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use reqwest::{Method, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::{Host, Url};
-
-use crate::model::RequestId;
 
 /// An answer that takes longer than this is not coming.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -18,7 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the API did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ApiError {
+pub(in crate::cli) enum ApiError {
     /// The address is none.
     #[error("{url} is no address of a console ({why}); it looks like https://holdpoint.example.com")]
     Address {
@@ -67,14 +64,14 @@ struct Problem {
 }
 
 /// The API of one holdpoint, as one user.
-pub(super) struct Client {
+pub(in crate::cli) struct Client {
     http: reqwest::Client,
     base: Url,
 }
 
 impl Client {
     /// Prepares the client; nothing is sent yet.
-    pub(super) fn new(url: &str, token: SecretString) -> Result<Self, ApiError> {
+    pub(in crate::cli) fn new(url: &str, token: SecretString) -> Result<Self, ApiError> {
         let base = parse_base(url)?;
         let mut bearer = header::HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
             .map_err(|_| ApiError::Token)?;
@@ -97,59 +94,24 @@ impl Client {
         Ok(Self { http, base })
     }
 
-    /// Requests in these states (all where empty), newest first. The API takes one state at a time.
-    pub(super) async fn list(&self, states: &[&str], limit: u32) -> Result<Value, ApiError> {
-        match states {
-            [] => self.list_one(None, limit).await,
-            [state] => self.list_one(Some(state), limit).await,
-            states => {
-                let mut answers = Vec::new();
-                for state in states {
-                    answers.push(self.list_one(Some(state), limit).await?);
-                }
-                Ok(merged(answers, limit))
-            }
-        }
-    }
-
-    async fn list_one(&self, state: Option<&str>, limit: u32) -> Result<Value, ApiError> {
-        let mut url = self.endpoint(&[]);
-        {
-            let mut query = url.query_pairs_mut();
-            if let Some(state) = state {
-                query.append_pair("state", state);
-            }
-            query.append_pair("limit", &limit.to_string());
+    /// Reads something. `path` is below `/api/v1`, part by part.
+    pub(in crate::cli) async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, ApiError> {
+        let mut url = self.endpoint(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
         }
         self.send(Method::GET, url, None).await
     }
 
-    /// One request.
-    pub(super) async fn show(&self, id: RequestId) -> Result<Value, ApiError> {
-        self.send(Method::GET, self.endpoint(&[id.as_str()]), None).await
-    }
-
-    /// Approves; the request as it stands then.
-    pub(super) async fn approve(&self, id: RequestId, comment: &str) -> Result<Value, ApiError> {
-        let url = self.endpoint(&[id.as_str(), "approve"]);
-        self.send(Method::POST, url, Some(json!({ "comment": comment })))
-            .await
-    }
-
-    /// Rejects; the request as it stands then.
-    pub(super) async fn reject(&self, id: RequestId, reason: &str) -> Result<Value, ApiError> {
-        let url = self.endpoint(&[id.as_str(), "reject"]);
-        self.send(Method::POST, url, Some(json!({ "reason": reason })))
-            .await
+    /// Does something; what it has been done to, as it stands then.
+    pub(in crate::cli) async fn post(&self, path: &[&str], body: Value) -> Result<Value, ApiError> {
+        self.send(Method::POST, self.endpoint(path), Some(body)).await
     }
 
     fn endpoint(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments
-                .pop_if_empty()
-                .extend(["api", "v1", "requests"])
-                .extend(path);
+            segments.pop_if_empty().extend(["api", "v1"]).extend(path);
         }
         url
     }
@@ -189,35 +151,13 @@ impl Client {
 }
 
 /// An answer as the type that this version of holdpoint gives.
-pub(super) fn understood<T: DeserializeOwned>(answer: Value) -> Result<T, ApiError> {
+pub(in crate::cli) fn understood<T: DeserializeOwned>(answer: Value) -> Result<T, ApiError> {
     serde_json::from_value(answer).map_err(ApiError::Version)
-}
-
-/// Several lists as one, newest first. A request that changed its state between two answers counts once.
-fn merged(answers: Vec<Value>, limit: u32) -> Value {
-    let mut all: Vec<Value> = Vec::new();
-    for mut answer in answers {
-        if let Some(Value::Array(requests)) = answer.get_mut("requests").map(Value::take) {
-            for request in requests {
-                if !all.iter().any(|known| known["id"] == request["id"]) {
-                    all.push(request);
-                }
-            }
-        }
-    }
-    all.sort_by_key(|request| {
-        let at = request["created_at"]
-            .as_str()
-            .and_then(|at| at.parse::<Timestamp>().ok());
-        std::cmp::Reverse(at)
-    });
-    all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    json!({ "requests": all })
 }
 
 fn parse_base(url: &str) -> Result<Url, ApiError> {
     let address = |why: &str| ApiError::Address {
-        url: super::output::visible(url),
+        url: super::super::output::visible(url),
         why: why.to_owned(),
     };
     let parsed = Url::parse(url).map_err(|e| address(&e.to_string()))?;
@@ -260,7 +200,7 @@ fn sentence(problem: &Problem, status: StatusCode) -> String {
     } else {
         ""
     };
-    super::output::visible(&text) + hint
+    super::super::output::visible(&text) + hint
 }
 
 fn innermost(error: &reqwest::Error) -> String {
@@ -292,7 +232,7 @@ mod tests {
             ("https://h/hold/", "https://h/hold/api/v1/requests/x"),
             ("https://h/hold", "https://h/hold/api/v1/requests/x"),
         ] {
-            assert_eq!(client(base).endpoint(&["x"]).as_str(), expected);
+            assert_eq!(client(base).endpoint(&["requests", "x"]).as_str(), expected);
         }
     }
 
@@ -313,19 +253,6 @@ mod tests {
     fn a_token_with_line_breaks_inside_is_refused() {
         let made = Client::new("http://h", SecretString::from("a\nb"));
         assert!(matches!(made, Err(ApiError::Token)));
-    }
-
-    #[test]
-    fn several_lists_become_one_newest_first() {
-        let of = |id: &str, at: &str| json!({ "id": id, "created_at": at });
-        let one = json!({"requests": [of("c", "2026-03-01T12:00:00.5Z"), of("a", "2026-03-01T10:00:00Z")]});
-        let two = json!({"requests": [of("b", "2026-03-01T12:00:00Z"), of("a", "2026-03-01T10:00:00Z")]});
-        let ids = |value: &Value| -> Vec<String> {
-            let all = value["requests"].as_array().unwrap();
-            all.iter().map(|r| r["id"].as_str().unwrap().to_owned()).collect()
-        };
-        assert_eq!(ids(&merged(vec![one.clone(), two.clone()], 50)), ["c", "b", "a"]);
-        assert_eq!(ids(&merged(vec![one, two], 2)), ["c", "b"]);
     }
 
     #[test]

@@ -1,0 +1,85 @@
+//! What an approver has made of a statement, line by line.
+
+use similar::{ChangeTag, TextDiff};
+
+use super::super::sql_text::{Markup, shown};
+use crate::model::HeldRequest;
+
+/// More lines than this of both texts are not compared; the whole texts can be downloaded.
+const MOST_LINES: usize = 4_000;
+
+/// A line of one text, or of both.
+#[derive(Debug)]
+pub(in crate::console) struct Line {
+    /// `gone`, `new` or `same`: a class of the style sheet.
+    pub(in crate::console) class: &'static str,
+    /// What stands before it.
+    pub(in crate::console) sign: &'static str,
+    pub(in crate::console) text: Markup,
+}
+
+/// A statement that is not what was asked.
+#[derive(Debug)]
+pub(in crate::console) struct ChangeView {
+    /// Who changed it last.
+    pub(in crate::console) editor: Markup,
+    /// From what was asked to what would run; empty where that is too much to compare.
+    pub(in crate::console) lines: Vec<Line>,
+}
+
+impl ChangeView {
+    /// `None`: nobody has changed it.
+    pub(in crate::console) fn of(request: &HeldRequest) -> Option<Self> {
+        let edit = request.edits.last()?;
+        let (old, new) = (&request.asked.statement, &edit.statement);
+        let lines = old.lines().count() + new.lines().count();
+        Some(Self {
+            editor: shown(&edit.editor),
+            lines: if lines > MOST_LINES {
+                Vec::new()
+            } else {
+                compared(old, new)
+            },
+        })
+    }
+}
+
+fn compared(old: &str, new: &str) -> Vec<Line> {
+    let diff = TextDiff::from_lines(old, new);
+    diff.iter_all_changes()
+        .map(|change| {
+            let (class, sign) = match change.tag() {
+                ChangeTag::Delete => ("gone", "−"),
+                ChangeTag::Insert => ("new", "+"),
+                ChangeTag::Equal => ("same", " "),
+            };
+            Line {
+                class,
+                sign,
+                text: shown(change.value().trim_end_matches(['\n', '\r'])),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_and_what_comes_is_told() {
+        let lines = compared("DELETE FROM t\nWHERE true", "DELETE FROM t\nWHERE id = 1\n");
+        let told: Vec<(&str, String)> = lines
+            .iter()
+            .map(|line| (line.class, line.text.to_string()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("same", "DELETE FROM t".to_owned()),
+                ("gone", "WHERE true".to_owned()),
+                ("new", "WHERE id = 1".to_owned()),
+            ]
+        );
+    }
+}
