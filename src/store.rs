@@ -23,7 +23,7 @@ pub use people::{Actor, UserChange, UserFilter};
 
 use crate::model::{
     Basis, Edit, Effect, Grant, GrantKind, GrantState, HeldRequest, NewGrant, NewRequest, Outcome, Principal,
-    RequestId, Review, Sightings, StateKind,
+    RequestId, Review, Shape, Sightings, StateKind,
 };
 
 /// A boxed future, so that stores can be trait objects.
@@ -92,6 +92,8 @@ pub struct RequestFilter {
     pub database: Option<String>,
     /// Only those with one of these effects; empty: every effect.
     pub effects: Vec<Effect>,
+    /// Only those of this shape.
+    pub shape: Option<Shape>,
     /// Only those asked at this time or later.
     pub since: Option<Timestamp>,
     /// Only those asked before this time.

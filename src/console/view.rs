@@ -5,6 +5,7 @@
 
 mod card;
 mod change;
+mod context;
 mod detail;
 mod effect;
 mod grant;
@@ -15,6 +16,7 @@ mod timeline;
 mod when;
 
 pub(super) use card::Card;
+pub(super) use context::Context;
 pub(super) use detail::{Detail, Ways};
 pub(super) use grant::GrantView;
 pub(super) use person::Person;

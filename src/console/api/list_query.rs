@@ -7,14 +7,15 @@ use url::form_urlencoded;
 
 use super::super::fault::Fault;
 use super::query::{DEFAULT_LIMIT, parse_bool, parse_id, parse_limit, set_once, unknown};
-use crate::model::{Effect, RequestId, StateKind};
+use crate::model::{Effect, RequestId, Shape, StateKind};
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "state",
     "to_review",
     "user",
     "database",
     "effect",
+    "shape",
     "since",
     "until",
     "limit",
@@ -34,6 +35,8 @@ pub(super) struct ListQuery {
     pub(super) database: Option<String>,
     /// Only requests with one of these effects; empty: any.
     pub(super) effects: Vec<Effect>,
+    /// Only requests of this shape.
+    pub(super) shape: Option<Shape>,
     /// Only what was asked at this time or later.
     pub(super) since: Option<Timestamp>,
     /// Only what was asked before this time.
@@ -49,7 +52,7 @@ impl ListQuery {
     pub(super) fn parse(query: &str) -> Result<Self, Fault> {
         let (mut states, mut effects) = (Vec::new(), Vec::new());
         let (mut user, mut database) = (None, None);
-        let (mut since, mut until) = (None, None);
+        let (mut since, mut until, mut shape) = (None, None, None);
         let (mut limit, mut before, mut to_review) = (None, None, None);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
@@ -58,6 +61,12 @@ impl ListQuery {
                 "to_review" => set_once(&mut to_review, "to_review", parse_bool("to_review", &value)?)?,
                 "user" => set_once(&mut user, "user", value.into_owned())?,
                 "database" => set_once(&mut database, "database", value.into_owned())?,
+                "shape" => {
+                    let read = value
+                        .parse()
+                        .map_err(|error| Fault::malformed(format!("shape=\"{value}\": {error}.")))?;
+                    set_once(&mut shape, "shape", read)?;
+                }
                 "since" => set_once(&mut since, "since", parse_time("since", &value)?)?,
                 "until" => set_once(&mut until, "until", parse_time("until", &value)?)?,
                 "limit" => set_once(&mut limit, "limit", parse_limit(&value)?)?,
@@ -71,6 +80,7 @@ impl ListQuery {
             user,
             database,
             effects,
+            shape,
             since,
             until,
             limit: limit.unwrap_or(DEFAULT_LIMIT),
@@ -127,6 +137,7 @@ mod tests {
                 to_review: true,
                 user: Some("o'neil".to_owned()),
                 database: Some("shop".to_owned()),
+                shape: None,
                 effects: vec![Effect::Write, Effect::Unknown],
                 since: Some("2026-03-01T12:30:00Z".parse().expect("a time")),
                 until: Some("2026-03-01T12:30:00Z".parse().expect("a time")),
@@ -141,6 +152,7 @@ mod tests {
                 to_review: false,
                 user: None,
                 database: None,
+                shape: None,
                 effects: Vec::new(),
                 since: None,
                 until: None,

@@ -36,6 +36,7 @@ pub(super) async fn list(
         user: query.user,
         database: query.database,
         effects: query.effects,
+        shape: query.shape,
         since: query.since,
         until: query.until,
         visible_to: Some(caller),

@@ -109,7 +109,7 @@ pub(super) async fn allow(
             allow_fault: Some(fault.detail().to_owned()),
             ..Draft::default()
         };
-        return Ok(fault.respond(request::render(&state, &visitor, &request, draft)));
+        return Ok(fault.respond(request::render(&state, &visitor, &request, draft).await?));
     }
     let way_on = (format!("/requests/{}", request.asked.id), "See the request");
     Ok(fault.respond(FaultTemplate::of(&fault, Some(way_on))))

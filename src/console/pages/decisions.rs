@@ -138,7 +138,7 @@ async fn answer(
         Ok(request) => Ok(Redirect::to(&format!("/requests/{}", request.asked.id)).into_response()),
         Err(fault) if fault.is_invalid() => {
             let request = decision::visible(state, id, &visitor.principal).await?;
-            let page = render(state, visitor, &request, draft(&fault));
+            let page = render(state, visitor, &request, draft(&fault)).await?;
             Ok(fault.respond(page))
         }
         Err(fault) => {

@@ -5,15 +5,25 @@ use askama_web::WebTemplate;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use jiff::SignedDuration;
 
 use super::super::ConsoleState;
 use super::super::decision::{self, COMMENT_LIMIT};
 use super::super::fault::Fault;
+use super::super::view::Context;
 use super::super::view::{Detail, Ways};
 use super::FaultPage;
 use super::frame::{Frame, Place};
 use super::visitor::Visitor;
 use crate::model::{HeldRequest, Verdict};
+use crate::store::RequestFilter;
+
+/// How many requests of the same shape are counted.
+const LOOKED_BACK: u32 = 100;
+/// How many others are listed.
+const SHOWN_EACH: u32 = 5;
+/// How far back the requester's other requests are looked for.
+const RECENTLY: SignedDuration = SignedDuration::from_hours(1);
 
 /// What was typed into the forms and is shown again, with what is wrong about it.
 #[derive(Debug)]
@@ -75,6 +85,7 @@ impl Draft {
 struct RequestPage {
     frame: Frame,
     request: Detail,
+    context: Context,
     csrf: String,
     draft: Draft,
     /// How often the statement was changed that the page shows.
@@ -101,24 +112,26 @@ pub(super) async fn page(
     Path(id): Path<String>,
 ) -> Result<Response, FaultPage> {
     let request = decision::visible(&state, &id, &visitor.principal).await?;
-    Ok(render(&state, &visitor, &request, Draft::default()).into_response())
+    let page = render(&state, &visitor, &request, Draft::default()).await?;
+    Ok(page.into_response())
 }
 
 /// The page of a request, with a draft in its forms.
-pub(super) fn render(
+pub(super) async fn render(
     state: &ConsoleState,
     visitor: &Visitor,
     request: &HeldRequest,
     draft: Draft,
-) -> impl IntoResponse + use<> {
-    RequestPage {
+) -> Result<impl IntoResponse + use<>, FaultPage> {
+    Ok(RequestPage {
+        context: context(state, visitor, request).await?,
         frame: Frame::of(visitor, Place::Elsewhere, state),
         request: detail(state, visitor, request),
         csrf: visitor.session.csrf.clone(),
         draft,
         seen: request.edits.len(),
         comment_limit: COMMENT_LIMIT,
-    }
+    })
 }
 
 /// What changes, alone.
@@ -159,6 +172,46 @@ pub(super) async fn statement(
         ],
         request.statement().to_owned(),
     ))
+}
+
+/// What became of what is like it, and what else its requester asked, as far as the visitor may see that.
+async fn context(
+    state: &ConsoleState,
+    visitor: &Visitor,
+    request: &HeldRequest,
+) -> Result<Context, FaultPage> {
+    let asked = &request.asked;
+    let filter = RequestFilter {
+        database: Some(asked.origin.database.clone()),
+        visible_to: Some(visitor.principal.clone()),
+        limit: LOOKED_BACK,
+        ..RequestFilter::default()
+    };
+    let alike = match asked.shape {
+        Some(shape) => {
+            let filter = RequestFilter {
+                shape: Some(shape),
+                ..filter.clone()
+            };
+            state.broker.requests(filter).await?
+        }
+        None => Vec::new(),
+    };
+    let recent = RequestFilter {
+        user: Some(asked.origin.user.clone()),
+        since: asked.created_at.checked_sub(RECENTLY).ok(),
+        until: request.settled_at,
+        limit: SHOWN_EACH + 1,
+        ..filter
+    };
+    let recent = state.broker.requests(recent).await?;
+    let others = |requests: Vec<HeldRequest>| -> Vec<HeldRequest> {
+        requests
+            .into_iter()
+            .filter(|other| other.asked.id != asked.id)
+            .collect()
+    };
+    Ok(Context::of(&others(alike), &others(recent), SHOWN_EACH as usize))
 }
 
 fn detail(state: &ConsoleState, visitor: &Visitor, request: &HeldRequest) -> Detail {

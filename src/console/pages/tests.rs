@@ -562,3 +562,51 @@ async fn an_approver_changes_a_statement_and_another_sees_what_was_changed() {
     let taken = carol.post(&approve, &[("csrf", &csrf), ("edits", "1")]).await;
     assert_eq!(taken.status, StatusCode::SEE_OTHER, "{}", taken.body);
 }
+
+#[tokio::test]
+async fn a_request_is_seen_among_others_like_it_and_of_its_requester() {
+    let console = TestConsole::start().await;
+    let shape = Some("7".repeat(64).parse().unwrap());
+    let mut earlier = Vec::new();
+    for _ in 0..3 {
+        let id = console.hold(|r| r.shape = shape).await;
+        console.decide(id, "bob", Verdict::Approve, "").await;
+        console.run(id, outcome()).await;
+        earlier.push(id);
+    }
+    // Of another shape, and one that bob may not see.
+    let other = console.hold(|r| r.statement = "VACUUM payments".to_owned()).await;
+    let hidden = console
+        .hold(|r| {
+            r.shape = shape;
+            r.quorum = Quorum::each_of(["security"]);
+        })
+        .await;
+    let id = console.hold(|r| r.shape = shape).await;
+    let bob = console.browser("bob").await;
+    let page = bob.get(&format!("/requests/{id}")).await.body;
+    for said in [
+        "Others like it",
+        "3 approved, 0 rejected",
+        "by bob",
+        "would spare people the wait",
+        "Lately by",
+        &format!("href=\"/requests/{other}\""),
+        &format!("href=\"/requests/{}\"", earlier[0]),
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert!(!page.contains(hidden.as_str()), "{page}");
+    let page = bob.get(&format!("/requests/{other}")).await.body;
+    assert!(!page.contains("Others like it"), "{page}");
+}
+
+fn outcome() -> Outcome {
+    Outcome {
+        tag: "DELETE 1".to_owned(),
+        rows: Some(1),
+        sqlstate: None,
+        error: None,
+        duration_ms: 3,
+    }
+}

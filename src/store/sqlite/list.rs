@@ -125,6 +125,10 @@ fn asked(query: &mut QueryBuilder<Sqlite>, filter: &RequestFilter) {
             query.push_bind(value.clone());
         }
     }
+    if let Some(shape) = filter.shape {
+        query.push(" AND shape = ");
+        query.push_bind(shape.to_string());
+    }
     let times = [
         (" AND created_at >= ", filter.since),
         (" AND created_at < ", filter.until),
