@@ -31,6 +31,9 @@ mod access_tests;
 mod people_tests;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
+mod request_tests;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
 /// The routes of the pages.

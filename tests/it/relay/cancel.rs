@@ -1,6 +1,12 @@
 //! Cancel requests for what runs.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use futures_util::future::join;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 
@@ -111,7 +117,8 @@ async fn cancel_requests_under_load_hit_nothing_but_their_target() {
             let cancel = alice.cancel_token();
             let cancelling = async {
                 tokio::time::sleep(patience).await;
-                cancel.cancel_query(NoTls).await.unwrap();
+                let stream = TcpStream::connect(proxy.address()).await.unwrap();
+                cancel.cancel_query_raw(Patient(stream), NoTls).await.unwrap();
             };
             let (done, ()) = join(alice.query(&statement, &[&seconds]), cancelling).await;
             if done.is_err() {
@@ -165,5 +172,36 @@ async fn only_the_whole_key_cancels() {
         let answer = raw.ready().await;
         let error = answer.iter().find(|message| message.tag == b'E').unwrap();
         assert_eq!(error.code(), "57014");
+    }
+}
+
+/// A connection whose shutdown waits for the other side's: a cancel request was carried out then. The driver by
+/// itself only sends it.
+struct Patient(TcpStream);
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut nothing = [0; 16];
+        let mut into = ReadBuf::new(&mut nothing);
+        // Nothing is ever said but the end.
+        Pin::new(&mut self.0).poll_read(cx, &mut into)
     }
 }
