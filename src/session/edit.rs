@@ -1,14 +1,24 @@
 //! Approving with a change: whether another statement can run in the place of a held one, and its bytes.
 //!
-//! Invariant: what runs is a frame that was made here and whose digest people have approved.
+//! A simple query is replaced by another. What a Bind binds is replaced by a Parse of the unnamed statement, with the types
+//! that the parameters have, and the same Bind of that: the server holds the text to these types, and neither text gives
+//! rows.
+//!
+//! Invariant: what runs is what was made here and whose digest people have approved.
+
+use std::task::Context;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+use super::Fault;
 use super::gate::{Gated, Ruling};
+use super::inflight::Expect;
+use super::names::{Prepared, Source};
 use super::relay::Session;
 use crate::approval::Fitting;
 use crate::model::{Decision, HoldTerms, Judged};
-use crate::sql::may_be_own;
+use crate::sql::{gives_no_rows, highest_parameter, may_be_own};
+use crate::wire::frame::HEADER;
 
 /// So many proposals for one request are remembered.
 pub(super) const MOST: usize = 16;
@@ -17,7 +27,10 @@ pub(super) const MOST: usize = 16;
 #[derive(Debug)]
 pub(super) struct Fit {
     pub(super) fitting: Fitting,
+    /// The Parse that goes before a Bind.
+    parse: Option<Bytes>,
     frame: Bytes,
+    text: Bytes,
     judged: std::sync::Arc<Judged>,
 }
 
@@ -27,12 +40,10 @@ impl Session {
     /// # Errors
     /// Why it cannot run, for the approver.
     pub(super) async fn fit(&self, gated: &Gated, text: &str) -> Result<Fit, String> {
-        if gated.tag != b'Q' {
-            return Err(
-                "this statement came by the extended protocol, with parameters and result columns that the program \
-                 counts on: it can be approved as it is, or rejected with a word on what to change"
-                    .to_owned(),
-            );
+        if let Some(source) = &gated.source {
+            fits_in_place(source, gated.parameters.len(), text)?;
+        } else if gated.tag != b'Q' {
+            return Err("a function call cannot be changed".to_owned());
         }
         let Ruling::Hold(terms) = &gated.ruling else {
             return Err("policy denied it".to_owned());
@@ -70,21 +81,61 @@ impl Session {
             );
         }
         self.permits(terms, &judged)?;
-        let mut frame = BytesMut::with_capacity(text.len() + 6);
-        frame.put_u8(b'Q');
-        frame.put_u32(u32::try_from(text.len() + 5).map_err(|_| "it is too long".to_owned())?);
-        frame.put_slice(text.as_bytes());
-        frame.put_u8(0);
+        let (parse, frame) = self.frames(gated, text)?;
         let facts = judged.joined_facts();
+        let mut all = parse.clone().unwrap_or_default().to_vec();
+        all.extend_from_slice(&frame);
         Ok(Fit {
             fitting: Fitting {
-                digest: crate::approval::digest(&frame),
+                digest: crate::approval::digest(&all),
                 command: facts.commands.join(", "),
                 effect: facts.effect,
             },
-            frame: frame.freeze(),
+            parse,
+            frame,
+            text: Bytes::copy_from_slice(text.as_bytes()),
             judged,
         })
+    }
+
+    /// The frame that would be forwarded, and the Parse before it where it is a Bind.
+    fn frames(&self, gated: &Gated, text: &str) -> Result<(Option<Bytes>, Bytes), String> {
+        let too_long = |_| "it is too long".to_owned();
+        let Some(source) = &gated.source else {
+            let mut frame = BytesMut::with_capacity(text.len() + 6);
+            frame.put_u8(b'Q');
+            frame.put_u32(u32::try_from(text.len() + 5).map_err(too_long)?);
+            frame.put_slice(text.as_bytes());
+            frame.put_u8(0);
+            return Ok((None, frame.freeze()));
+        };
+        let mut parse = BytesMut::with_capacity(text.len() + 16);
+        parse.put_u8(b'P');
+        let length = 4 + 1 + text.len() + 1 + 2 + 4 * source.types.len();
+        parse.put_u32(u32::try_from(length).map_err(too_long)?);
+        parse.put_u8(0);
+        parse.put_slice(text.as_bytes());
+        parse.put_u8(0);
+        parse.put_u16(u16::try_from(source.types.len()).map_err(too_long)?);
+        for oid in source.types.iter() {
+            parse.put_u32(*oid);
+        }
+        // The same Bind, of the unnamed statement.
+        let head = self.intake.clearance.len();
+        let frame = self.intake.buffer.get(head..head + gated.frame);
+        let rest = frame
+            .and_then(|frame| frame.get(HEADER..))
+            .and_then(|body| split_names(body))
+            .ok_or_else(|| "the message that binds it cannot be read".to_owned())?;
+        let (portal, rest) = rest;
+        let mut bind = BytesMut::with_capacity(gated.frame);
+        bind.put_u8(b'B');
+        bind.put_u32(u32::try_from(4 + portal.len() + 1 + 1 + rest.len()).map_err(too_long)?);
+        bind.put_slice(portal);
+        bind.put_u8(0);
+        bind.put_u8(0);
+        bind.put_slice(rest);
+        Ok((Some(parse.freeze()), bind.freeze()))
     }
 
     /// Whether those who are asked may approve it: it must need nobody else.
@@ -107,8 +158,29 @@ impl Session {
         }
     }
 
-    /// Puts the approved statement in the place of the held one.
-    pub(super) fn take_edit(&mut self, gated: &mut Gated, fit: Fit) {
+    /// Puts the approved statement in the place of the held one. Gives the digest of the frame that is to be cleared.
+    pub(super) fn take_edit(
+        &mut self,
+        cx: &mut Context<'_>,
+        gated: &mut Gated,
+        fit: Fit,
+    ) -> Result<[u8; 32], Fault> {
+        if let Some(parse) = &fit.parse {
+            self.forward_cleared(cx)?;
+            self.begin_work();
+            self.server.out().extend_from_slice(parse);
+            let types = gated
+                .source
+                .as_ref()
+                .map(|source| std::sync::Arc::clone(&source.types));
+            let prepared = Prepared::Protocol {
+                judged: std::sync::Arc::clone(&fit.judged),
+                source: Some(Source::new(fit.text, types.unwrap_or_default(), &self.names.kept)),
+                sight: self.outlook.number(),
+            };
+            self.names.announce(b"", self.intake.segment, prepared.clone());
+            self.inflight.push_own(Expect::OwnParse(prepared));
+        }
         let head = self.intake.clearance.len();
         let mut rest = self.intake.buffer.split_off(head.min(self.intake.buffer.len()));
         let behind = rest.split_off(gated.frame.min(rest.len()));
@@ -117,5 +189,40 @@ impl Session {
         gated.frame = fit.frame.len();
         gated.facts = fit.judged.joined_facts();
         gated.pass.replace(fit.judged);
+        Ok(crate::approval::digest(&fit.frame))
     }
+}
+
+/// Whether a text can be bound as the held one is.
+fn fits_in_place(source: &Source, bound: usize, text: &str) -> Result<(), String> {
+    let is_rowless = |text: &[u8]| std::str::from_utf8(text).is_ok_and(gives_no_rows);
+    if !is_rowless(&source.text) || !gives_no_rows(text) {
+        return Err(
+            "it came by the extended protocol, whose program counts on its columns: only a change of rows without \
+             RETURNING, or of definitions, can be put in the place of another"
+                .to_owned(),
+        );
+    }
+    if source.types.len() < bound || source.types.contains(&0) {
+        return Err(
+            "its parameters came without their types, and the new text might take them for others: approve it as it \
+             is, or reject it with a word on what to change"
+                .to_owned(),
+        );
+    }
+    match highest_parameter(text) {
+        Some(highest) if highest <= bound => Ok(()),
+        Some(highest) => Err(format!(
+            "it has the parameter ${highest}, and the program gives {bound} values"
+        )),
+        None => Err("its parameters cannot be told".to_owned()),
+    }
+}
+
+/// The portal of a Bind, and what stands behind the name of its statement.
+fn split_names(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = body.iter().position(|byte| *byte == 0)?;
+    let (portal, rest) = (body.get(..end)?, body.get(end + 1..)?);
+    let end = rest.iter().position(|byte| *byte == 0)?;
+    Some((portal, rest.get(end + 1..)?))
 }

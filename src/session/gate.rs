@@ -74,6 +74,8 @@ pub(super) struct Gated {
     pub(super) text: Bytes,
     pub(super) parameters: Vec<Parameter>,
     pub(super) facts: Facts,
+    /// What a Bind binds: its own text, and the types of its parameters as far as they are known.
+    pub(super) source: Option<Source>,
     /// The server was asked whether the text is SQL, and takes it.
     pub(super) probed: bool,
     /// What clears the frame once people have approved it.
@@ -216,6 +218,7 @@ impl Session {
                 text: with_prepared(text, &resolved),
                 parameters: Vec::new(),
                 facts,
+                source: None,
                 probed: false,
                 pass: Pass {
                     judged,

@@ -176,7 +176,8 @@ impl Session {
                         .await;
                         return Ok(Verdict::Refused(notices::not_approved(held)));
                     };
-                    self.take_edit(gated, fits.swap_remove(place));
+                    let fit = fits.swap_remove(place);
+                    return self.start_edited(ticket, held, &reviews, gated, fit).await;
                 }
                 self.start(ticket, held, &reviews, digest).await
             }
@@ -258,6 +259,26 @@ impl Session {
                 return Err(self.told_to_end());
             }
         }
+    }
+
+    /// Approved with a change: that takes its place, and is made durable as what runs.
+    async fn start_edited(
+        &mut self,
+        ticket: Ticket,
+        held: &Held,
+        reviews: &[Review],
+        gated: &mut Gated,
+        fit: Fit,
+    ) -> Result<Verdict, Fault> {
+        let mut fit = Some(fit);
+        let digest = poll_fn(|cx| {
+            std::task::Poll::Ready(match fit.take() {
+                Some(fit) => self.take_edit(cx, gated, fit),
+                None => Ok(held.digest),
+            })
+        })
+        .await?;
+        self.start(ticket, held, reviews, digest).await
     }
 
     /// Approved: makes the intent durable, if the client is still there.

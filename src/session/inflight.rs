@@ -50,6 +50,8 @@ pub(super) enum Expect {
         name: Option<Box<[u8]>>,
         prepared: Prepared,
     },
+    /// Our own Parse of the unnamed statement, before a Bind that people have approved with a change.
+    OwnParse(Prepared),
     Bind,
     Describe {
         /// The prepared statement; `None` for a portal.
@@ -202,6 +204,7 @@ impl Expect {
                 b'Q'
             }
             Self::Parse { .. }
+            | Self::OwnParse(_)
             | Self::Poison { .. }
             | Self::RollBack { .. }
             | Self::Probe { .. }
@@ -277,6 +280,7 @@ impl Inflight {
             self.queue.back(),
             Some(
                 Expect::Parse { .. }
+                    | Expect::OwnParse(_)
                     | Expect::Bind
                     | Expect::Describe { .. }
                     | Expect::Execute { .. }
@@ -320,6 +324,12 @@ impl Inflight {
                 return Ok(Relay::Swallow);
             }
             Some(Expect::RollBack { simple: false, .. }) => return Ok(Relay::Swallow),
+            Some(Expect::OwnParse(_)) => {
+                if let Some(Expect::OwnParse(prepared)) = self.queue.pop_front() {
+                    names.parsed(None, prepared);
+                }
+                return Ok(Relay::Swallow);
+            }
             Some(Expect::Parse { .. }) => {}
             _ => return Err(UNASKED),
         }
@@ -540,6 +550,7 @@ impl Inflight {
                 Some(Expect::Poison { report, .. }) if first => erred.relay = Relay::Replace(report),
                 Some(Expect::Execute { run, .. }) if first => erred.seen.run = run,
                 Some(Expect::Parse { name, .. }) => names.parse_failed(name.as_deref()),
+                Some(Expect::OwnParse(_)) => names.parse_failed(None),
                 _ => {}
             }
             first = false;

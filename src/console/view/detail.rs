@@ -1,6 +1,6 @@
 //! A request as its own page shows it.
 
-use super::super::sql_text::{Markup, Oddities, listing, shown, shown_name};
+use super::super::sql_text::{Markup, Oddities, count_hidden, listing, shown, shown_name};
 use super::change::ChangeView;
 use super::effect::EffectView;
 use super::quorum::{missing_after, missing_after_one, missing_in_words, missing_seats};
@@ -175,10 +175,12 @@ impl Detail {
     }
 }
 
-/// Whether somebody can approve it with a change: it came as a text alone, and is none too long for a form.
+/// Whether somebody can try to approve it with a change: its text is none too long for a form,
+/// and has nothing in it that a form would not show.
 fn may_edit(request: &HeldRequest, may: Ways) -> bool {
     const LONGEST: usize = 32 * 1024;
-    may.decide && request.asked.parameters.is_empty() && request.statement().len() <= LONGEST
+    let text = request.statement();
+    may.decide && text.len() <= LONGEST && count_hidden(text) == 0
 }
 
 fn parameters(request: &HeldRequest) -> Vec<ParameterView> {

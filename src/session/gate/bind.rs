@@ -91,6 +91,7 @@ impl Session {
                     .shown_behind(with_prepared(&source.text, &pass.resolved)),
                 parameters: values::parameters(&bind, &source.types),
                 facts,
+                source: Some(source),
                 probed: false,
                 pass,
             }))),

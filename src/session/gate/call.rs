@@ -50,6 +50,7 @@ impl Session {
                     text: Bytes::from_static(text.as_bytes()),
                     parameters: values::parameters(&call.arguments, types),
                     facts,
+                    source: None,
                     probed: false,
                     pass: Pass {
                         judged,

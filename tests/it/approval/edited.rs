@@ -1,5 +1,7 @@
 //! Approving with a change.
 
+use std::sync::Arc;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -113,20 +115,96 @@ async fn with_two_people_the_second_approves_what_the_first_made_of_it() {
 }
 
 #[tokio::test]
-async fn what_came_with_parameters_is_not_changed_and_the_editor_reads_why() {
+async fn what_a_driver_binds_is_changed_where_its_parameters_and_columns_stay() {
     let proxy = Proxy::start().await;
-    let alice = proxy.alice.driver().await;
-    let deleting = tokio::spawn(async move { alice.execute("DELETE FROM items WHERE id = $1", &[&3]).await });
+    let alice = Arc::new(proxy.alice.driver().await);
+    let deleting = {
+        let alice = Arc::clone(&alice);
+        tokio::spawn(async move { alice.execute("DELETE FROM items WHERE id = $1", &[&3]).await })
+    };
     let request = proxy.bob.pending_one().await;
-    let answer = edit(&proxy.bob, &request, "DELETE FROM items WHERE id = 4", 0).await;
+    for (statement, why) in [
+        (
+            "DELETE FROM items WHERE id = $2",
+            "it has the parameter $2, and the program gives 1",
+        ),
+        (
+            "DELETE FROM items WHERE id = $1 RETURNING id",
+            "counts on its columns",
+        ),
+        ("SELECT $1", "counts on its columns"),
+    ] {
+        let answer = edit(&proxy.bob, &request, statement, 0).await;
+        assert_eq!(answer.status, 422, "{statement}: {answer:?}");
+        assert!(
+            answer.body["detail"].as_str().unwrap().contains(why),
+            "{answer:?}"
+        );
+    }
+    let answer = edit(
+        &proxy.bob,
+        &request,
+        "DELETE FROM items WHERE id >= $1 AND id < $1 + 2",
+        0,
+    )
+    .await;
+    assert!(answer.is_taken(), "{answer:?}");
+    assert_eq!(deleting.await.unwrap().unwrap(), 2);
+    assert_eq!(proxy.database.items().await, 8);
+    // The session goes on as ever, and its statements stand for what they stood for.
+    assert_eq!(
+        alice.value("SELECT count(*)::text FROM items").await.unwrap(),
+        "8"
+    );
+    let deleting = tokio::spawn(async move { alice.execute("DELETE FROM items WHERE id = $1", &[&9]).await });
+    let request = proxy.bob.approves_next().await;
+    assert_eq!(request.statement(), "DELETE FROM items WHERE id = $1");
+    assert_eq!(deleting.await.unwrap().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_whole_segment_with_its_parse_is_changed_likewise() {
+    use crate::support::raw::{Frames, tags};
+    let proxy = Proxy::start().await;
+    let mut alice = proxy.alice.raw().await;
+    let segment = Frames::new()
+        .parse_typed("", "DELETE FROM items WHERE id = $1", &[23])
+        .bind("", "", &["3"])
+        .describe_portal("")
+        .execute("", 0)
+        .parse("", "SELECT count(*)::text FROM items")
+        .bind("", "", &[])
+        .execute("", 0)
+        .sync();
+    alice.send(segment).await;
+    let request = proxy.bob.pending_one().await;
+    let answer = edit(&proxy.bob, &request, "DELETE FROM items WHERE id <= $1", 0).await;
+    assert!(answer.is_taken(), "{answer:?}");
+    let answers = alice.ready().await;
+    let plain: Vec<_> = answers
+        .into_iter()
+        .filter(|message| message.tag != b'N')
+        .collect();
+    assert_eq!(tags(&plain), "12nC12DCZ");
+    assert_eq!(plain[3].text(), "DELETE 3");
+    assert_eq!(plain[6].values(), ["7"]);
+    // Without the types of its parameters it is not.
+    let segment = Frames::new()
+        .parse("", "DELETE FROM items WHERE id = $1")
+        .bind("", "", &["9"])
+        .execute("", 0)
+        .sync();
+    alice.send(segment).await;
+    let request = proxy.bob.pending_one().await;
+    let answer = edit(&proxy.bob, &request, "DELETE FROM items WHERE id < $1", 0).await;
     assert_eq!(answer.status, 422);
     assert!(
         answer.body["detail"]
             .as_str()
             .unwrap()
-            .contains("extended protocol"),
+            .contains("without their types"),
         "{answer:?}"
     );
-    proxy.bob.approve(&request).await;
-    assert_eq!(deleting.await.unwrap().unwrap(), 1);
+    proxy.bob.reject(&request, "no").await;
+    alice.ready().await;
 }
