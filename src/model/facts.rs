@@ -43,7 +43,7 @@ pub struct ColumnWrite {
 }
 
 /// What stays of a query when its constants are masked and the places of its words dropped: a SHA-256 over
-/// a canonical walk of its tree. Queries of one shape differ in constants, white space and comments alone.
+/// a canonical walk of its tree. Queries of one shape differ in constants (but for truth values), white space and comments alone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape([u8; 32]);
 
