@@ -19,7 +19,7 @@ pub mod quorum;
 pub mod request;
 
 pub use clock::{Clock, SystemClock};
-pub use decision::{Asks, Decision, HoldTerms, Justification};
+pub use decision::{Asks, Decision, HoldTerms, Justification, ReviewMode};
 pub use effect::Effect;
 pub use facts::{
     ColumnWrite, Facts, Judged, NameOp, NoShape, PreparedSql, Sets, Shape, Statement, TableAccess,

@@ -414,6 +414,11 @@ fn may_allow(
             "nobody allows their own statements beforehand, nor those of a group that they are in".to_owned(),
         ));
     }
+    if request.asked.effect > Effect::Write {
+        return Err(AskError::Invalid(
+            "only reads and changes of rows can be allowed beforehand: what else there is turns on its constants".to_owned(),
+        ));
+    }
     let Some(shape) = request.asked.shape else {
         return Err(AskError::Invalid(
             "this statement has no shape by which others could be told to be like it: only single queries and \

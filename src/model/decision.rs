@@ -14,6 +14,18 @@ pub struct Justification {
     pub ticket: bool,
 }
 
+/// Whether a held statement may run in an open transaction, to be reviewed as a whole; the strictest of several counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ReviewMode {
+    /// It is reviewed with its transaction.
+    Transaction,
+    /// It is, where the requester asks for that.
+    #[default]
+    AsRequested,
+    /// It waits by itself.
+    Statement,
+}
+
 /// What a hold asks for, as a rule says it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Asks {
@@ -28,7 +40,7 @@ pub struct Asks {
     /// Whether a requester who is an admin need not wait.
     pub exempt_admins: bool,
     /// Whether it may run in an open transaction, to be reviewed as a whole at the COMMIT.
-    pub review_transaction: bool,
+    pub review: ReviewMode,
     /// Whoever is in one of these groups may run it at once, in an emergency, to be reviewed afterwards; sorted,
     /// without duplicates.
     pub break_glass: Vec<String>,
@@ -46,7 +58,7 @@ impl Asks {
         self.justification.ticket |= other.justification.ticket;
         self.self_approval &= other.self_approval;
         self.exempt_admins &= other.exempt_admins;
-        self.review_transaction &= other.review_transaction;
+        self.review = self.review.max(other.review);
         self.break_glass.retain(|group| other.break_glass.contains(group));
     }
 }

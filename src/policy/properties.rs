@@ -16,7 +16,7 @@ use super::pattern::{Glob, NamePattern};
 use super::schedule::{Days, Schedule, Span};
 use super::*;
 use crate::model::{
-    ColumnWrite, Decision, Effect, Judged, Justification, Quorum, Shape, Statement, TableAccess,
+    ColumnWrite, Decision, Effect, Judged, Justification, Quorum, ReviewMode, Shape, Statement, TableAccess,
 };
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -128,7 +128,7 @@ prop_compose! {
         at_least in 0_usize..4,
         seconds in option::of(1_u64..100),
         (reason, ticket, self_approval, exempt_admins) in any::<(bool, bool, bool, bool)>(),
-        review_transaction in any::<bool>(),
+        review in select(vec![ReviewMode::Transaction, ReviewMode::AsRequested, ReviewMode::Statement]),
         break_glass in option::of(names()),
     ) -> Asks {
         Asks {
@@ -137,7 +137,7 @@ prop_compose! {
             justification: Justification { reason, ticket },
             self_approval,
             exempt_admins,
-            review_transaction,
+            review,
             break_glass: break_glass.unwrap_or_default(),
         }
     }
@@ -289,7 +289,7 @@ fn is_no_milder(a: &Decision, b: &Decision) -> bool {
                 && (y.justification.ticket || !x.justification.ticket)
                 && (x.self_approval || !y.self_approval)
                 && (x.exempt_admins || !y.exempt_admins)
-                && (x.review_transaction || !y.review_transaction)
+                && x.review <= y.review
                 && y.break_glass.iter().all(|group| x.break_glass.contains(group))
         }
         _ => false,

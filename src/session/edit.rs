@@ -146,7 +146,9 @@ impl Session {
             Decision::Hold(other) => {
                 let mut quorum = terms.asks.quorum.clone();
                 quorum.join(&other.asks.quorum);
-                if quorum == terms.asks.quorum {
+                if terms.asks.self_approval && !other.asks.self_approval {
+                    Err("its rule lets nobody approve their own, and this request does".to_owned())
+                } else if quorum == terms.asks.quorum {
                     Ok(())
                 } else {
                     Err(format!(

@@ -28,8 +28,9 @@ use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, NameOp, Parameter
 use crate::policy::Subject;
 use crate::sql::may_be_own;
 use crate::wire::backend::TransactionStatus;
-use crate::wire::{Malformed, Report, frontend, sqlstate};
+use crate::wire::{Malformed, Report, frontend};
 pub(super) use bind::Large;
+pub(super) use refusals::too_many_names;
 use refusals::{bind_again, changed, fetch_instead, missing, not_ascii};
 use resolve::{
     Doubt, Resolved, UNSEEN, changes_names, executes, fetches, is_ambiguous, is_own, judged_alone, may_copy,
@@ -60,7 +61,7 @@ pub(super) struct Shielded {
 }
 
 /// More prepared statements than this in one session are refused.
-const NAMES_LIMIT: usize = 20_000;
+pub(super) const NAMES_LIMIT: usize = 20_000;
 
 /// A statement that does not simply pass.
 #[derive(Debug)]
@@ -154,15 +155,6 @@ impl Gated {
         let judged = &self.pass.judged;
         let is_misnamed = judged.statements.len() == 1 && self.is_misnamed();
         self.tag == b'Q' && !self.probed && (judged.is_unparsed() || is_misnamed)
-    }
-
-    /// Whether it begins or ends transactions, as far as that can be told.
-    pub(super) fn controls_transactions(&self) -> bool {
-        self.pass
-            .judged
-            .statements
-            .iter()
-            .any(|statement| statement.transaction_control)
     }
 
     /// Whether it names what the catalogue does not know.
@@ -259,13 +251,7 @@ impl Session {
         let has_room = self.names.kept.load(Ordering::Relaxed) <= self.limits.max_message;
         // What is only observed need not be shown to people.
         if self.names.len() >= NAMES_LIMIT || !(has_room || self.observe) {
-            return Ok(Step::Refuse(
-                Report::error(
-                    sqlstate::LIMIT_EXCEEDED,
-                    "too many prepared statements in this session",
-                )
-                .hint("Close or DEALLOCATE those that are no longer needed."),
-            ));
+            return Ok(Step::Refuse(too_many_names()));
         }
         let plain = judged.effect() <= Effect::Read
             && !changes_names(&judged)
@@ -294,6 +280,9 @@ impl Session {
         let portal = self.name_of(portal)?;
         if let Some(stop) = self.shield_stop(self.need_of_portal(portal)) {
             return Ok(Step::Stop(stop));
+        }
+        if let Err(report) = self.execute_in_review(portal) {
+            return Ok(Step::Refuse(report));
         }
         let mut names = None;
         if portal.is_empty() {
@@ -341,7 +330,7 @@ impl Session {
     pub(super) fn begin_run(&mut self, approved: Approved, tag: u8) -> Result<(), Desync> {
         let Approved { running, pass } = approved;
         if pass.judged.joined_facts().commands == ["COMMIT"] {
-            self.end_review();
+            self.commit_cleared(pass.portal.as_deref());
         }
         let run = self
             .runs
@@ -366,6 +355,7 @@ impl Session {
         if self.control(&pass.judged).is_possible {
             self.shield.doubt();
         }
+        self.note_control(&pass.judged);
         self.intake.may_copy |= may_copy(&pass.judged);
         let names = pass
             .judged
@@ -395,6 +385,11 @@ impl Session {
                 self.cursors.note(portal, &statement.facts);
             }
         }
+    }
+
+    /// Whether the unnamed portal was bound in this segment.
+    pub(super) fn is_bound_here(&self) -> bool {
+        self.unnamed.segment == self.intake.segment
     }
 
     /// Policy's decision on a text without names to resolve.
@@ -471,7 +466,7 @@ impl Session {
     /// could end it. Then the server takes only its end (`IsAbortedTransactionBlockState` in
     /// `exec_simple_query`, `exec_parse_message`, `exec_bind_message` and `exec_execute_message`); a Parse, a
     /// Describe and a Close change nothing about that.
-    fn server_refuses_all_but_the_end(&self) -> bool {
+    pub(super) fn server_refuses_all_but_the_end(&self) -> bool {
         self.status == TransactionStatus::Failed && !self.intake.has_bound && !self.inflight.awaits_ready()
     }
 }

@@ -17,7 +17,9 @@ use super::judging::Judging;
 use super::notices::{self, Held};
 use super::relay::{Event, Session};
 use crate::approval::{self, Asker, News, Started, Ticket};
-use crate::model::{Asks, Basis, Given, HoldTerms, NewRequest, Origin, RequestId, Review, Settlement};
+use crate::model::{
+    Asks, Basis, Facts, Given, HoldTerms, NewRequest, Origin, RequestId, Review, Settlement, Shape,
+};
 use crate::wire::backend::TransactionStatus;
 use crate::wire::{Header, Report};
 
@@ -51,6 +53,7 @@ impl Session {
         }
         let verdict = match &gated.ruling {
             Ruling::Deny { rule, reason } => Verdict::Refused(self.deny(request, rule, reason).await),
+            Ruling::Hold(_) if self.commits_by_name(&gated) => Verdict::Refused(notices::commit_by_itself()),
             Ruling::Hold(terms) if lacks(terms, &request) => {
                 Verdict::Refused(notices::unjustified(terms.asks.justification, &request))
             }
@@ -376,6 +379,16 @@ impl Session {
             })
     }
 
+    /// The shape, where its names stand for the same in every session: none depends on a path or a role.
+    fn lasting_shape(&self, facts: &Facts) -> Option<Shape> {
+        let is_qualified = facts.tables.iter().all(|table| table.schema.is_some());
+        let is_own = self.outlook.signals().next().is_some();
+        let is_known = self.outlook.has_default_path() && self.outlook.sight().is_some();
+        facts
+            .shape
+            .filter(|_| !is_own && is_qualified && (is_known || facts.functions.is_empty()))
+    }
+
     fn request(&self, gated: &Gated) -> NewRequest {
         let created_at = self.shared.clock.now();
         let (rule, asks) = match &gated.ruling {
@@ -425,7 +438,7 @@ impl Session {
             self_approval: asks.self_approval,
             justification: given.reason,
             ticket: given.ticket,
-            shape: gated.facts.shape,
+            shape: self.lasting_shape(&gated.facts),
             created_at,
             expires_at: created_at.saturating_add(timeout).unwrap_or(created_at),
         }

@@ -199,6 +199,11 @@ impl Intake {
         )
     }
 
+    /// A simple query of our own ends what the client's was behind.
+    pub(super) fn end_segment(&mut self) {
+        self.begin_segment();
+    }
+
     /// A Sync or a simple query was cleared: what comes is another segment.
     fn begin_segment(&mut self) {
         self.segment += 1;

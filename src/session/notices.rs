@@ -172,6 +172,15 @@ pub(super) fn not_held(held: &Held, basis: &Basis) -> Option<Report> {
     }
 }
 
+/// What is in review would be committed under another name.
+pub(super) fn commit_by_itself() -> Report {
+    Report::error(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        "a transaction that is reviewed as a whole is committed by a COMMIT of its own",
+    )
+    .hint("Send COMMIT by itself, or ROLLBACK.")
+}
+
 /// The rules ask for what the requester has not given.
 pub(super) fn unjustified(asked: Justification, request: &NewRequest) -> Report {
     let mut missing = Vec::new();

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf as _, BufMut as _, Bytes};
 
 use super::Fault;
+use super::gate::{NAMES_LIMIT, too_many_names};
 use super::inflight::Expect;
 use super::intake::{Step, Stop};
 use super::names::Prepared;
@@ -154,6 +155,14 @@ fn no_review(value: &str) -> Report {
     .hint("Available values: statement, transaction.")
 }
 
+fn unsafe_encoding() -> Report {
+    Report::error(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        "settings of holdpoint's cannot be read in this client_encoding",
+    )
+    .hint("SET client_encoding TO UTF8 before.")
+}
+
 fn faulty(fault: OwnFault) -> Report {
     Report::error(sqlstate::FEATURE_NOT_SUPPORTED, fault.to_string()).hint(
         "Send it by itself, as in: SET holdpoint.reason = 'refund for order 4711'. Or give the reason in a comment at \
@@ -165,6 +174,13 @@ impl Session {
     /// A simple query or a Parse with a statement of holdpoint's own stops here; `None`: it is none.
     pub(super) fn own_stop(&self, tag: u8, text: &[u8], name: &[u8], frame: usize) -> Option<Step> {
         let statement = own_statement(text).transpose()?;
+        if !self.meaning.encoding_is_safe {
+            // The server would read other characters than stand here.
+            return Some(Step::Refuse(unsafe_encoding()));
+        }
+        if tag == b'P' && self.names.len() >= NAMES_LIMIT {
+            return Some(Step::Refuse(too_many_names()));
+        }
         // A simple query is answered in its turn.
         if tag == b'Q' && !self.inflight.is_empty() {
             return Some(Step::Stop(Stop::Drain));
@@ -217,7 +233,8 @@ impl Session {
         shown: Option<&(String, String)>,
     ) -> Result<(), Fault> {
         self.drop_head(cx, own.frame)?;
-        if own.tag == b'Q' {
+        // Nothing else is open: not even a segment without its Sync, which a query of the server's own would end.
+        if own.tag == b'Q' && !self.busy {
             let out = self.client.out();
             if let Some((name, value)) = shown {
                 reply::one_text(name, value, out);
@@ -229,6 +246,23 @@ impl Session {
         let text = shown.map_or_else(String::new, |(name, value)| {
             format!("SELECT {}::text AS \"{name}\"", literal(value))
         });
+        if !text.is_ascii() {
+            // What the server makes of other bytes is its to say, by then.
+            let report = Report::error(
+                sqlstate::FEATURE_NOT_SUPPORTED,
+                format!(
+                    "the value of {} is not ASCII, and cannot be shown here",
+                    shown.map_or("it", |(name, _)| name)
+                ),
+            )
+            .hint("SHOW it by a simple query of its own.");
+            self.refuse(own.tag, report);
+            return Ok(());
+        }
+        if own.tag == b'Q' {
+            self.query_instead(completion, &text);
+            return Ok(());
+        }
         let prepared = Prepared::Protocol {
             judged: stands_for(completion),
             source: None,
@@ -249,6 +283,23 @@ impl Session {
         let name = (!own.name.is_empty()).then(|| (&own.name[..]).into());
         self.inflight.push_own(Expect::Parse { name, prepared });
         Ok(())
+    }
+
+    /// A simple query behind a segment that has not ended: one goes upstream in its place, so that it ends that.
+    fn query_instead(&mut self, completion: &'static str, text: &str) {
+        self.begin_work();
+        let out = self.server.out();
+        out.put_u8(b'Q');
+        out.put_u32(u32::try_from(4 + text.len() + 1).unwrap_or_default());
+        out.put_slice(text.as_bytes());
+        out.put_u8(0);
+        self.inflight.push_own(Expect::Query {
+            names: Some(stands_for(completion)),
+            completed: 0,
+            run: None,
+            segment: self.intake.segment,
+        });
+        self.intake.end_segment();
     }
 
     /// Forwards what is cleared, and drops the frame behind it.

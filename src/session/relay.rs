@@ -23,7 +23,7 @@ use super::names::Names;
 use super::outflow::Outflow;
 use super::outlook::Outlook;
 use super::own::OwnSettings;
-use super::review::InReview;
+use super::review::{CommitPortals, InReview};
 use super::runs::Runs;
 use super::shield::Shield;
 use super::{Fault, Limits, Shared, Who};
@@ -69,6 +69,8 @@ pub(super) struct Session {
     pub(super) own: OwnSettings,
     /// What ran in the transaction at hand and is reviewed with its COMMIT.
     pub(super) review: Option<Box<InReview>>,
+    /// Portals that may commit.
+    pub(super) commit_portals: CommitPortals,
     pub(super) status: TransactionStatus,
     /// The settings that change what a text means, as the server reports them.
     pub(super) meaning: Meaning,
@@ -295,6 +297,7 @@ impl Session {
             // Nothing of what is noted here outlives its transaction.
             self.portal_executes.clear();
             self.portals.clear();
+            self.commit_portals = CommitPortals::default();
             self.unnamed = super::gate::BoundInTransaction::default();
         }
     }

@@ -1,7 +1,8 @@
 //! A whole transaction as one request: what would be held runs in the open transaction, and its COMMIT is held.
 //!
 //! Asked for by `SET holdpoint.review = 'transaction'`, or by the rules that hold. Invariants:
-//! - only statements that a rollback undoes run so: writes, and changes of definitions and privileges;
+//! - only what a rollback undoes, and what shows nothing, runs so: single INSERT, UPDATE, DELETE and MERGE without
+//!   RETURNING that call nothing which acts;
 //! - as long as something has run so, nothing commits but a COMMIT by itself that people have approved;
 //! - what people do not approve fails at its COMMIT, and with it the server rolls back.
 
@@ -10,8 +11,12 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::gate::{Gated, Ruling};
+use super::names::cut;
 use super::relay::Session;
-use crate::model::{Asks, Basis, Effect, Facts, HoldTerms, Judged, NewRequest, RequestId};
+use crate::model::{
+    Asks, Basis, Effect, Facts, HoldTerms, Judged, NewRequest, Parameter, RequestId, ReviewMode, Statement,
+};
+use crate::sql::gives_no_rows;
 use crate::wire::backend::TransactionStatus;
 use crate::wire::{Report, sqlstate};
 
@@ -19,12 +24,58 @@ use crate::wire::{Report, sqlstate};
 const MOST: usize = 1_000;
 /// How much of their texts is shown together, in bytes.
 const SHOWN: usize = 512 * 1024;
+/// How much of each, in bytes.
+const SHOWN_EACH: usize = 16 * 1024;
+/// How much of a bound value, in characters.
+const SHOWN_VALUE: usize = 200;
+/// Portals of COMMITs that are remembered in one transaction; with more, any portal may be one.
+const PORTALS: usize = 100;
+
+/// Portals that were bound to what may commit, in the transaction at hand.
+#[derive(Debug, Default)]
+pub(super) struct CommitPortals {
+    named: Vec<Box<[u8]>>,
+    /// There were too many.
+    any: bool,
+    /// That of the unnamed portal's last Bind.
+    unnamed: bool,
+}
+
+impl Session {
+    /// A Bind is cleared.
+    pub(super) fn note_commit_portal(&mut self, portal: &[u8], judged: &Judged) {
+        let commits = may_commit(judged);
+        let portals = &mut self.commit_portals;
+        if portal.is_empty() {
+            portals.unnamed = commits;
+        } else if commits && portals.named.len() < PORTALS {
+            portals.named.push(cut(portal).into());
+        } else {
+            portals.any |= commits;
+        }
+    }
+
+    /// Whether executing a portal may commit. What was bound to the unnamed one in an earlier segment may still be
+    /// there, or not.
+    fn may_commit_by(&self, portal: &[u8]) -> bool {
+        let portals = &self.commit_portals;
+        if portal.is_empty() {
+            portals.unnamed || !self.is_bound_here()
+        } else {
+            portals.any || portals.named.iter().any(|name| **name == *cut(portal))
+        }
+    }
+}
 
 /// The statements of the transaction at hand that ran without having been approved yet.
 #[derive(Debug)]
 pub(super) struct InReview {
     /// The identifier that the request for the COMMIT will have.
     id: RequestId,
+    /// People were asked about a COMMIT under this identifier.
+    is_asked: bool,
+    /// The portal of a COMMIT that they have approved, and the segment that binds it.
+    committing: Option<(Box<[u8]>, u64)>,
     since: Timestamp,
     terms: HoldTerms,
     facts: Facts,
@@ -38,6 +89,10 @@ pub(super) struct InReview {
 struct Ran {
     id: RequestId,
     text: String,
+    parameters: Vec<Parameter>,
+    signals: Vec<String>,
+    /// It is a savepoint or a rollback to one: what stands above may be undone.
+    is_control: bool,
     /// Rows affected, once it has run to its end.
     rows: Option<u64>,
 }
@@ -53,22 +108,11 @@ enum Commits {
 }
 
 fn commits(judged: &Judged) -> Commits {
-    let may_commit = |facts: &Facts| {
-        facts.commands.iter().any(|command| {
-            matches!(
-                command.as_str(),
-                "COMMIT" | "PREPARE TRANSACTION" | "UNKNOWN" | "UNPARSED"
-            )
-        })
-    };
-    let control = judged
+    // A look at a flag for nearly every text. What only the server's grammar takes may be anything.
+    let any = judged
         .statements
         .iter()
-        .filter(|statement| statement.transaction_control || may_commit(&statement.facts));
-    let mut any = false;
-    for statement in control {
-        any |= may_commit(&statement.facts);
-    }
+        .any(|statement| statement.transaction_control && names_commit(&statement.facts));
     match &judged.statements[..] {
         _ if !any => Commits::No,
         [only] if only.facts.commands == ["COMMIT"] => Commits::Alone,
@@ -76,37 +120,85 @@ fn commits(judged: &Judged) -> Commits {
     }
 }
 
+fn names_commit(facts: &Facts) -> bool {
+    let commits = |command: &String| {
+        matches!(
+            command.as_str(),
+            "COMMIT" | "PREPARE TRANSACTION" | "UNKNOWN" | "UNPARSED"
+        )
+    };
+    facts.commands.iter().any(commits)
+}
+
+/// Whether a text may commit, whatever else it does.
+pub(super) fn may_commit(judged: &Judged) -> bool {
+    commits(judged) != Commits::No
+}
+
 impl Session {
     /// The ruling on a text in a transaction that is in review, where it would commit; `None`: as ever.
     pub(super) fn rule_in_review(&self, judged: &Judged) -> Option<Result<Ruling, Report>> {
         let review = self.review.as_deref()?;
-        if self.status == TransactionStatus::Failed {
-            // A COMMIT rolls back now.
-            return None;
-        }
         match commits(judged) {
             Commits::No => None,
+            // For certain it rolls back now.
+            Commits::Alone if self.server_refuses_all_but_the_end() && !self.intake.has_control => None,
             Commits::Alone => Some(Ok(Ruling::Hold(review.terms.clone()))),
-            Commits::Perhaps => Some(Err(Report::error(
-                sqlstate::FEATURE_NOT_SUPPORTED,
-                "a transaction that is reviewed as a whole is committed by a COMMIT of its own",
-            )
-            .hint("Send COMMIT by itself, or ROLLBACK."))),
+            Commits::Perhaps => Some(Err(super::notices::commit_by_itself())),
         }
     }
 
     /// Whether a statement that policy holds runs in the open transaction, to be reviewed with its COMMIT.
     pub(super) fn is_reviewed_later(&self, gated: &Gated, asks: &Asks) -> bool {
-        let facts = &gated.facts;
-        let is_undone = matches!(facts.effect, Effect::Write | Effect::Schema | Effect::Privilege);
-        (self.own.reviews_transactions() || asks.review_transaction)
+        let asked_for = match asks.review {
+            ReviewMode::Transaction => true,
+            ReviewMode::AsRequested => self.own.reviews_transactions(),
+            ReviewMode::Statement => false,
+        };
+        let is_open = |review: &InReview| review.committing.is_none() && review.statements.len() < MOST;
+        asked_for
+            && is_undone(gated)
+            // What the server said last is so still: nothing is on its way that may begin or end a transaction.
             && self.status == TransactionStatus::InTransaction
-            && is_undone
-            && !gated.controls_transactions()
-            && self
-                .review
-                .as_ref()
-                .is_none_or(|review| review.statements.len() < MOST)
+            && !self.intake.has_control
+            && !self.inflight.awaits_ready()
+            && self.review.as_deref().is_none_or(is_open)
+    }
+
+    /// Whether a text that people are asked about by itself would commit what is in review, under another name.
+    pub(super) fn commits_by_name(&self, gated: &Gated) -> bool {
+        self.review.is_some() && !self.is_reviewed_commit(gated) && names_commit(&gated.facts)
+    }
+
+    /// A COMMIT that people have approved is cleared: a query runs at once, a portal when it is executed.
+    pub(super) fn commit_cleared(&mut self, portal: Option<&[u8]>) {
+        match (portal, &mut self.review) {
+            (Some(portal), Some(review)) => {
+                review.committing = Some((portal.into(), self.intake.segment));
+            }
+            _ => self.review = None,
+        }
+    }
+
+    /// A portal is to be executed: refused where it would commit what is in review, and is not the COMMIT that was
+    /// approved for that, in the segment that binds it.
+    pub(super) fn execute_in_review(&mut self, portal: &[u8]) -> Result<(), Report> {
+        let Some(review) = &self.review else {
+            return Ok(());
+        };
+        let segment = self.intake.segment;
+        if matches!(&review.committing, Some((name, of)) if **name == *portal && *of == segment) {
+            self.review = None;
+            return Ok(());
+        }
+        if self.may_commit_by(portal) {
+            return Err(Report::error(
+                sqlstate::FEATURE_NOT_SUPPORTED,
+                "a transaction that is reviewed as a whole is committed by a COMMIT that is bound and executed at once",
+            )
+            .hint("Bind it again, or send COMMIT as a query."));
+        }
+        Ok(())
     }
 
     /// Whether it is the COMMIT of the transaction that is in review.
@@ -119,6 +211,8 @@ impl Session {
         let review = self.review.get_or_insert_with(|| {
             Box::new(InReview {
                 id: RequestId::from_random(rand::random()),
+                is_asked: false,
+                committing: None,
                 since: request.created_at,
                 terms: terms.clone(),
                 facts: facts.clone(),
@@ -143,10 +237,35 @@ impl Session {
         review.statements.push(Ran {
             id: request.id,
             text: request.statement.clone(),
+            parameters: request.parameters.clone(),
+            signals: request.signals.clone(),
+            is_control: false,
             rows: None,
         });
         Basis::Transaction {
             id: review.id.to_string(),
+        }
+    }
+
+    /// A text that begins or ends transactions or savepoints passes: it is shown among what ran.
+    pub(super) fn note_control(&mut self, judged: &Judged) {
+        let Some(review) = &mut self.review else { return };
+        let controls = |statement: &&Statement| statement.transaction_control;
+        let commands: Vec<String> = judged
+            .statements
+            .iter()
+            .filter(controls)
+            .map(|statement| statement.facts.commands.join(", "))
+            .collect();
+        if !commands.is_empty() && review.statements.len() < MOST {
+            review.statements.push(Ran {
+                id: review.id,
+                text: commands.join("; "),
+                parameters: Vec::new(),
+                signals: Vec::new(),
+                is_control: true,
+                rows: None,
+            });
         }
     }
 
@@ -167,8 +286,11 @@ impl Session {
     }
 
     /// What people are asked about at the COMMIT: all that ran, with the rows affected.
-    pub(super) fn asks_for_commit(&self, request: &mut NewRequest) {
-        let Some(review) = &self.review else { return };
+    pub(super) fn asks_for_commit(&mut self, request: &mut NewRequest) {
+        let Some(review) = &mut self.review else { return };
+        if std::mem::replace(&mut review.is_asked, true) {
+            review.id = RequestId::from_random(rand::random());
+        }
         let facts = &review.facts;
         request.id = review.id;
         request.statement = review.listing();
@@ -178,7 +300,11 @@ impl Session {
         request.functions.clone_from(&facts.functions);
         request.unfiltered = facts.unfiltered;
         request.shape = None;
-        request.signals.clone_from(&facts.signals);
+        for signal in &facts.signals {
+            if !request.signals.contains(signal) {
+                request.signals.push(signal.clone());
+            }
+        }
         request.signals.push(format!(
             "a transaction of {} statements that have run and hold their locks: approved, it commits, else it is \
              rolled back",
@@ -199,31 +325,74 @@ impl Session {
     }
 }
 
+/// Whether a rollback undoes all of it, and it gives its client nothing but a number of rows.
+fn is_undone(gated: &Gated) -> bool {
+    let facts = &gated.facts;
+    let is_change = |command: &String| matches!(command.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE");
+    let text = gated.source.as_ref().map_or(&gated.text, |source| &source.text);
+    facts.effect == Effect::Write
+        && facts.commands.iter().all(is_change)
+        // Whatever it does beyond its command is told there.
+        && facts.signals.is_empty()
+        && std::str::from_utf8(text).is_ok_and(gives_no_rows)
+}
+
 impl InReview {
     fn listing(&self) -> String {
         let mut text = String::new();
-        for (number, ran) in self.statements.iter().enumerate() {
-            let rows = match ran.rows {
-                Some(1) => "1 row".to_owned(),
-                Some(rows) => format!("{rows} rows"),
-                None => "no number of rows".to_owned(),
-            };
-            if text.len() + ran.text.len() > SHOWN {
-                let more = self.statements.len() - number;
+        for (ran, number) in self.statements.iter().zip(1..) {
+            if text.len() > SHOWN {
                 // Writing to a String cannot fail.
                 let _ = writeln!(
                     text,
-                    "-- … and {more} more statements, which are requests of their own."
+                    "-- … and {} more statements, which are requests of their own.",
+                    self.statements.len() + 1 - number
                 );
                 break;
             }
-            let _ = writeln!(text, "-- {}: {rows} (request {})", number + 1, ran.id);
-            let statement = ran.text.trim_end();
-            text.push_str(statement);
-            text.push_str(if statement.ends_with(';') { "\n\n" } else { ";\n\n" });
+            ran.list(number, &mut text);
         }
         text.push_str("COMMIT");
         text
+    }
+}
+
+impl Ran {
+    fn list(&self, number: usize, text: &mut String) {
+        if self.is_control {
+            let _ = writeln!(
+                text,
+                "-- {number}: {}: a rollback to a savepoint undoes some of what stands above\n",
+                self.text
+            );
+            return;
+        }
+        let rows = match self.rows {
+            Some(1) => "1 row".to_owned(),
+            Some(rows) => format!("{rows} rows"),
+            None => "not yet run to its end".to_owned(),
+        };
+        let _ = writeln!(text, "-- {number}: {rows} (request {})", self.id);
+        for signal in &self.signals {
+            let _ = writeln!(text, "-- note: {signal}");
+        }
+        for (parameter, number) in self.parameters.iter().zip(1..) {
+            let value = parameter.value.as_deref().unwrap_or("NULL");
+            let shown: String = value
+                .chars()
+                .take(SHOWN_VALUE)
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .collect();
+            let cut = if shown.len() < value.len() { "…" } else { "" };
+            let _ = writeln!(text, "-- ${number} = {shown}{cut}");
+        }
+        let whole = self.text.trim_end();
+        let shown = &whole[..whole.floor_char_boundary(SHOWN_EACH)];
+        text.push_str(shown);
+        if shown.len() < whole.len() {
+            let _ = write!(text, "\n-- … cut here: all of it is in request {}", self.id);
+        }
+        text.push_str(if shown.ends_with(';') { "\n\n" } else { "\n;\n\n" });
     }
 }
 

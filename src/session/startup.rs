@@ -333,6 +333,7 @@ impl LoggedIn {
             runs: super::runs::Runs::default(),
             own,
             review: None,
+            commit_portals: super::review::CommitPortals::default(),
             status: TransactionStatus::Idle,
             meaning: meaning_of(&connected.parameters),
             outlook,

@@ -1,7 +1,7 @@
 //! The shape of a query: what stays when its constants are masked.
 //!
 //! A SHA-256 over a canonical walk of the tree, with the kind of every node and every field that is set. Left
-//! out are the places of words in the text, and the values of constants (but for `true` and `false`) and parameters; a list of nothing but
+//! out are the places of words in the text, and the values of constants (but for `true`, `false` and NULL) and parameters; a list of nothing but
 //! these behind `IN` counts as one of them, however long. libpg_query's own `fingerprint` is not used: to it, an INSERT's
 //! order of columns and the tables of a DELETE with an alias are alike.
 
@@ -84,10 +84,10 @@ fn is_list_of_constants(value: &Value) -> bool {
         .is_some_and(|node| node.kind == "List" && node.list("items").iter().all(is_masked))
 }
 
-/// A truth value is none: `WHERE false` and `WHERE true` are not alike.
+/// A truth value is none, nor is NULL: `WHERE false` and `WHERE true` are not alike, nor `LIMIT 1` and `LIMIT NULL`.
 fn is_constant(tree: &Tree) -> bool {
     let is_truth = |tree: &Tree| tree.node("val").is_some_and(|value| value.kind == "Boolean");
-    tree.kind == "ParamRef" || (tree.kind == "AConst" && !is_truth(tree))
+    tree.kind == "ParamRef" || (tree.kind == "AConst" && !is_truth(tree) && !tree.is("isnull"))
 }
 
 /// Fields that say where in the text something stands.

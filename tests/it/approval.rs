@@ -1,5 +1,6 @@
 //! Who must say yes, to what, and on which grounds something runs without it.
 
+mod attacked;
 mod commands;
 mod edited;
 mod glass;

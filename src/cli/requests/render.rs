@@ -99,7 +99,7 @@ pub(super) fn whole(request: &Request, now: Timestamp) -> String {
 pub(super) fn decided(request: &Request, verdict: &str) -> String {
     let id = visible(&request.id);
     if request.state == "pending" {
-        let approvals = request.reviews.iter().filter(|r| r.verdict == "approve").count();
+        let approvals = request.quorum.seats().len().saturating_sub(request.missing.len());
         return format!(
             "{verdict} {id}; it still waits ({approvals} of {} approvals: {})\n",
             request.quorum.seats().len(),

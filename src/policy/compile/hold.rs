@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::super::file::{Names, RawHold, Reader};
 use super::{groups, plain_names};
 use crate::model::quorum::MOST_SEATS;
-use crate::model::{Asks, Justification, Quorum, duration};
+use crate::model::{Asks, Justification, Quorum, ReviewMode, duration};
 
 /// `None` where something is wrong with it: the problems say what.
 pub(super) fn read(reader: &mut Reader<'_, '_>, raw: Spanned<RawHold>) -> Option<Asks> {
@@ -23,9 +23,10 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, raw: Spanned<RawHold>) -> Option
         None => Some(Vec::new()),
         Some(names) => groups(reader, "break_glass", names),
     };
-    let review_transaction = match raw.review.as_ref().map(|word| (word, word.as_ref().as_str())) {
-        None | Some((_, "statement")) => false,
-        Some((_, "transaction")) => true,
+    let review = match raw.review.as_ref().map(|word| (word, word.as_ref().as_str())) {
+        None => ReviewMode::AsRequested,
+        Some((_, "statement")) => ReviewMode::Statement,
+        Some((_, "transaction")) => ReviewMode::Transaction,
         Some((word, other)) => {
             let message = format!("review: \"{other}\" is neither \"statement\" nor \"transaction\"");
             reader.fail(word.span().start, message);
@@ -38,7 +39,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, raw: Spanned<RawHold>) -> Option
         justification: justification?,
         self_approval: raw.self_approval,
         exempt_admins: raw.exempt_admins,
-        review_transaction,
+        review,
         break_glass: break_glass?,
     })
 }

@@ -213,6 +213,10 @@ impl Session {
         self.note_cursors(&pass);
         self.outlook.note(&pass.judged);
         self.note_need(&pass);
+        self.note_control(&pass.judged);
+        if let Some(portal) = pass.portal.as_deref() {
+            self.note_commit_portal(portal, &pass.judged);
+        }
         self.intake.has_bound = true;
         self.intake.after_control = false;
         self.unnamed.copies |= may_copy(&pass.judged);

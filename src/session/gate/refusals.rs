@@ -11,6 +11,14 @@ pub(super) fn missing(name: &str) -> Report {
     Report::error(sqlstate::INVALID_SQL_STATEMENT_NAME, message)
 }
 
+pub(in crate::session) fn too_many_names() -> Report {
+    Report::error(
+        sqlstate::LIMIT_EXCEEDED,
+        "too many prepared statements in this session",
+    )
+    .hint("Close or DEALLOCATE those that are no longer needed.")
+}
+
 pub(super) fn changed() -> Report {
     Report::error(
         sqlstate::INSUFFICIENT_PRIVILEGE,

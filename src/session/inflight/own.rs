@@ -8,7 +8,7 @@ impl Inflight {
     /// EmptyQueryResponse: the tag with which holdpoint answers instead, where the empty text was put in the place of
     /// a statement of holdpoint's own.
     pub(in crate::session) fn own_tag(&mut self) -> Option<&'static str> {
-        let Some(Expect::Execute { names, .. }) = self.front() else {
+        let Some(Expect::Execute { names, .. } | Expect::Query { names, .. }) = self.front() else {
             return None;
         };
         match names.as_ref()?.statements.first()?.name_op.as_ref()? {
