@@ -1,6 +1,6 @@
 //! Approving with a change: whether another statement can run in the place of a held one, and its bytes.
 //!
-//! A simple query is replaced by another. What a Bind binds is replaced by a Parse of the unnamed statement, with the types
+//! A simple query is replaced by another. What a Bind binds is replaced by a Parse under a name of our own, with the types
 //! that the parameters have, and the same Bind of that: the server holds the text to these types, and neither text gives
 //! rows.
 //!
@@ -13,7 +13,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use super::Fault;
 use super::gate::{Gated, Ruling};
 use super::inflight::Expect;
-use super::names::{Prepared, Source};
+use super::names::Source;
 use super::relay::Session;
 use crate::approval::Fitting;
 use crate::model::{Decision, HoldTerms, Judged};
@@ -23,6 +23,11 @@ use crate::wire::frame::HEADER;
 /// So many proposals for one request are remembered.
 pub(super) const MOST: usize = 16;
 
+/// The name of the prepared statement that a changed Bind binds, with its end. It stays until the next one.
+const NAME: &[u8] = b"_holdpoint_edit\0";
+/// A Close of it, which is no error where there is none.
+const CLOSE: &[u8] = b"C\0\0\0\x15S_holdpoint_edit\0";
+
 /// A statement that can run in the place of a held one.
 #[derive(Debug)]
 pub(super) struct Fit {
@@ -30,7 +35,6 @@ pub(super) struct Fit {
     /// The Parse that goes before a Bind.
     parse: Option<Bytes>,
     frame: Bytes,
-    text: Bytes,
     judged: std::sync::Arc<Judged>,
 }
 
@@ -93,7 +97,6 @@ impl Session {
             },
             parse,
             frame,
-            text: Bytes::copy_from_slice(text.as_bytes()),
             judged,
         })
     }
@@ -111,16 +114,16 @@ impl Session {
         };
         let mut parse = BytesMut::with_capacity(text.len() + 16);
         parse.put_u8(b'P');
-        let length = 4 + 1 + text.len() + 1 + 2 + 4 * source.types.len();
+        let length = 4 + NAME.len() + text.len() + 1 + 2 + 4 * source.types.len();
         parse.put_u32(u32::try_from(length).map_err(too_long)?);
-        parse.put_u8(0);
+        parse.put_slice(NAME);
         parse.put_slice(text.as_bytes());
         parse.put_u8(0);
         parse.put_u16(u16::try_from(source.types.len()).map_err(too_long)?);
         for oid in source.types.iter() {
             parse.put_u32(*oid);
         }
-        // The same Bind, of the unnamed statement.
+        // The same Bind, of that statement.
         let head = self.intake.clearance.len();
         let frame = self.intake.buffer.get(head..head + gated.frame);
         let rest = frame
@@ -130,10 +133,10 @@ impl Session {
         let (portal, rest) = rest;
         let mut bind = BytesMut::with_capacity(gated.frame);
         bind.put_u8(b'B');
-        bind.put_u32(u32::try_from(4 + portal.len() + 1 + 1 + rest.len()).map_err(too_long)?);
+        bind.put_u32(u32::try_from(4 + portal.len() + 1 + NAME.len() + rest.len()).map_err(too_long)?);
         bind.put_slice(portal);
         bind.put_u8(0);
-        bind.put_u8(0);
+        bind.put_slice(NAME);
         bind.put_slice(rest);
         Ok((Some(parse.freeze()), bind.freeze()))
     }
@@ -170,18 +173,9 @@ impl Session {
         if let Some(parse) = &fit.parse {
             self.forward_cleared(cx)?;
             self.begin_work();
+            self.server.out().extend_from_slice(CLOSE);
             self.server.out().extend_from_slice(parse);
-            let types = gated
-                .source
-                .as_ref()
-                .map(|source| std::sync::Arc::clone(&source.types));
-            let prepared = Prepared::Protocol {
-                judged: std::sync::Arc::clone(&fit.judged),
-                source: Some(Source::new(fit.text, types.unwrap_or_default(), &self.names.kept)),
-                sight: self.outlook.number(),
-            };
-            self.names.announce(b"", self.intake.segment, prepared.clone());
-            self.inflight.push_own(Expect::OwnParse(prepared));
+            self.inflight.push_own(Expect::OwnParse);
         }
         let head = self.intake.clearance.len();
         let mut rest = self.intake.buffer.split_off(head.min(self.intake.buffer.len()));

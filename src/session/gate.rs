@@ -329,20 +329,23 @@ impl Session {
     /// An approved frame is cleared: notes what it will do, and that its outcome is awaited.
     pub(super) fn begin_run(&mut self, approved: Approved, tag: u8) -> Result<(), Desync> {
         let Approved { running, pass } = approved;
-        if pass.judged.joined_facts().commands == ["COMMIT"] {
-            self.commit_cleared(pass.portal.as_deref());
-        }
         let run = self
             .runs
             .start(running, pass.portal.as_deref(), self.intake.segment);
-        match tag {
+        let is_commit = pass.judged.joined_facts().commands == ["COMMIT"];
+        let portal = pass.portal.clone();
+        let begun = match tag {
             b'Q' => self.note_query(pass, Some(run)),
             b'F' => {
                 self.outlook.note(&pass.judged);
                 self.note_call(Some(run))
             }
             _ => self.note_bind(pass, true),
+        };
+        if is_commit {
+            self.commit_cleared(portal.as_deref());
         }
+        begun
     }
 
     fn note_query(&mut self, pass: Pass, run: Option<RunId>) -> Result<(), Desync> {

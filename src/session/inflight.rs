@@ -50,8 +50,8 @@ pub(super) enum Expect {
         name: Option<Box<[u8]>>,
         prepared: Prepared,
     },
-    /// Our own Parse of the unnamed statement, before a Bind that people have approved with a change.
-    OwnParse(Prepared),
+    /// Our own Close and Parse of a name of our own, before a Bind that people have approved with a change.
+    OwnParse,
     Bind,
     Describe {
         /// The prepared statement; `None` for a portal.
@@ -197,6 +197,21 @@ impl Erred {
 }
 
 impl Expect {
+    /// Whether a ReadyForQuery is among its answers.
+    fn brings_ready(&self) -> bool {
+        matches!(
+            self,
+            Self::Sync(_)
+                | Self::Query { .. }
+                | Self::Call { .. }
+                | Self::Poison { simple: true, .. }
+                | Self::RollBack { simple: true, .. }
+                | Self::Probe { .. }
+                | Self::Pause
+                | Self::Shield { .. }
+        )
+    }
+
     /// The type of the message, for the error that names it.
     fn tag(&self) -> u8 {
         match self {
@@ -204,7 +219,7 @@ impl Expect {
                 b'Q'
             }
             Self::Parse { .. }
-            | Self::OwnParse(_)
+            | Self::OwnParse
             | Self::Poison { .. }
             | Self::RollBack { .. }
             | Self::Probe { .. }
@@ -237,19 +252,7 @@ impl Inflight {
 
     /// Whether the end of a segment (or a simple query) is not answered yet.
     pub(super) fn awaits_ready(&self) -> bool {
-        self.queue.iter().any(|expect| {
-            matches!(
-                expect,
-                Expect::Sync(_)
-                    | Expect::Query { .. }
-                    | Expect::Call { .. }
-                    | Expect::Poison { simple: true, .. }
-                    | Expect::RollBack { simple: true, .. }
-                    | Expect::Probe { .. }
-                    | Expect::Pause
-                    | Expect::Shield { .. }
-            )
-        })
+        self.queue.iter().any(Expect::brings_ready)
     }
 
     /// A message of our own that goes upstream before all that is cleared, of which nothing has been forwarded.
@@ -259,19 +262,7 @@ impl Inflight {
 
     /// Whether the last answer that is awaited is a ReadyForQuery, which the server flushes by itself; also if none is.
     pub(super) fn ends_ready(&self) -> bool {
-        self.queue.back().is_none_or(|expect| {
-            matches!(
-                expect,
-                Expect::Sync(_)
-                    | Expect::Query { .. }
-                    | Expect::Call { .. }
-                    | Expect::Poison { simple: true, .. }
-                    | Expect::RollBack { simple: true, .. }
-                    | Expect::Probe { .. }
-                    | Expect::Pause
-                    | Expect::Shield { .. }
-            )
-        })
+        self.queue.back().is_none_or(Expect::brings_ready)
     }
 
     /// Whether what was cleared last is in a segment that has not ended.
@@ -280,7 +271,7 @@ impl Inflight {
             self.queue.back(),
             Some(
                 Expect::Parse { .. }
-                    | Expect::OwnParse(_)
+                    | Expect::OwnParse
                     | Expect::Bind
                     | Expect::Describe { .. }
                     | Expect::Execute { .. }
@@ -324,10 +315,8 @@ impl Inflight {
                 return Ok(Relay::Swallow);
             }
             Some(Expect::RollBack { simple: false, .. }) => return Ok(Relay::Swallow),
-            Some(Expect::OwnParse(_)) => {
-                if let Some(Expect::OwnParse(prepared)) = self.queue.pop_front() {
-                    names.parsed(None, prepared);
-                }
+            Some(Expect::OwnParse) => {
+                self.queue.pop_front();
                 return Ok(Relay::Swallow);
             }
             Some(Expect::Parse { .. }) => {}
@@ -354,9 +343,11 @@ impl Inflight {
     /// CloseComplete.
     pub(super) fn close_complete(&mut self, names: &mut Names) -> Result<Relay, Desync> {
         match self.front() {
-            Some(Expect::Probe { accepted: true, .. } | Expect::RollBack { simple: false, .. }) => {
-                Ok(Relay::Swallow)
-            }
+            Some(
+                Expect::Probe { accepted: true, .. }
+                | Expect::RollBack { simple: false, .. }
+                | Expect::OwnParse,
+            ) => Ok(Relay::Swallow),
             Some(Expect::Close { .. }) => {
                 if let Some(Expect::Close {
                     statement: Some(name),
@@ -550,7 +541,6 @@ impl Inflight {
                 Some(Expect::Poison { report, .. }) if first => erred.relay = Relay::Replace(report),
                 Some(Expect::Execute { run, .. }) if first => erred.seen.run = run,
                 Some(Expect::Parse { name, .. }) => names.parse_failed(name.as_deref()),
-                Some(Expect::OwnParse(_)) => names.parse_failed(None),
                 _ => {}
             }
             first = false;

@@ -181,6 +181,15 @@ pub(super) fn commit_by_itself() -> Report {
     .hint("Send COMMIT by itself, or ROLLBACK.")
 }
 
+/// More than can be shown to people.
+pub(super) fn too_much_to_review() -> Report {
+    Report::error(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        "the transaction has more savepoints and rollbacks to them than can be reviewed",
+    )
+    .hint("Send ROLLBACK, and do it again in parts.")
+}
+
 /// The rules ask for what the requester has not given.
 pub(super) fn unjustified(asked: Justification, request: &NewRequest) -> Report {
     let mut missing = Vec::new();

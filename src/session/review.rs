@@ -76,6 +76,12 @@ pub(super) struct InReview {
     is_asked: bool,
     /// The portal of a COMMIT that they have approved, and the segment that binds it.
     committing: Option<(Box<[u8]>, u64)>,
+    /// There was one: what comes waits by itself.
+    was_committing: bool,
+    /// So many texts that no more can be shown.
+    is_overfull: bool,
+    /// How much of texts is shown, in bytes.
+    shown: usize,
     since: Timestamp,
     terms: HoldTerms,
     facts: Facts,
@@ -143,6 +149,7 @@ impl Session {
             Commits::No => None,
             // For certain it rolls back now.
             Commits::Alone if self.server_refuses_all_but_the_end() && !self.intake.has_control => None,
+            Commits::Alone if review.is_overfull => Some(Err(super::notices::too_much_to_review())),
             Commits::Alone => Some(Ok(Ruling::Hold(review.terms.clone()))),
             Commits::Perhaps => Some(Err(super::notices::commit_by_itself())),
         }
@@ -155,7 +162,12 @@ impl Session {
             ReviewMode::AsRequested => self.own.reviews_transactions(),
             ReviewMode::Statement => false,
         };
-        let is_open = |review: &InReview| review.committing.is_none() && review.statements.len() < MOST;
+        let is_open = |review: &InReview| {
+            review.committing.is_none()
+                && !review.was_committing
+                && review.statements.len() < MOST
+                && review.shown < SHOWN
+        };
         asked_for
             && is_undone(gated)
             // What the server said last is so still: nothing is on its way that may begin or end a transaction.
@@ -180,6 +192,12 @@ impl Session {
         }
     }
 
+    fn drop_commit(&mut self) {
+        if let Some(review) = &mut self.review {
+            review.was_committing |= review.committing.take().is_some();
+        }
+    }
+
     /// A portal is to be executed: refused where it would commit what is in review, and is not the COMMIT that was
     /// approved for that, in the segment that binds it.
     pub(super) fn execute_in_review(&mut self, portal: &[u8]) -> Result<(), Report> {
@@ -187,11 +205,14 @@ impl Session {
             return Ok(());
         };
         let segment = self.intake.segment;
-        if matches!(&review.committing, Some((name, of)) if **name == *portal && *of == segment) {
-            self.review = None;
-            return Ok(());
+        let is_the_one =
+            matches!(&review.committing, Some((name, of)) if **name == *portal && *of == segment);
+        // Once; and nothing else that has to do with transactions comes between its Bind and its Execute. Whether it
+        // has committed is told by the end of the transaction alone.
+        if is_the_one || self.control_of_portal(portal).is_possible {
+            self.drop_commit();
         }
-        if self.may_commit_by(portal) {
+        if !is_the_one && self.may_commit_by(portal) {
             return Err(Report::error(
                 sqlstate::FEATURE_NOT_SUPPORTED,
                 "a transaction that is reviewed as a whole is committed by a COMMIT that is bound and executed at once",
@@ -213,6 +234,9 @@ impl Session {
                 id: RequestId::from_random(rand::random()),
                 is_asked: false,
                 committing: None,
+                was_committing: false,
+                is_overfull: false,
+                shown: 0,
                 since: request.created_at,
                 terms: terms.clone(),
                 facts: facts.clone(),
@@ -234,6 +258,7 @@ impl Session {
         if review.ticket.is_none() {
             review.ticket.clone_from(&request.ticket);
         }
+        review.shown += request.statement.len().min(SHOWN_EACH) + SHOWN_VALUE * request.parameters.len();
         review.statements.push(Ran {
             id: request.id,
             text: request.statement.clone(),
@@ -250,6 +275,13 @@ impl Session {
     /// A text that begins or ends transactions or savepoints passes: it is shown among what ran.
     pub(super) fn note_control(&mut self, judged: &Judged) {
         let Some(review) = &mut self.review else { return };
+        if judged
+            .statements
+            .iter()
+            .any(|statement| statement.transaction_control)
+        {
+            review.was_committing |= review.committing.take().is_some();
+        }
         let controls = |statement: &&Statement| statement.transaction_control;
         let commands: Vec<String> = judged
             .statements
@@ -257,7 +289,12 @@ impl Session {
             .filter(controls)
             .map(|statement| statement.facts.commands.join(", "))
             .collect();
-        if !commands.is_empty() && review.statements.len() < MOST {
+        if commands.is_empty() {
+            return;
+        }
+        if review.statements.len() >= MOST {
+            review.is_overfull = true;
+        } else {
             review.statements.push(Ran {
                 id: review.id,
                 text: commands.join("; "),
@@ -306,8 +343,7 @@ impl Session {
             }
         }
         request.signals.push(format!(
-            "a transaction of {} statements that have run and hold their locks: approved, it commits, else it is \
-             rolled back",
+            "a transaction of {} statements, which hold their locks: approved, it commits, else it is rolled back",
             review.statements.len()
         ));
         request.justification = request
@@ -341,15 +377,6 @@ impl InReview {
     fn listing(&self) -> String {
         let mut text = String::new();
         for (ran, number) in self.statements.iter().zip(1..) {
-            if text.len() > SHOWN {
-                // Writing to a String cannot fail.
-                let _ = writeln!(
-                    text,
-                    "-- … and {} more statements, which are requests of their own.",
-                    self.statements.len() + 1 - number
-                );
-                break;
-            }
             ran.list(number, &mut text);
         }
         text.push_str("COMMIT");

@@ -224,7 +224,7 @@ impl Session {
     }
 
     /// What an Execute of a portal does to transactions.
-    pub(super) fn control_of_portal(&self, portal: &[u8]) -> Control {
+    pub(in crate::session) fn control_of_portal(&self, portal: &[u8]) -> Control {
         self.shielded(portal)
             .map_or(Control::UNKNOWN, |shielded| shielded.control)
     }

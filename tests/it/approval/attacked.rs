@@ -242,3 +242,79 @@ async fn a_shape_says_nothing_where_names_depend_on_the_session() {
     assert!(request.field("shape").is_null(), "{request:?}");
     alice.prompt().await;
 }
+
+#[tokio::test]
+async fn an_approved_commit_that_does_not_commit_ends_no_review() {
+    let proxy = Proxy::start().await;
+    let segments = [
+        // The portal is bound to something else.
+        Frames::new()
+            .bind("", "c", &[])
+            .bind("", "s", &[])
+            .execute("", 0)
+            .sync(),
+        // The server refuses the Bind.
+        Frames::new().bind("p", "c", &["1"]).execute("p", 0).sync(),
+        // What was reviewed is rolled back in between.
+        Frames::new()
+            .bind("p", "c", &[])
+            .bind("", "r", &[])
+            .execute("", 0)
+            .execute("p", 0)
+            .sync(),
+    ];
+    for segment in segments {
+        let mut alice = reviewed(&proxy).await;
+        let prepared = Frames::new()
+            .parse("c", "COMMIT")
+            .parse("s", "SELECT 1")
+            .parse("r", "ROLLBACK TO a")
+            .sync();
+        alice.exchange(prepared).await;
+        deletes(&mut alice, 1).await;
+        alice.exchange(Frames::new().query("SAVEPOINT a")).await;
+        alice.send(segment).await;
+        proxy.bob.approves_next().await;
+        alice.ready().await;
+        alice.exchange(Frames::new().query("ROLLBACK TO a")).await;
+        alice.send(Frames::new().query("COMMIT")).await;
+        let request = proxy.bob.rejects_next("not so").await;
+        for said in ["DELETE FROM items WHERE id = 1", ": ROLLBACK:"] {
+            assert!(request.statement().contains(said), "{}", request.statement());
+        }
+        alice.ready().await;
+        alice.leave().await;
+        assert_eq!(proxy.database.items().await, 10);
+    }
+}
+
+#[tokio::test]
+async fn a_changed_bind_leaves_the_names_of_its_program_alone() {
+    let proxy = Proxy::start().await;
+    let mut alice = proxy.alice.raw().await;
+    let prepared = Frames::new()
+        .parse("", "SELECT 'mine'::text")
+        .parse_typed("s", "DELETE FROM items WHERE id = $1", &[23])
+        .sync();
+    alice.exchange(prepared).await;
+    for round in 1..=2 {
+        alice
+            .send(Frames::new().bind("p", "s", &["4"]).execute("p", 0).sync())
+            .await;
+        let request = proxy.bob.pending_one().await;
+        let body = serde_json::json!({ "statement": format!("DELETE FROM items WHERE id = $1 + {round}") });
+        assert!(proxy.bob.decide(request.id(), "edit", &body).await.is_taken());
+        let answers: Vec<_> = alice.ready().await;
+        let plain: Vec<_> = answers
+            .into_iter()
+            .filter(|message| message.tag != b'N')
+            .collect();
+        assert_eq!(tags(&plain), "2CZ");
+        assert_eq!(plain[1].text(), "DELETE 1");
+        let answers = alice
+            .exchange(Frames::new().bind("", "", &[]).execute("", 0).sync())
+            .await;
+        assert_eq!(answers[1].values(), ["mine"]);
+    }
+    assert_eq!(proxy.database.items().await, 8);
+}
