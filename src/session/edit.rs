@@ -23,10 +23,12 @@ use crate::wire::frame::HEADER;
 /// So many proposals for one request are remembered.
 pub(super) const MOST: usize = 16;
 
-/// The name of the prepared statement that a changed Bind binds, with its end. It stays until the next one.
-const NAME: &[u8] = b"_holdpoint_edit\0";
-/// A Close of it, which is no error where there is none.
-const CLOSE: &[u8] = b"C\0\0\0\x15S_holdpoint_edit\0";
+/// A name for the prepared statement that a changed Bind binds, with its end. Nobody can guess it: a client that had
+/// prepared something harmless under it could bind what was approved once more, as if it were that. The statement
+/// stays until the session ends, and is not known by that name here, so that a Bind of it is refused.
+fn private_name() -> Vec<u8> {
+    format!("_holdpoint_edit_{:016x}\0", rand::random::<u64>()).into_bytes()
+}
 
 /// A statement that can run in the place of a held one.
 #[derive(Debug)]
@@ -112,11 +114,12 @@ impl Session {
             frame.put_u8(0);
             return Ok((None, frame.freeze()));
         };
-        let mut parse = BytesMut::with_capacity(text.len() + 16);
+        let name = private_name();
+        let mut parse = BytesMut::with_capacity(text.len() + 64);
         parse.put_u8(b'P');
-        let length = 4 + NAME.len() + text.len() + 1 + 2 + 4 * source.types.len();
+        let length = 4 + name.len() + text.len() + 1 + 2 + 4 * source.types.len();
         parse.put_u32(u32::try_from(length).map_err(too_long)?);
-        parse.put_slice(NAME);
+        parse.put_slice(&name);
         parse.put_slice(text.as_bytes());
         parse.put_u8(0);
         parse.put_u16(u16::try_from(source.types.len()).map_err(too_long)?);
@@ -133,10 +136,10 @@ impl Session {
         let (portal, rest) = rest;
         let mut bind = BytesMut::with_capacity(gated.frame);
         bind.put_u8(b'B');
-        bind.put_u32(u32::try_from(4 + portal.len() + 1 + NAME.len() + rest.len()).map_err(too_long)?);
+        bind.put_u32(u32::try_from(4 + portal.len() + 1 + name.len() + rest.len()).map_err(too_long)?);
         bind.put_slice(portal);
         bind.put_u8(0);
-        bind.put_slice(NAME);
+        bind.put_slice(&name);
         bind.put_slice(rest);
         Ok((Some(parse.freeze()), bind.freeze()))
     }
@@ -173,7 +176,6 @@ impl Session {
         if let Some(parse) = &fit.parse {
             self.forward_cleared(cx)?;
             self.begin_work();
-            self.server.out().extend_from_slice(CLOSE);
             self.server.out().extend_from_slice(parse);
             self.inflight.push_own(Expect::OwnParse);
         }

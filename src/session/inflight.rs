@@ -50,7 +50,7 @@ pub(super) enum Expect {
         name: Option<Box<[u8]>>,
         prepared: Prepared,
     },
-    /// Our own Close and Parse of a name of our own, before a Bind that people have approved with a change.
+    /// Our own Parse under a name of our own, before a Bind that people have approved with a change.
     OwnParse,
     Bind,
     Describe {
@@ -343,11 +343,9 @@ impl Inflight {
     /// CloseComplete.
     pub(super) fn close_complete(&mut self, names: &mut Names) -> Result<Relay, Desync> {
         match self.front() {
-            Some(
-                Expect::Probe { accepted: true, .. }
-                | Expect::RollBack { simple: false, .. }
-                | Expect::OwnParse,
-            ) => Ok(Relay::Swallow),
+            Some(Expect::Probe { accepted: true, .. } | Expect::RollBack { simple: false, .. }) => {
+                Ok(Relay::Swallow)
+            }
             Some(Expect::Close { .. }) => {
                 if let Some(Expect::Close {
                     statement: Some(name),

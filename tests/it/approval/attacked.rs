@@ -318,3 +318,44 @@ async fn a_changed_bind_leaves_the_names_of_its_program_alone() {
     }
     assert_eq!(proxy.database.items().await, 8);
 }
+
+#[tokio::test]
+async fn what_was_changed_and_approved_is_bound_once() {
+    let proxy = Proxy::start().await;
+    let mut alice = proxy.alice.raw().await;
+    let segment = Frames::new()
+        .parse("_holdpoint_edit", "SELECT 1")
+        .parse_typed("", "DELETE FROM items WHERE id = $1", &[23])
+        .bind("", "", &["4"])
+        .execute("", 0)
+        .sync();
+    alice.send(segment).await;
+    let request = proxy.bob.pending_one().await;
+    let body = serde_json::json!({ "statement": "DELETE FROM items WHERE id = $1 + 1" });
+    assert!(proxy.bob.decide(request.id(), "edit", &body).await.is_taken());
+    alice.ready().await;
+    let names = "SELECT name FROM pg_prepared_statements WHERE name LIKE '\\_holdpoint\\_edit\\__%'";
+    let answers = alice.exchange(Frames::new().query(names)).await;
+    let name = answers
+        .iter()
+        .find(|message| message.tag == b'D')
+        .unwrap()
+        .values()[0]
+        .clone();
+    for frames in [
+        Frames::new().bind("", &name, &["6"]).execute("", 0).sync(),
+        Frames::new()
+            .bind("", "_holdpoint_edit", &["6"])
+            .execute("", 0)
+            .sync(),
+        Frames::new()
+            .parse(&name, "SELECT 1")
+            .bind("", &name, &["6"])
+            .execute("", 0)
+            .sync(),
+    ] {
+        let answers = alice.exchange(frames).await;
+        assert_eq!(errors(&answers), 1, "{}", tags(&answers));
+    }
+    assert_eq!(proxy.database.items().await, 9);
+}
