@@ -96,6 +96,11 @@ find_pgbouncer() {
     [ -x /usr/sbin/pgbouncer ] && printf '%s\n' /usr/sbin/pgbouncer
 }
 
+find_haproxy() {
+    command -v haproxy 2>/dev/null && return
+    [ -x /usr/sbin/haproxy ] && printf '%s\n' /usr/sbin/haproxy
+}
+
 # PostgreSQL's JDBC driver: PGJDBC if set, else where distributions keep Java's libraries.
 find_pgjdbc() {
     if [ -n "${PGJDBC:-}" ]; then

@@ -45,6 +45,8 @@ const LAST_WRITES: Duration = Duration::from_secs(10);
 
 /// How often it is looked for users who were disabled.
 const LOOK_FOR_DISABLED: Duration = Duration::from_secs(2);
+/// How often connections to servers are looked at that nobody uses.
+const TEND_POOLS: Duration = Duration::from_secs(1);
 
 /// Why the proxy does not run.
 #[derive(Debug, thiserror::Error)]
@@ -216,7 +218,16 @@ async fn run(
     ));
     let workers = Workers::start(&shared, listeners.proxy, threads).map_err(ServeError::Start)?;
 
+    let keeper = tokio::spawn(tend_pools(Arc::clone(&shared)));
     until_stop(&mut signals, config, &shared).await;
+    keeper.abort();
+    for pool in shared
+        .databases
+        .values()
+        .flat_map(|database| database.pools.values())
+    {
+        pool.close();
+    }
     end_sessions(workers, &sessions, &mut signals).await;
     stopping.cancel();
     sweeper.abort();
@@ -381,6 +392,26 @@ async fn expel_disabled(directory: Arc<Directory>, sessions: Arc<Sessions>) {
             }
             // The next look may do better; who holds a statement meanwhile is told by the store itself.
             Err(error) => tracing::warn!(%error, "cannot look for users who were disabled"),
+        }
+    }
+}
+
+/// Closes connections to servers that nobody uses any more, and keeps ready what is to be kept ready.
+async fn tend_pools(shared: Arc<Shared>) {
+    let pools: Vec<_> = shared
+        .databases
+        .values()
+        .flat_map(|database| database.pools.values())
+        .collect();
+    if pools.is_empty() {
+        return;
+    }
+    let mut looks = tokio::time::interval(TEND_POOLS);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        for pool in &pools {
+            pool.tend().await;
         }
     }
 }

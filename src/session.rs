@@ -47,6 +47,7 @@ use crate::identity::Directory;
 use crate::model::{Clock, Principal, RequestId};
 use crate::policy::{Policy, PolicyInForce, Subject};
 use crate::sql::Judge;
+use crate::upstream::Lease;
 use crate::wire::Stream;
 
 pub use access::{Database, Login, Member, Roles};
@@ -157,7 +158,7 @@ const LOGINS: usize = 100;
 /// To be dropped only when the process ends: a held statement is then withdrawn.
 pub async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
     let mut client = Leg::new(Stream::tcp(stream));
-    let (_counted, connections) = shared.sessions.count();
+    let (counted, connections) = shared.sessions.count();
     if connections > shared.limits.max_connections + LOGINS {
         return fault::tell(Fault::TooManyConnections, &mut client, peer).await;
     }
@@ -166,11 +167,13 @@ pub async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
         startup::open(&shared, &mut client, peer),
     );
     let opened = opened.await.unwrap_or(Err(Fault::LoginTimeout));
+    let mut left = None;
     let ended = match opened {
         Ok(Opened::Nothing) => Ok(()),
         Ok(Opened::Session(login)) => {
             let (mut session, _held) = login.into_session(&shared, client);
             let ended = relay_to_its_end(&mut session).await;
+            left = session.reusable_server(&ended);
             if !session.outflow.at_boundary() {
                 // In the middle of a message of the server's, nothing of ours can be said.
                 if let Err(fault) = ended {
@@ -188,6 +191,23 @@ pub async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
         // TLS says that this is the end; a socket need not.
         Ok(()) if client.stream.is_tls() => fault::say_goodbye(&mut client).await,
         Ok(()) => {}
+    }
+    // The session is over; what follows is between us and the server.
+    drop((client, counted));
+    if let Some((lease, server)) = left {
+        lease.give_back(server).await;
+    }
+}
+
+impl Session {
+    /// The connection to the server, where another session can go on with it.
+    fn reusable_server(&mut self, ended: &Result<(), Fault>) -> Option<(Lease, Stream)> {
+        let is_over = matches!(ended, Ok(()) | Err(Fault::ClientGone)) && !self.is_closing();
+        if !is_over || !self.is_reusable() {
+            return None;
+        }
+        let server = std::mem::replace(&mut self.server.stream, Stream::Closed);
+        self.lease.take().map(|lease| (lease, server))
     }
 }
 

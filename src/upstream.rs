@@ -1,4 +1,4 @@
-//! The server's side: connecting, authenticating, cancelling.
+//! The server's side: connecting, authenticating, cancelling; connections that outlive their sessions.
 //!
 //! Imports `wire` and `tls`. Invariants: the credentials of `[databases.NAME]` never leave here, in errors and
 //! logs neither; those of requesters who sign in to the server by themselves pass through [`Pending`] and are
@@ -9,6 +9,7 @@ mod cancel;
 mod connect;
 mod demands;
 mod encryption;
+mod pool;
 mod rows;
 mod target;
 
@@ -16,5 +17,6 @@ pub use cancel::CancelKey;
 pub use connect::{ConnectError, Connected, Pending, connect, connect_as};
 pub use demands::{ChannelBinding, Demands, Methods};
 pub use encryption::{Encryption, Tls};
+pub use pool::{Beginning, Lease, Pool, PoolLimits};
 pub use rows::{Row, RowsError, rows};
 pub use target::{Address, Target};

@@ -15,7 +15,7 @@ use crate::session::{
 };
 use crate::sql::{Judge, JudgeLimits, Sight};
 use crate::tls::client::{ClientSettings, ClientTlsError, Connector, Roots, Verification};
-use crate::upstream::{self, Address, Demands, Encryption, Methods, Target, Tls};
+use crate::upstream::{self, Address, Demands, Encryption, Methods, Pool, PoolLimits, Target, Tls};
 
 /// The databases that clients can name, by name.
 pub(super) type Databases = BTreeMap<String, Database>;
@@ -92,6 +92,7 @@ fn database(config: &DatabaseConfig) -> Result<Database, ClientTlsError> {
         Auth::Proxy => Login::Proxy(roles(config, &own)),
     };
     Ok(Database {
+        pools: pools(config, &login),
         login,
         access: config.access.iter().map(member).collect(),
         catalogue: None,
@@ -99,6 +100,27 @@ fn database(config: &DatabaseConfig) -> Result<Database, ClientTlsError> {
         read_shield: config.read_shield,
         observe: config.observe,
     })
+}
+
+/// A pool for each role, where there are to be any.
+fn pools(config: &DatabaseConfig, login: &Login) -> BTreeMap<String, Arc<Pool>> {
+    let Login::Proxy(roles) = login else {
+        return BTreeMap::new();
+    };
+    let limits = PoolLimits {
+        max_idle: config.pool.max_idle,
+        min_idle: config.pool.min_idle,
+        max_connections: config.pool.max_connections,
+        wait_timeout: config.pool.wait_timeout,
+        idle_timeout: config.pool.idle_timeout,
+        max_lifetime: config.pool.max_lifetime,
+    };
+    let targets = roles.mapped.iter().map(|(_, target)| target);
+    targets
+        .chain(&roles.otherwise)
+        .filter(|_| config.pool.is_used())
+        .map(|target| (target.user.clone(), Pool::new(Arc::clone(target), limits)))
+        .collect()
 }
 
 /// What the names in a configured database stand for, asked of its server now, as the role of `upstream`.

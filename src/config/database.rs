@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::error::{Problems, Section};
+use super::pool::PoolConfig;
 use super::roles::{Auth, Member, RawRole, RoleConfig, Unmapped};
 use super::upstream::{Host, Upstream};
 use super::upstream_tls::{UpstreamTls, Written};
@@ -37,6 +38,8 @@ pub struct DatabaseConfig {
     /// How old what is known of the server's catalogue may get; at least 1 s. `None`: it is not asked, which is
     /// always so with `Auth::Passthrough`, where there is no role to ask as.
     pub catalogue: Option<Duration>,
+    /// Connections that outlive their sessions; none with `Auth::Passthrough`.
+    pub pool: PoolConfig,
     /// Whether the server is to refuse writes in what passes as a read.
     pub read_shield: bool,
     /// Whether nothing is held or denied there, and what would have been is recorded.
@@ -63,6 +66,7 @@ pub(super) struct RawDatabase {
     catalogue: Option<bool>,
     #[serde(deserialize_with = "value::duration")]
     catalogue_refresh: Duration,
+    pool: PoolConfig,
     #[serde(deserialize_with = "value::flag")]
     read_shield: bool,
     #[serde(deserialize_with = "value::flag")]
@@ -94,6 +98,7 @@ impl Default for RawDatabase {
             unmapped: Unmapped::Upstream,
             catalogue: None,
             catalogue_refresh: Duration::from_mins(1),
+            pool: PoolConfig::default(),
             read_shield: true,
             observe: false,
             sslmode: None,
@@ -176,6 +181,7 @@ impl RawDatabase {
             );
         }
         upstream.password = given.or(upstream.password);
+        self.pool.validate(name, problems);
         let catalogue = self.catalogue.unwrap_or(self.auth == Auth::Proxy);
         let roles = self.roles.into_iter().enumerate();
         Some(DatabaseConfig {
@@ -189,6 +195,7 @@ impl RawDatabase {
                 .collect(),
             unmapped: self.unmapped,
             catalogue: catalogue.then_some(self.catalogue_refresh),
+            pool: self.pool,
             read_shield: self.read_shield,
             observe: self.observe,
         })
@@ -202,6 +209,7 @@ impl RawDatabase {
             ("roles", !self.roles.is_empty()),
             ("unmapped", self.unmapped != Unmapped::Upstream),
             ("catalogue", self.catalogue == Some(true)),
+            ("pool", self.pool.is_used()),
         ] {
             section.require(
                 key,

@@ -106,6 +106,10 @@ impl<'de> Deserialize<'de> for Shape {
 
 /// Settings that a statement may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about a statement"
+)]
 pub struct Sets {
     /// Where names without a schema are looked for: `search_path`, or the role that it depends on.
     pub search_path: bool,
@@ -114,6 +118,8 @@ pub struct Sets {
     pub read_only: bool,
     /// A cursor that outlives its transaction is declared: its query runs when the transaction commits.
     pub with_hold: bool,
+    /// The seed of random numbers (`setseed`), which nothing takes back.
+    pub seed: bool,
 }
 
 impl Sets {
@@ -122,6 +128,7 @@ impl Sets {
         self.search_path |= other.search_path;
         self.read_only |= other.read_only;
         self.with_hold |= other.with_hold;
+        self.seed |= other.seed;
     }
 }
 

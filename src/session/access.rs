@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::catalogue::Upkeep;
 use crate::model::Principal;
-use crate::upstream::Target;
+use crate::upstream::{Pool, Target};
 use crate::wire::{Report, sqlstate};
 
 /// A database that clients can name.
@@ -17,6 +17,8 @@ pub struct Database {
     pub login: Login,
     /// Who may open a session, of those who can log in.
     pub access: Vec<Member>,
+    /// Connections that outlive their sessions, by the role on the server; none where none do.
+    pub pools: BTreeMap<String, Arc<Pool>>,
     /// What its names stand for; `None` where its catalogue is not asked.
     pub catalogue: Option<Arc<Upkeep>>,
     /// Where it is, as holdpoint's own role, as which its catalogue is asked.
@@ -210,6 +212,7 @@ mod tests {
         let database = |access| Database {
             login: Login::Proxy(roles(None)),
             access,
+            pools: BTreeMap::new(),
             catalogue: None,
             own: target("own"),
             read_shield: true,
@@ -228,6 +231,7 @@ mod tests {
         let through = || Database {
             login: Login::Passthrough(target("")),
             access: Vec::new(),
+            pools: BTreeMap::new(),
             catalogue: None,
             own: target("own"),
             read_shield: true,
@@ -236,6 +240,7 @@ mod tests {
         let proxied = Database {
             login: Login::Proxy(roles(None)),
             access: Vec::new(),
+            pools: BTreeMap::new(),
             catalogue: None,
             own: target("own"),
             read_shield: true,

@@ -153,7 +153,7 @@ impl Fault {
                 format!("certificate authentication failed for user \"{user}\""),
             ),
             Self::StartupRefused(report) => (**report).clone(),
-            Self::Upstream(_) | Self::PassedThrough(_) => ConnectError::report(),
+            Self::Upstream(error) | Self::PassedThrough(error) => error.report(),
             Self::Store(_) => Report::fatal(sqlstate::IO_ERROR, "holdpoint's store does not work")
                 .hint("Tell the operator of holdpoint; its log says more."),
             Self::Unapproved => Report::fatal(sqlstate::INTERNAL_ERROR, "internal error; nothing was run"),

@@ -33,8 +33,8 @@ pub(super) use bind::Large;
 pub(super) use refusals::too_many_names;
 use refusals::{bind_again, changed, fetch_instead, missing, not_ascii};
 use resolve::{
-    Doubt, Resolved, UNSEEN, changes_names, executes, fetches, is_ambiguous, is_own, judged_alone, may_copy,
-    resolve,
+    Doubt, Resolved, UNSEEN, changes_names, executes, fetches, is_ambiguous, is_own, judged_alone,
+    leaves_traces, may_copy, resolve,
 };
 pub(super) use resolve::{is_unresolved, with_prepared};
 
@@ -337,7 +337,7 @@ impl Session {
         let begun = match tag {
             b'Q' => self.note_query(pass, Some(run)),
             b'F' => {
-                self.outlook.note(&pass.judged);
+                self.note_cleared(&pass.judged);
                 self.note_call(Some(run))
             }
             _ => self.note_bind(pass, true),
@@ -348,13 +348,23 @@ impl Session {
         begun
     }
 
+    /// A text was cleared that starts work.
+    fn note_cleared(&mut self, judged: &Judged) {
+        self.outlook.note(judged);
+        if let Some(lease) = &mut self.lease
+            && leaves_traces(judged)
+        {
+            lease.spoil();
+        }
+    }
+
     fn note_query(&mut self, pass: Pass, run: Option<RunId>) -> Result<(), Desync> {
         let discards = |statement: &Statement| statement.name_op == Some(NameOp::DiscardAll);
         if pass.judged.statements.iter().any(discards) {
             self.own.discard();
         }
         self.note_cursors(&pass);
-        self.outlook.note(&pass.judged);
+        self.note_cleared(&pass.judged);
         if self.control(&pass.judged).is_possible {
             self.shield.doubt();
         }

@@ -29,6 +29,11 @@ pub(super) struct Outflow {
 }
 
 impl Outflow {
+    /// Whether the start of a frame has come whose end has not.
+    pub(super) fn is_partial(&self) -> bool {
+        !self.partial.is_empty()
+    }
+
     /// Whether the client stands between two frames.
     pub(super) fn at_boundary(&self) -> bool {
         self.streaming == 0

@@ -30,6 +30,7 @@ use super::{Fault, Limits, Shared, Who};
 use crate::model::Judged;
 use crate::policy::Policy;
 use crate::sql::{Meaning, settings};
+use crate::upstream::Lease;
 use crate::wire::backend::{self, ServerError, TransactionStatus};
 
 /// While the client has not taken this many bytes, nothing more of it is read.
@@ -50,6 +51,8 @@ pub(super) struct Session {
     pub(super) handle: Arc<SessionHandle>,
     pub(super) client: Leg,
     pub(super) server: Leg,
+    /// What the server's side goes back to at the end, where it is a pool's.
+    pub(super) lease: Option<Lease>,
     pub(super) intake: Intake,
     /// How long the client has been silent in the middle of a segment.
     pub(super) pause: Pause,
@@ -109,6 +112,7 @@ impl Session {
     pub(super) async fn run(&mut self) -> Result<(), Fault> {
         loop {
             match poll_fn(|cx| self.poll_relay(cx)).await? {
+                Event::Stopped if self.ends_reusable() => return Ok(()),
                 Event::Shutdown => return Err(self.told_to_end()),
                 Event::CancelRequested | Event::Skipped => {}
                 Event::Stopped => self.attend().await?,
@@ -153,6 +157,31 @@ impl Session {
         }
     }
 
+    /// Whether the client has said goodbye, and its connection to the server may serve another session.
+    fn ends_reusable(&self) -> bool {
+        matches!(self.intake.stop, Some(Stop::Terminate)) && self.is_reusable()
+    }
+
+    /// Whether the goodbye, which the server would look at only behind what it is at, may turn out to be none for it.
+    fn may_come_to_rest(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| !lease.is_spoilt()) && !self.inflight.is_empty()
+    }
+
+    /// Whether the connection to the server is a pool's, and as good as when the session began.
+    pub(super) fn is_reusable(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| !lease.is_spoilt())
+            && self.is_at_rest()
+            && !self.outflow.is_partial()
+            && !self.busy
+            && self.status == TransactionStatus::Idle
+            && self.intake.clearance.is_empty()
+            && !self.intake.has_begun()
+            && !self.intake.is_passing()
+            && self.goodbye.is_none()
+            // A cancel request that is on its way could hit the next session.
+            && !self.handle.is_cancelling()
+    }
+
     /// Whether the client has said goodbye, and the server was told.
     pub(super) fn is_closing(&self) -> bool {
         matches!(self.intake.stop, Some(Stop::Closing))
@@ -181,11 +210,10 @@ impl Session {
     }
 
     fn pending_event(&mut self) -> Option<Event> {
-        if matches!(
-            self.intake.stop,
-            Some(Stop::Held(_) | Stop::Judge(_) | Stop::Own(_) | Stop::Terminate)
-        ) {
-            return Some(Event::Stopped);
+        match self.intake.stop {
+            Some(Stop::Held(_) | Stop::Judge(_) | Stop::Own(_)) => return Some(Event::Stopped),
+            Some(Stop::Terminate) if !self.may_come_to_rest() => return Some(Event::Stopped),
+            _ => {}
         }
         if self.intake.is_discarding() && matches!(self.intake.stop, Some(Stop::Deciding)) {
             return Some(Event::Skipped);
@@ -318,6 +346,9 @@ impl Session {
         let Ok((name, value)) = backend::parameter_status(body) else {
             return;
         };
+        if let Some(lease) = &mut self.lease {
+            lease.note(name, value);
+        }
         match name {
             b"standard_conforming_strings" => self.meaning.standard_conforming_strings = value == b"on",
             b"client_encoding" => {

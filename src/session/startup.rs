@@ -21,7 +21,7 @@ use crate::identity::Standing;
 use crate::model::Principal;
 use crate::policy::{Policy, Subject};
 use crate::sql::{Meaning, settings};
-use crate::upstream::{self, Connected, Target};
+use crate::upstream::{self, Beginning, Connected, Target};
 use crate::wire::backend::TransactionStatus;
 use crate::wire::startup::{Opening, Startup};
 use crate::wire::{Report, reply, sqlstate};
@@ -182,14 +182,17 @@ impl Asked<'_> {
         let seat = self.admit(shared, &principal)?;
         let target = access::target_of(roles, self.database, &principal).map_err(refused)?;
         self.judge(shared, &principal).map_err(refused)?;
-        let connected = upstream::connect(
-            target,
-            self.spoken.upstream_minor(),
-            parameters::passed_on(self.startup),
-        )
-        .await
-        .map_err(Fault::Upstream)?;
-        Ok((principal, connected, seat))
+        let minor = self.spoken.upstream_minor();
+        let parameters = parameters::passed_on(self.startup);
+        let pool = shared
+            .databases
+            .get(self.database)
+            .and_then(|database| database.pools.get(&target.user));
+        let connected = match pool {
+            None => upstream::connect(target, minor, parameters).await,
+            Some(pool) => pool.take(beginning(&principal, minor, &parameters)).await,
+        };
+        Ok((principal, connected.map_err(Fault::Upstream)?, seat))
     }
 
     /// A role of the server's, which asks for its credentials itself. What holdpoint refuses it refuses once
@@ -250,6 +253,16 @@ impl Asked<'_> {
             ..Subject::new(self.database, &principal.name, &principal.groups)
         };
         parameters::judge(self.startup, &self.policy, &subject)
+    }
+}
+
+/// What a connection must have begun with that goes on with this session.
+fn beginning(principal: &Principal, minor: u16, parameters: &[(&str, &str)]) -> Beginning {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Beginning {
+        user: principal.name.clone(),
+        minor,
+        parameters: parameters.iter().map(owned).collect(),
     }
 }
 
@@ -321,6 +334,7 @@ impl LoggedIn {
             handle: Arc::clone(&entered.handle),
             client,
             server: Leg::new(connected.stream),
+            lease: connected.lease,
             intake: super::intake::Intake::default(),
             pause: super::intake::Pause::default(),
             outflow: super::outflow::Outflow::default(),

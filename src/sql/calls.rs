@@ -22,6 +22,9 @@ pub(super) fn judge(call: &Tree, findings: &mut Findings) {
         return;
     }
     findings.function(&name);
+    if name.last() == Some(&"setseed") {
+        findings.seeds();
+    }
     match what {
         // Syntax for it came with PostgreSQL 17: before, it is a bare name.
         Function::Reading if name == ["pg_catalog", "json_object"] => {

@@ -109,6 +109,11 @@ impl Findings {
         self.sets.with_hold = true;
     }
 
+    /// It seeds random numbers.
+    pub(super) fn seeds(&mut self) {
+        self.sets.seed = true;
+    }
+
     /// A reference is to something that the catalogue does not know.
     pub(super) fn unresolved(&mut self) {
         self.unresolved = true;

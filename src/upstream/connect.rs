@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::auth::{Answer, Authentication};
 use super::encryption::{Encrypted, Way, encrypt};
-use super::{CancelKey, Demands, Target};
+use super::{CancelKey, Demands, Lease, Target};
 use crate::wire::backend::{self, ServerError, TransactionStatus};
 use crate::wire::frame::HEADER;
 use crate::wire::startup::encode_startup;
@@ -30,6 +30,8 @@ pub struct Connected {
     pub cancel_key: CancelKey,
     /// The status of the first ReadyForQuery.
     pub status: TransactionStatus,
+    /// What it goes back to when the session has ended, where it is a pool's.
+    pub lease: Option<Lease>,
 }
 
 /// Why no session could be opened.
@@ -73,6 +75,16 @@ pub enum ConnectError {
     /// SCRAM failed on our side.
     #[error("SCRAM failed: {0}")]
     Scram(#[source] io::Error),
+    /// As many connections are in use as there may be.
+    #[error(
+        "all {limit} connections of the role were in use for {waited:?} (max_connections of the database's pool)"
+    )]
+    NoRoom {
+        /// How many that is.
+        limit: usize,
+        /// How long was waited.
+        waited: std::time::Duration,
+    },
     /// The server does not speak the protocol.
     #[error("the server broke the protocol: {0}")]
     Protocol(&'static str),
@@ -126,7 +138,14 @@ impl ConnectError {
 
     /// What the client may see where [`Self::servers_own`] has nothing.
     #[must_use]
-    pub fn report() -> Report {
+    pub fn report(&self) -> Report {
+        if let Self::NoRoom { .. } = self {
+            return Report::fatal(
+                sqlstate::TOO_MANY_CONNECTIONS,
+                "sorry, too many clients already: all connections to the database server are in use",
+            )
+            .hint("Try again later; the operator of holdpoint can allow more.");
+        }
         Report::fatal(
             sqlstate::UNABLE_TO_CONNECT,
             "holdpoint cannot connect to the database server",
@@ -381,6 +400,7 @@ async fn greet(mut pending: Pending) -> Result<Connected, ConnectError> {
                     parameters,
                     cancel_key,
                     status,
+                    lease: None,
                 });
             }
             _ => {

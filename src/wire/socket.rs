@@ -1,6 +1,7 @@
 //! The sockets that carry a connection.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -59,6 +60,24 @@ impl Socket {
 }
 
 impl Socket {
+    /// See [`super::Stream::is_quiet`].
+    pub(super) fn is_quiet(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let peeked = match self {
+            Self::Tcp(s) => SockRef::from(s).peek(&mut byte),
+            Self::Unix(s) => SockRef::from(s).peek(&mut byte),
+        };
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// See [`super::Stream::rehomed`].
+    pub(super) fn rehomed(self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(s) => Ok(Self::Tcp(TcpStream::from_std(s.into_std()?)?)),
+            Self::Unix(s) => Ok(Self::Unix(UnixStream::from_std(s.into_std()?)?)),
+        }
+    }
+
     /// The next byte, left unread; `None` at the end. Waits for it. A Unix-domain socket has nothing to show.
     pub async fn peek(&self) -> io::Result<Option<u8>> {
         let mut byte = [0];

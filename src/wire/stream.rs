@@ -70,6 +70,24 @@ impl Stream {
         }
     }
 
+    /// Whether nothing has arrived that was not read, not even the end. Asks the system, not the runtime.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.socket().is_some_and(Socket::is_quiet)
+    }
+
+    /// Known to the runtime of this thread from now on, where that can be done: TLS stays with the one that it is
+    /// known to, which goes on to wake whoever waits for it.
+    ///
+    /// # Errors
+    /// The system's, and the connection is closed. Panics outside of a runtime.
+    pub fn rehomed(self) -> io::Result<Self> {
+        match self {
+            Self::Plain(socket) => socket.rehomed().map(Self::Plain),
+            other => Ok(other),
+        }
+    }
+
     /// Whether bytes that were taken have not reached the socket yet, so that it must be flushed: TLS
     /// takes bytes while the socket is full.
     #[must_use]

@@ -12,6 +12,7 @@ mod names;
 mod notify;
 mod pauses;
 mod pipelines;
+mod pooled;
 mod settings;
 mod startup;
 mod texts;

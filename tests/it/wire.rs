@@ -78,6 +78,24 @@ async fn every_transcript_comes_true_directly_and_through_holdpoint() {
     .await;
 }
 
+/// Most transcripts then go on with a connection that the session of another has left behind.
+#[tokio::test]
+async fn every_transcript_comes_true_on_connections_that_others_have_used() {
+    let proxy = Proxy::with()
+        .policy(EVERYTHING_PASSES)
+        .role(Role::Trust)
+        .databases("pool = { max_idle = 20 }")
+        .start()
+        .await;
+    let (direct, through) = (Way::direct(&proxy.database), Way::through(&proxy));
+    let mut all = transcripts();
+    choose(&mut all, &proxy).await;
+    each(&all, async |transcript| {
+        both(transcript, &direct, &through, &proxy.database).await
+    })
+    .await;
+}
+
 /// Plays a transcript both ways.
 async fn both(t: &Transcript, direct: &Way, through: &Way, database: &Database) -> Result<(), String> {
     let patience = if t.differs.is_some() { IMPATIENCE } else { PATIENCE };

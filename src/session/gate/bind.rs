@@ -211,7 +211,7 @@ impl Session {
     /// A Bind is cleared: notes what it does to names, cursors and the unnamed portal.
     pub(super) fn note_bind(&mut self, pass: Pass, approved: bool) -> Result<(), Desync> {
         self.note_cursors(&pass);
-        self.outlook.note(&pass.judged);
+        self.note_cleared(&pass.judged);
         self.note_need(&pass);
         self.note_control(&pass.judged);
         if let Some(portal) = pass.portal.as_deref() {

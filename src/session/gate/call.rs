@@ -38,7 +38,7 @@ impl Session {
                 }
                 let text = known.map_or("-- a function call by number", |(text, _)| text);
                 self.note_observed(text.as_bytes(), &[], observed);
-                self.outlook.note(&judged);
+                self.note_cleared(&judged);
                 self.note_call(None)?;
                 Step::Allowed(proof)
             }

@@ -173,6 +173,21 @@ pub(super) fn changes_names(judged: &Judged) -> bool {
         .any(|s| s.name_op.as_ref().is_some_and(|op| !cursor(op)))
 }
 
+/// Whether it may leave more in the server's process than `DISCARD ALL` takes back: definitions, libraries, settings of
+/// extensions' and applications' own, which are then no longer as if they had never been set. An SQL `EXECUTE` may run
+/// anything that was prepared.
+pub(super) fn leaves_traces(judged: &Judged) -> bool {
+    let leaves = |facts: &Facts| facts.effect > Effect::Write || facts.sets.seed;
+    judged.statements.iter().any(|statement| {
+        leaves(&statement.facts)
+            || match &statement.name_op {
+                Some(NameOp::Execute { .. }) => true,
+                Some(NameOp::Prepare { prepared, .. }) => leaves(&prepared.facts),
+                _ => false,
+            }
+    })
+}
+
 /// Whether it fetches from a cursor.
 pub(super) fn fetches(statement: &Statement) -> bool {
     matches!(statement.name_op, Some(NameOp::Fetch { .. }))

@@ -1,0 +1,104 @@
+"""Single measurements: throughput with the proxy's CPU time, and memory of idle clients."""
+
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+from .client import Client
+from .servers import HOST, give_up, note
+
+# Seconds at the start of every cell that are not counted: connections are made, fresh server processes
+# fault their memory in, which a pooler's reused ones need not.
+SETTLE = 1
+
+
+def cpu_seconds(pid):
+    """CPU time of a process with all its threads: clock_getcpuclockid(3) without the C call."""
+    return time.clock_gettime((~pid) << 3 | 2)
+
+
+def resident_bytes(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) * 1024
+
+
+def measure(servers, target, command, duration):
+    """Transactions per second and CPU of the proxy for each (µs), by the progress that `command` says; its first and
+    its last second do not count."""
+    process = subprocess.Popen(command, env=servers.environment(target), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: os.sched_setaffinity(0, servers.cores))
+    pid, said, marks = servers.pids.get(target), [], []
+    try:
+        for line in process.stderr:
+            progress = re.match(r"progress: ([\d.]+) s, ([\d.]+) tps", line)
+            if not progress:
+                said.append(line)
+                continue
+            marks.append((float(progress.group(1)), float(progress.group(2)), cpu_seconds(pid) if pid else 0.0))
+        process.wait(30)
+    finally:
+        process.kill()
+        process.wait()
+    counted = [mark for mark in marks if mark[0] >= SETTLE - 0.1][:duration + 1]
+    said = "".join(said)
+    if process.returncode or "aborted" in said or len(counted) < 2:
+        give_up(f"{' '.join(map(str, command))} on {target} failed:\n{said[-1500:]}")
+    (begin, _, cpu_before), (end, _, cpu_after) = counted[0], counted[-1]
+    spans = [later[0] - earlier[0] for earlier, later in zip(counted, counted[1:])]
+    done = sum(mark[1] * span for mark, span in zip(counted[1:], spans))
+    return done / (end - begin), (cpu_after - cpu_before) / max(1.0, done) * 1e6
+
+
+def run(servers, workloads, rounds, duration):
+    """Per workload and target: the cells."""
+    results = {}
+    for name, writes, make in workloads:
+        left_out = "holdpoint" if writes else "holdpoint, all allowed"
+        targets = [target for target in servers.targets if target != left_out]
+        cells = results[name] = {target.split(",")[0]: [] for target in targets}
+        for number in range(rounds):
+            turn = number % len(targets)
+            order = targets[turn:] + targets[:turn]
+            if number % 2:
+                order.reverse()
+            for target in order:
+                command = make(SETTLE + duration + 1)
+                cells[target.split(",")[0]].append(measure(servers, target, command, duration))
+        note(f"{name}: " + ", ".join(f"{t} {statistics.median(c[0] for c in cs):,.1f}" for t, cs in cells.items()))
+    return results
+
+
+def idle(servers, clients):
+    """Bytes of the proxy for each idle client: after its login, and after a query of each."""
+    results = {}
+    for target in servers.targets:
+        pid = servers.pids.get(target)
+        if not pid or target == "holdpoint, all allowed":
+            continue
+        sessions = []
+        first = Client(HOST, servers.ports[target], "bench", servers.password_for(target), "bench")
+        first.query("SELECT 1")
+        before = resident_bytes(pid)
+        try:
+            for _ in range(clients):
+                sessions.append(Client(HOST, servers.ports[target], "bench", servers.password_for(target), "bench"))
+            after_login = resident_bytes(pid)
+            for session in sessions:
+                session.query("SELECT 1")
+            after_query = resident_bytes(pid)
+        finally:
+            for session in [*sessions, first]:
+                session.close()
+        results[target] = [(after - before) / clients for after in (after_login, after_query)]
+        note(f"idle clients, {target}: " + " / ".join(f"{size:,.0f} B" for size in results[target]))
+    return results
+
+
+def drain(statement):
+    """A command that repeats a statement and throws the answers away."""
+    return lambda seconds: [sys.executable, str(pathlib.Path(__file__).with_name("client.py")), str(seconds), statement]

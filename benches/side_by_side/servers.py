@@ -1,0 +1,237 @@
+"""What is measured: a scratch PostgreSQL, and the proxies in front of it, all on free ports of 127.0.0.1."""
+
+import contextlib
+import os
+import pathlib
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from .client import verifier
+
+HOST = "127.0.0.1"
+REPO = pathlib.Path(__file__).resolve().parent.parent.parent
+# Connections that a proxy may have to the server, and keep: more than any workload needs.
+CONNECTIONS = 100
+ALLOW_ALL = 'default_groups = ["dba"]\n[[rule]]\nname = "everything passes"\nthen = "allow"\n'
+
+
+def note(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def give_up(text):
+    sys.exit(f"bench: {text}")
+
+
+def find(function, *arguments, optional=False):
+    """What a function of find.sh prints."""
+    script = '. "$0"; "$@"'
+    done = subprocess.run(["sh", "-c", script, str(REPO / "scripts/find.sh"), function, *arguments],
+                          capture_output=True, text=True, check=False)
+    found = done.stdout.strip()
+    if not found and not optional:
+        give_up(f"cannot find {' '.join([*arguments, function])}; run scripts/setup --with-bench")
+    return found
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind((HOST, 0))
+        return s.getsockname()[1]
+
+
+def clean_environment():
+    """Without what was meant for another PostgreSQL or another holdpoint."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PG", "HOLDPOINT_"))}
+
+
+class Servers:
+    """The scratch folder and everything that runs in it. `targets` are the names that can be measured."""
+
+    def __init__(self, binary, cores, scale, max_clients):
+        self.binary, self.cores, self.scale = binary, cores, scale
+        self.connections = max(CONNECTIONS, max_clients) + 10
+        self.processes, self.pids = [], {}
+        self.password, self.client_password = secrets.token_hex(16), secrets.token_hex(16)
+        self.targets = ["direct", "haproxy", "pgbouncer", "holdpoint", "holdpoint, all allowed"]
+        self.ports = {name: free_port() for name in self.targets}
+        self.pgbin = pathlib.Path(find("find_pgbin"))
+        self.pgbench, self.psql = find("find_pg_client", "pgbench"), find("find_pg_client", "psql")
+        self.pgbouncer, self.haproxy = find("find_pgbouncer"), find("find_haproxy", optional=True)
+        if not self.haproxy:
+            note("there is no haproxy here: it is left out")
+            self.targets.remove("haproxy")
+        # PostgreSQL and pgbouncer refuse to run as root.
+        self.drop = {}
+        if os.getuid() == 0:
+            names = {entry.pw_name: entry for entry in pwd.getpwall()}
+            user = names.get("postgres") or names["nobody"]
+            self.drop = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+    def __enter__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="holdpoint-bench-"))
+        try:
+            self.folder.chmod(0o711)
+            self.start_postgres()
+            self.start_pgbouncer()
+            if self.haproxy:
+                self.start_haproxy()
+            self.start_holdpoint("holdpoint", lambda to: shutil.copytree(REPO / "policies", to))
+            self.start_holdpoint("holdpoint, all allowed", lambda to: (to.mkdir(), (to / "all.toml").write_text(ALLOW_ALL)))
+            rest = os.sched_getaffinity(0) - self.cores
+            if rest:
+                os.sched_setaffinity(0, rest)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sig, signal.SIG_IGN)
+        for process in reversed(self.processes):
+            # To PostgreSQL: end without waiting for clients.
+            process.send_signal(signal.SIGINT if process is self.processes[0] else signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def spawn(self, name, command, drop=None):
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.folder,
+                                       env=clean_environment(), start_new_session=True,
+                                       preexec_fn=lambda: os.sched_setaffinity(0, self.cores), **(drop or {}))
+        self.processes.append(process)
+        self.pids[name] = process.pid
+        end = time.monotonic() + 30
+        while time.monotonic() < end and process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection((HOST, self.ports.get(name, self.ports["direct"])), 1):
+                return
+            time.sleep(0.05)
+        give_up(f"{name} did not start:\n{log.read_text()[-2000:]}")
+
+    def own_folder(self, name):
+        own = self.folder / name.replace(", ", "-").replace(" ", "-")
+        own.mkdir(mode=0o700)
+        return own
+
+    def give_away(self, *paths):
+        if self.drop:
+            for path in paths:
+                shutil.chown(path, self.drop["user"], self.drop["group"])
+
+    def start_postgres(self):
+        own = self.own_folder("pg")
+        self.give_away(own)
+        pwfile = own / "password"
+        pwfile.write_text(self.password)
+        pwfile.chmod(0o644)  # inside a folder that is the server's alone
+        subprocess.run([self.pgbin / "initdb", "-D", own / "data", "-U", "bench", f"--pwfile={pwfile}", "-A", "scram-sha-256",
+                        "-E", "UTF8", "--no-locale", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd=own, **self.drop)
+        settings = {"listen_addresses": HOST, "port": self.ports["direct"], "unix_socket_directories": "",
+                    "max_connections": 4 * self.connections, "shared_buffers": "256MB", "fsync": "off",
+                    "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "4GB",
+                    "checkpoint_timeout": "60min", "autovacuum": "off", "jit": "off",
+                    "max_parallel_workers_per_gather": 0, "synchronize_seqscans": "off", "log_min_messages": "fatal"}
+        flags = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        self.spawn("postgres", [self.pgbin / "postgres", "-D", own / "data", *flags], self.drop)
+        self.connect("direct", "postgres", [self.psql, "-qc", "CREATE DATABASE bench"])
+        note(f"filling pgbench's tables at scale {self.scale}")
+        self.connect("direct", "bench", [self.pgbench, "-i", "-q", "-s", str(self.scale)])
+        # Hint bits are set and pages are warm before anything is measured.
+        self.connect("direct", "bench", [self.psql, "-qc", "SELECT count(*) FROM pgbench_accounts", "-c", "CHECKPOINT"])
+
+    def start_pgbouncer(self):
+        own = self.own_folder("pgbouncer")
+        # Its clients sign in as holdpoint's do; it too has no password, only what proves one.
+        (own / "users.txt").write_text(f'"bench" "{verifier(self.client_password)}"\n')
+        (own / "pgbouncer.ini").write_text(f"""
+[databases]
+bench = host={HOST} port={self.ports['direct']} user=bench password={self.password}
+[pgbouncer]
+listen_addr = {HOST}
+listen_port = {self.ports['pgbouncer']}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {own}/users.txt
+pool_mode = session
+default_pool_size = {self.connections}
+max_client_conn = {self.connections}
+log_connections = 0
+log_disconnections = 0
+log_stats = 0
+""")
+        self.give_away(own, *own.iterdir())
+        self.spawn("pgbouncer", [self.pgbouncer, "-q", own / "pgbouncer.ini"], self.drop)
+
+    def start_haproxy(self):
+        own = self.own_folder("haproxy")
+        (own / "haproxy.cfg").write_text(f"""
+global
+    nbthread 1
+    maxconn {self.connections}
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+frontend f
+    bind {HOST}:{self.ports['haproxy']}
+    default_backend b
+backend b
+    server pg {HOST}:{self.ports['direct']}
+""")
+        self.spawn("haproxy", [self.haproxy, "-db", "-f", own / "haproxy.cfg"])
+
+    def start_holdpoint(self, name, make_policies):
+        own = self.own_folder(name)
+        make_policies(own / "policies")
+        (own / "upstream.password").write_text(self.password)
+        (own / "upstream.password").chmod(0o600)
+        config = own / "holdpoint.toml"
+        console = free_port()
+        config.write_text(f"""
+[proxy]
+listen = "{HOST}:{self.ports[name]}"
+[console]
+listen = "{HOST}:{console}"
+public_url = "http://{HOST}:{console}"
+[store]
+url = 'sqlite://{own}/holdpoint.db'
+[policy]
+dir = '{own}/policies'
+[databases.bench]
+upstream = "postgresql://bench@{HOST}:{self.ports['direct']}/bench?sslmode=disable"
+password_file = '{own}/upstream.password'
+pool = {{ max_idle = {self.connections} }}
+""")
+        subprocess.run([self.binary, "--config", config, "user", "add", "bench", "--group", "bench", "--password-stdin"],
+                       input=self.client_password + "\n", text=True, check=True, stdout=subprocess.DEVNULL,
+                       env=clean_environment())
+        self.spawn(name, [self.binary, "--config", config, "serve"])
+
+    # ---- connecting
+
+    def password_for(self, target):
+        return self.password if target in ("direct", "haproxy") else self.client_password
+
+    def environment(self, target, database="bench"):
+        return dict(clean_environment(), PGHOST=HOST, PGPORT=str(self.ports[target]), PGUSER="bench", PGDATABASE=database,
+                    PGPASSWORD=self.password_for(target), PGSSLMODE="disable", PGGSSENCMODE="disable")
+
+    def connect(self, target, database, command):
+        done = subprocess.run(command, env=self.environment(target, database), capture_output=True, text=True, check=False)
+        if done.returncode:
+            give_up(f"{' '.join(map(str, command))}: {done.stderr.strip()[-500:]}")

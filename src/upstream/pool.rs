@@ -1,0 +1,344 @@
+//! Connections to the server that outlive their sessions.
+//!
+//! A connection serves one session at a time, from its greeting to its end, and then another one that begins as
+//! that did: for the same user of holdpoint's, as the same role, in the same protocol, with the same startup
+//! packet. In between it is reset ([`reset`]): what `DISCARD ALL` leaves is left to the same user alone, and which
+//! sessions leave more is for the caller to know ([`Lease::give_back`]).
+//!
+//! Invariants: an idle connection has nothing unread and nothing unanswered; every connection is counted from
+//! before it is opened until it is closed; what is in doubt is closed.
+
+mod idle;
+mod reset;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::{CancelKey, ConnectError, Connected, Target, connect};
+use crate::wire::Stream;
+use idle::Idle;
+use reset::{Changes, reset};
+
+/// How long taking back what a session has left may take.
+const RESET: Duration = Duration::from_secs(5);
+/// With more settings of its own than this that the server reports, a connection is not used again.
+const MAX_CHANGES: usize = 64;
+
+/// How many connections there may be to one database as one role, and how long.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolLimits {
+    /// Kept while no session uses them.
+    pub max_idle: usize,
+    /// Kept ready, however long nobody has used them.
+    pub min_idle: usize,
+    /// In all; 0: no limit.
+    pub max_connections: usize,
+    /// How long a session waits for room.
+    pub wait_timeout: Duration,
+    /// How long one is kept that nobody uses.
+    pub idle_timeout: Duration,
+    /// How old one may be that is used again.
+    pub max_lifetime: Duration,
+}
+
+/// What a session begins with. Connections are exchanged among equals alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beginning {
+    /// The user of holdpoint's whose session it is.
+    pub user: String,
+    /// The protocol is 3.`minor`.
+    pub minor: u16,
+    /// What the startup packet says, but for `user` and `database`.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// The connections to one database as one role.
+#[derive(Debug)]
+pub struct Pool {
+    target: Arc<Target>,
+    limits: PoolLimits,
+    state: Mutex<State>,
+    /// Woken for each connection that is closed, or idle.
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Those that nobody uses, the one that was used last at the end.
+    idle: Vec<Idle>,
+    /// All that there are, or are being opened.
+    open: usize,
+    /// What the latest session began with: for one like it, some are kept ready.
+    latest: Option<Arc<Beginning>>,
+    /// The greeting of the latest connection: mostly they are all the same.
+    greeting: Bytes,
+    /// No more are kept.
+    is_closed: bool,
+}
+
+/// A connection that a session uses; counted until it is dropped.
+#[derive(Debug)]
+pub struct Lease {
+    place: Place,
+    beginning: Arc<Beginning>,
+    /// Since when the connection is there.
+    born: Instant,
+    greeting: Bytes,
+    cancel_key: CancelKey,
+    changes: Changes,
+    /// It is not to be used again.
+    is_spoilt: bool,
+}
+
+/// A place among the connections that are counted.
+#[derive(Debug)]
+struct Place(Arc<Pool>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.state().open -= 1;
+        self.0.freed.notify_one();
+    }
+}
+
+/// What a session gets.
+enum Room {
+    /// A connection that is there.
+    Idle(Box<Idle>),
+    /// Leave to open one.
+    New(Place),
+}
+
+impl Pool {
+    /// An empty pool.
+    #[must_use]
+    pub fn new(target: Arc<Target>, limits: PoolLimits) -> Arc<Self> {
+        Arc::new(Self {
+            target,
+            limits,
+            state: Mutex::default(),
+            freed: Notify::new(),
+        })
+    }
+
+    /// A connection for a session that begins so: one that is there, or a new one. It has its [`Lease`] with it.
+    /// Cancel-safe: dropped, the connection closes.
+    ///
+    /// # Errors
+    /// There is no room for `wait_timeout` ([`ConnectError::NoRoom`]); else as [`connect()`].
+    pub async fn take(self: &Arc<Self>, beginning: Beginning) -> Result<Connected, ConnectError> {
+        let beginning = Arc::new(beginning);
+        loop {
+            match self.room(&beginning).await? {
+                Room::New(place) => return self.open(beginning, place).await,
+                // One that has died is closed, and no longer counted.
+                Room::Idle(idle) => {
+                    if let Some(connected) = self.revive(*idle).await {
+                        return Ok(connected);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn room(self: &Arc<Self>, beginning: &Arc<Beginning>) -> Result<Room, ConnectError> {
+        if let Some(room) = self.room_now(beginning) {
+            return Ok(room);
+        }
+        let waiting = async {
+            loop {
+                let mut freed = std::pin::pin!(self.freed.notified());
+                // From here on, none that is freed is missed.
+                freed.as_mut().enable();
+                if let Some(room) = self.room_now(beginning) {
+                    return room;
+                }
+                freed.await;
+            }
+        };
+        tokio::time::timeout(self.limits.wait_timeout, waiting)
+            .await
+            .map_err(|_| ConnectError::NoRoom {
+                limit: self.limits.max_connections,
+                waited: self.limits.wait_timeout,
+            })
+    }
+
+    fn room_now(self: &Arc<Self>, beginning: &Arc<Beginning>) -> Option<Room> {
+        let mut state = self.state();
+        state.latest = Some(Arc::clone(beginning));
+        if let Some(at) = state.idle.iter().rposition(|idle| idle.beginning == *beginning) {
+            return Some(Room::Idle(Box::new(state.idle.remove(at))));
+        }
+        if self.limits.max_connections == 0 || state.open < self.limits.max_connections {
+            state.open += 1;
+            return Some(Room::New(Place(Arc::clone(self))));
+        }
+        // One that nobody uses, and that is for others, makes room. Its end is counted when it is dropped.
+        let oldest = (!state.idle.is_empty()).then(|| state.idle.remove(0))?;
+        state.open += 1;
+        drop(state);
+        drop(oldest);
+        Some(Room::New(Place(Arc::clone(self))))
+    }
+
+    async fn open(
+        self: &Arc<Self>,
+        beginning: Arc<Beginning>,
+        place: Place,
+    ) -> Result<Connected, ConnectError> {
+        let parameters = beginning.parameters.iter();
+        let parameters = parameters.map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut connected = connect(&self.target, beginning.minor, parameters.collect()).await?;
+        connected.lease = Some(Lease {
+            place,
+            beginning,
+            born: Instant::now(),
+            greeting: self.shared_greeting(&connected.greeting),
+            cancel_key: connected.cancel_key.clone(),
+            changes: Changes::default(),
+            is_spoilt: false,
+        });
+        Ok(connected)
+    }
+
+    async fn revive(&self, idle: Idle) -> Option<Connected> {
+        let is_old = idle.lease.born.elapsed() > self.limits.max_lifetime;
+        if is_old { None } else { idle.revive().await }
+    }
+
+    /// The same bytes are kept once.
+    fn shared_greeting(&self, greeting: &[u8]) -> Bytes {
+        let mut state = self.state();
+        if state.greeting != greeting {
+            state.greeting = Bytes::copy_from_slice(greeting);
+        }
+        state.greeting.clone()
+    }
+
+    fn keep(&self, idle: Idle) {
+        let mut state = self.state();
+        let is_old = idle.lease.born.elapsed() > self.limits.max_lifetime;
+        let refused = if state.is_closed || is_old || self.limits.max_idle == 0 {
+            Some(idle)
+        } else {
+            let is_full = state.idle.len() >= self.limits.max_idle;
+            let oldest = is_full.then(|| state.idle.remove(0));
+            state.idle.push(idle);
+            oldest
+        };
+        drop(state);
+        if refused.is_none() {
+            self.freed.notify_one();
+        }
+    }
+
+    /// Closes what is too old, what nobody uses any more and what the server has closed; opens what is to be kept
+    /// ready. To be called every few seconds. Cancel-safe.
+    pub async fn tend(self: &Arc<Self>) {
+        let gone: Vec<Idle> = {
+            let mut state = self.state();
+            let mut kept = state.idle.len();
+            let limits = self.limits;
+            let is_spent = |idle: &Idle| idle.lease.born.elapsed() > limits.max_lifetime || !idle.is_quiet();
+            let extracted = state.idle.extract_if(.., |idle| {
+                let goes =
+                    is_spent(idle) || (kept > limits.min_idle && idle.since.elapsed() > limits.idle_timeout);
+                kept -= usize::from(goes);
+                goes
+            });
+            extracted.collect()
+        };
+        drop(gone);
+        while let Some((place, beginning)) = self.place_in_reserve() {
+            let opened = self.open(beginning, place).await;
+            match opened.map(|mut connected| (connected.lease.take(), connected.stream)) {
+                Ok((Some(lease), stream)) => self.keep(Idle::new(lease, stream)),
+                Ok((None, _)) => return,
+                Err(error) => {
+                    tracing::warn!(%error, role = %self.target.user, "no connection can be kept ready");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Leave to open one that is to be kept ready.
+    fn place_in_reserve(self: &Arc<Self>) -> Option<(Place, Arc<Beginning>)> {
+        let mut state = self.state();
+        let has_room = self.limits.max_connections == 0 || state.open < self.limits.max_connections;
+        if state.is_closed || state.idle.len() >= self.limits.min_idle || !has_room {
+            return None;
+        }
+        let latest = Arc::clone(state.latest.as_ref()?);
+        state.open += 1;
+        Some((Place(Arc::clone(self)), latest))
+    }
+
+    /// Closes what nobody uses; from now on, nothing is kept.
+    pub fn close(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        let idle = std::mem::take(&mut state.idle);
+        drop(state);
+        drop(idle);
+    }
+
+    /// How many connections there are, and how many of them nobody uses.
+    #[must_use]
+    pub fn count(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.open, state.idle.len())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No step leaves it half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease {
+    /// The session leaves more in the server's process than a reset takes back: no other is to go on with it.
+    pub fn spoil(&mut self) {
+        self.is_spoilt = true;
+    }
+
+    /// Whether no other session is to go on with it.
+    #[must_use]
+    pub fn is_spoilt(&self) -> bool {
+        self.is_spoilt
+    }
+
+    /// The server has reported this value of a setting.
+    pub fn note(&mut self, name: &[u8], value: &[u8]) {
+        self.changes.note(name, value);
+    }
+
+    /// The session has ended, and its connection is at rest: outside of a transaction, with everything answered and
+    /// read. Takes back what it has set, and keeps the connection for the next; or closes it, where that fails.
+    /// Dropped, the connection closes.
+    pub async fn give_back(mut self, mut stream: Stream) {
+        if self.is_spoilt {
+            return;
+        }
+        let pool = Arc::clone(&self.place.0);
+        let done = tokio::time::timeout(RESET, reset(&mut stream, &mut self.changes)).await;
+        match done {
+            Ok(Ok(())) if self.changes.len() <= MAX_CHANGES => {
+                let changes = std::mem::take(&mut self.changes);
+                if let Some(greeting) = changes.applied_to(&self.greeting) {
+                    self.greeting = pool.shared_greeting(&greeting);
+                }
+                pool.keep(Idle::new(self, stream));
+            }
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a connection is not used again"),
+            Err(_) => tracing::debug!("a connection is not used again: taking it back took too long"),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A connection that nobody uses.
+
+use std::sync::Arc;
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+
+use super::reset::{answers, parameters_of};
+use super::{Beginning, Lease};
+use crate::upstream::Connected;
+use crate::wire::Stream;
+use crate::wire::backend::TransactionStatus;
+
+/// One that nobody has used for so long is asked whether it answers.
+const ASK_AFTER: Duration = Duration::from_secs(30);
+/// How long it may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// A connection without a session.
+#[derive(Debug)]
+pub(super) struct Idle {
+    pub(super) lease: Lease,
+    pub(super) beginning: Arc<Beginning>,
+    /// Since when nobody uses it.
+    pub(super) since: Instant,
+    stream: Stream,
+    /// Whose runtime it is known to.
+    thread: ThreadId,
+}
+
+impl Idle {
+    pub(super) fn new(lease: Lease, stream: Stream) -> Self {
+        Self {
+            beginning: Arc::clone(&lease.beginning),
+            lease,
+            since: Instant::now(),
+            stream,
+            thread: std::thread::current().id(),
+        }
+    }
+
+    /// Whether the server has said nothing since, and has not closed it. What it says to a connection at rest is that it
+    /// ends, or that a setting has changed under it: neither is to be used again.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.stream.is_quiet()
+    }
+
+    /// For a session that begins now; `None` where it is dead. Cancel-safe: dropped, it closes.
+    pub(super) async fn revive(self) -> Option<Connected> {
+        if !self.is_quiet() {
+            return None;
+        }
+        let mut stream = if self.thread == std::thread::current().id() {
+            self.stream
+        } else {
+            self.stream.rehomed().ok()?
+        };
+        if self.since.elapsed() > ASK_AFTER {
+            let answered = tokio::time::timeout(ANSWER, answers(&mut stream)).await;
+            answered.ok()?.ok()?;
+        }
+        let lease = self.lease;
+        Some(Connected {
+            stream,
+            greeting: BytesMut::from(&lease.greeting[..]),
+            parameters: parameters_of(&lease.greeting),
+            cancel_key: lease.cancel_key.clone(),
+            status: TransactionStatus::Idle,
+            lease: Some(lease),
+        })
+    }
+}
