@@ -86,16 +86,6 @@ def proof(password, first, challenge):
     return f"{without},p={base64.b64encode(bytes(a ^ b for a, b in zip(key, signed))).decode()}".encode()
 
 
-def verifier(password):
-    """A SCRAM secret as PostgreSQL and pgbouncer store it."""
-    salt = secrets.token_bytes(16)
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 4096)
-    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
-    server = hmac.digest(salted, b"Server Key", "sha256")
-    encoded = [base64.b64encode(part).decode() for part in (salt, stored, server)]
-    return f"SCRAM-SHA-256$4096:{encoded[0]}${encoded[1]}:{encoded[2]}"
-
-
 def encode(sql):
     body = sql.encode() + b"\0"
     return b"Q" + struct.pack("!i", len(body) + 4) + body

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -12,8 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-
-from .client import verifier
 
 HOST = "127.0.0.1"
 REPO = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -30,15 +29,23 @@ def give_up(text):
     sys.exit(f"bench: {text}")
 
 
-def find(function, *arguments, optional=False):
+def find(function, *arguments):
     """What a function of find.sh prints."""
     script = '. "$0"; "$@"'
     done = subprocess.run(["sh", "-c", script, str(REPO / "scripts/find.sh"), function, *arguments],
                           capture_output=True, text=True, check=False)
     found = done.stdout.strip()
-    if not found and not optional:
+    if not found:
         give_up(f"cannot find {' '.join([*arguments, function])}; run scripts/setup --with-bench")
     return found
+
+
+def build():
+    note("building holdpoint in release mode")
+    subprocess.run(["cargo", "build", "--release", "--locked", "--bin", "holdpoint"], cwd=REPO, check=True)
+    metadata = subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"],
+                              cwd=REPO, check=True, capture_output=True, text=True).stdout
+    return pathlib.Path(re.search(r'"target_directory":"([^"]*)"', metadata).group(1)) / "release/holdpoint"
 
 
 def free_port():
@@ -55,19 +62,22 @@ def clean_environment():
 class Servers:
     """The scratch folder and everything that runs in it. `targets` are the names that can be measured."""
 
-    def __init__(self, binary, cores, scale, max_clients):
+    def __init__(self, binary, cores, scale, max_clients, only=None):
         self.binary, self.cores, self.scale = binary, cores, scale
         self.connections = max(CONNECTIONS, max_clients) + 10
         self.processes, self.pids = [], {}
         self.password, self.client_password = secrets.token_hex(16), secrets.token_hex(16)
         self.targets = ["direct", "haproxy", "pgbouncer", "holdpoint", "holdpoint, all allowed"]
+        if only:
+            self.targets = ["direct", *only]
         self.ports = {name: free_port() for name in self.targets}
+        self.console_ports = {}
         self.pgbin = pathlib.Path(find("find_pgbin"))
         self.pgbench, self.psql = find("find_pg_client", "pgbench"), find("find_pg_client", "psql")
-        self.pgbouncer, self.haproxy = find("find_pgbouncer"), find("find_haproxy", optional=True)
-        if not self.haproxy:
-            note("there is no haproxy here: it is left out")
-            self.targets.remove("haproxy")
+        if "pgbouncer" in self.targets:
+            self.pgbouncer = find("find_pgbouncer")
+        if "haproxy" in self.targets:
+            self.haproxy = find("find_haproxy")
         # PostgreSQL and pgbouncer refuse to run as root.
         self.drop = {}
         if os.getuid() == 0:
@@ -80,11 +90,15 @@ class Servers:
         try:
             self.folder.chmod(0o711)
             self.start_postgres()
-            self.start_pgbouncer()
-            if self.haproxy:
-                self.start_haproxy()
-            self.start_holdpoint("holdpoint", lambda to: shutil.copytree(REPO / "policies", to))
-            self.start_holdpoint("holdpoint, all allowed", lambda to: (to.mkdir(), (to / "all.toml").write_text(ALLOW_ALL)))
+            starts = {
+                "haproxy": self.start_haproxy,
+                "pgbouncer": self.start_pgbouncer,
+                "holdpoint": lambda: self.start_holdpoint("holdpoint", lambda to: shutil.copytree(REPO / "policies", to)),
+                "holdpoint, all allowed": lambda: self.start_holdpoint(
+                    "holdpoint, all allowed", lambda to: (to.mkdir(), (to / "all.toml").write_text(ALLOW_ALL))),
+            }
+            for target in self.targets[1:]:
+                starts[target]()
             rest = os.sched_getaffinity(0) - self.cores
             if rest:
                 os.sched_setaffinity(0, rest)
@@ -155,11 +169,12 @@ class Servers:
 
     def start_pgbouncer(self):
         own = self.own_folder("pgbouncer")
-        # Its clients sign in as holdpoint's do; it too has no password, only what proves one.
-        (own / "users.txt").write_text(f'"bench" "{verifier(self.client_password)}"\n')
+        # Its clients sign in by SCRAM, as holdpoint's do, with the server's own secret: then it needs no password itself.
+        secret = self.value("SELECT rolpassword FROM pg_authid WHERE rolname = 'bench'")
+        (own / "users.txt").write_text(f'"bench" "{secret}"\n')
         (own / "pgbouncer.ini").write_text(f"""
 [databases]
-bench = host={HOST} port={self.ports['direct']} user=bench password={self.password}
+bench = host={HOST} port={self.ports['direct']} dbname=bench
 [pgbouncer]
 listen_addr = {HOST}
 listen_port = {self.ports['pgbouncer']}
@@ -201,7 +216,7 @@ backend b
         (own / "upstream.password").write_text(self.password)
         (own / "upstream.password").chmod(0o600)
         config = own / "holdpoint.toml"
-        console = free_port()
+        console = self.console_ports[name] = free_port()
         config.write_text(f"""
 [proxy]
 listen = "{HOST}:{self.ports[name]}"
@@ -224,8 +239,12 @@ pool = {{ max_idle = {self.connections} }}
 
     # ---- connecting
 
+    def value(self, query):
+        done = subprocess.run([self.psql, "-Atqc", query], env=self.environment("direct"), capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
     def password_for(self, target):
-        return self.password if target in ("direct", "haproxy") else self.client_password
+        return self.client_password if target.startswith("holdpoint") else self.password
 
     def environment(self, target, database="bench"):
         return dict(clean_environment(), PGHOST=HOST, PGPORT=str(self.ports[target]), PGUSER="bench", PGDATABASE=database,
