@@ -41,10 +41,10 @@ pub(super) fn mask<'b>(text: &[u8], buffer: &'b mut [u8; MAX_MASKED]) -> Option<
     if text.len() > MAX_MASKED || !begins_a_query(text) {
         return None;
     }
-    let (mut at, mut written) = (0, 0);
-    let mut masked = false;
+    // What stands between two literals is copied at once: `text[copied..at]` is not copied yet.
+    let (mut at, mut copied, mut written) = (0, 0, 0);
     while let Some(&byte) = text.get(at) {
-        let kept = match CLASSES[usize::from(byte)] {
+        at += match CLASSES[usize::from(byte)] {
             Class::Plain => 1,
             Class::Letter => {
                 let length = word_length(&text[at..]);
@@ -58,24 +58,29 @@ pub(super) fn mask<'b>(text: &[u8], buffer: &'b mut [u8; MAX_MASKED]) -> Option<
                 if !is_literal(text, at, length) {
                     return None;
                 }
+                written = copy(&text[copied..at], buffer, written);
                 buffer[written] = MARKER;
                 written += 1;
-                at += length;
-                masked = true;
-                0
+                copied = at + length;
+                length
             }
             Class::Minus if text.get(at + 1) != Some(&b'-') => 1,
             Class::End if text[at + 1..].iter().all(u8::is_ascii_whitespace) => 1,
             Class::Minus | Class::End | Class::Foreign => return None,
         };
-        // Byte by byte: most words are shorter than what a call to copy them costs.
-        for &byte in &text[at..at + kept] {
-            buffer[written] = byte;
-            written += 1;
-        }
-        at += kept;
     }
-    masked.then(|| &buffer[..written])
+    if copied == 0 {
+        return None;
+    }
+    written = copy(&text[copied..], buffer, written);
+    Some(&buffer[..written])
+}
+
+/// Puts `part` at `written`, and gives where it ends. A marker is no longer than what it stands for, so it fits.
+fn copy(part: &[u8], buffer: &mut [u8; MAX_MASKED], written: usize) -> usize {
+    let end = written + part.len();
+    buffer[written..end].copy_from_slice(part);
+    end
 }
 
 const FLOAT: &[u8] = b"float";
