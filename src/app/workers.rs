@@ -13,7 +13,6 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
-use tokio::task::{LocalSet, spawn_local};
 use tokio_util::sync::CancellationToken;
 
 use crate::session::{self, Shared};
@@ -116,14 +115,20 @@ impl Worker {
             .name(format!("holdpoint-data-{number}"))
             // Short texts are parsed on this thread; untouched pages cost nothing.
             .stack_size(STACK_SIZE + 1024 * 1024)
-            .spawn(move || LocalSet::new().block_on(&runtime, self.work()))
+            .spawn(move || {
+                // What the runtime is entered with is polled at each of its turns; this is cheap to poll.
+                let work = runtime.spawn(self.work());
+                if let Err(error) = runtime.block_on(work) {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+            })
     }
 
     async fn work(mut self) {
         for listener in std::mem::take(&mut self.listeners) {
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => {
-                    spawn_local(accept(listener, self.seats.clone(), self.accepting.clone()));
+                    tokio::spawn(accept(listener, self.seats.clone(), self.accepting.clone()));
                 }
                 Err(error) => tracing::error!(%error, "cannot accept connections"),
             }
@@ -137,7 +142,7 @@ impl Worker {
             };
             let shared = Arc::clone(&self.shared);
             let seat = Taken(Arc::clone(&self.load));
-            spawn_local(async move {
+            tokio::spawn(async move {
                 match TcpStream::from_std(stream) {
                     Ok(stream) => session::serve(shared, stream, peer).await,
                     Err(error) => tracing::warn!(%error, client.addr = %peer, "a connection is lost"),
