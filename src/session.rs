@@ -24,6 +24,7 @@ mod observe;
 mod outflow;
 mod outlook;
 mod own;
+mod passed;
 mod policy;
 mod relay;
 mod review;

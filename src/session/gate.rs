@@ -286,15 +286,8 @@ impl Session {
         }
         let mut names = None;
         if portal.is_empty() {
-            for bound in &self.portal_executes {
-                match self.rule(&bound.judged) {
-                    Ruled::Passes(..) => {}
-                    Ruled::Stops(_, _, resolved) if is_as_approved(bound, &resolved) => {}
-                    Ruled::Stops(..) => return Ok(Step::Refuse(changed())),
-                    Ruled::Missing(name) => return Ok(Step::Refuse(missing(&name))),
-                    Ruled::Refused(report) => return Ok(Step::Refuse(report)),
-                    Ruled::Unanswered => return Ok(Step::Stop(Stop::Drain)),
-                }
+            if let Some(step) = self.step_executed_names() {
+                return Ok(step);
             }
             // A Bind of an earlier segment may have failed, and left the portal of another text.
             if self.unnamed.changes_names
@@ -324,6 +317,21 @@ impl Session {
         self.intake.may_copy |= self.unnamed.copies;
         self.inflight.push(Expect::Execute { names, run, rows })?;
         Ok(Step::Control)
+    }
+
+    /// What is to be done about the names that texts in the unnamed portal execute, if anything.
+    fn step_executed_names(&mut self) -> Option<Step> {
+        let all = std::mem::take(&mut self.portal_executes);
+        let step = all.iter().find_map(|bound| match self.rule(&bound.judged) {
+            Ruled::Passes(..) => None,
+            Ruled::Stops(_, _, resolved) if is_as_approved(bound, &resolved) => None,
+            Ruled::Stops(..) => Some(Step::Refuse(changed())),
+            Ruled::Missing(name) => Some(Step::Refuse(missing(&name))),
+            Ruled::Refused(report) => Some(Step::Refuse(report)),
+            Ruled::Unanswered => Some(Step::Stop(Stop::Drain)),
+        });
+        self.portal_executes = all;
+        step
     }
 
     /// An approved frame is cleared: notes what it will do, and that its outcome is awaited.
@@ -413,6 +421,22 @@ impl Session {
         self.policy.decide(&self.subject(), judged)
     }
 
+    /// As [`Self::decide`]; what passed is not decided on again while this policy is in force, where it goes by nothing
+    /// that can change meanwhile.
+    fn decide_once(&mut self, judged: &Arc<Judged>) -> Decision {
+        if self.observe {
+            return self.decide(judged);
+        }
+        if self.passed.has(judged) {
+            return Decision::Allow;
+        }
+        let decision = self.decide(judged);
+        if matches!(decision, Decision::Allow) {
+            self.passed.note(judged);
+        }
+        decision
+    }
+
     /// Whether policy lets pass what cannot be judged. Then nothing is refused for that it cannot be.
     fn passes_unknown(&self) -> bool {
         self.decide(&judged_alone(Facts::unknown(UNSEEN))).passes()
@@ -433,7 +457,7 @@ impl Session {
         self.who.subject(&self.policy, &*self.shared.clock)
     }
 
-    fn rule(&self, judged: &Arc<Judged>) -> Ruled {
+    fn rule(&mut self, judged: &Arc<Judged>) -> Ruled {
         if is_own(judged) {
             return ruled(Decision::Allow, judged, Vec::new());
         }
@@ -468,10 +492,10 @@ impl Session {
     }
 
     /// What the rules say; a read that cannot be shielded counts as unknown.
-    fn ruled(&self, judged: &Arc<Judged>, resolved: Vec<Prepared>) -> Ruled {
+    fn ruled(&mut self, judged: &Arc<Judged>, resolved: Vec<Prepared>) -> Ruled {
         match self.unshielded(judged) {
             Some(doubtful) => ruled(self.decide(&doubtful), &Arc::new(doubtful), resolved),
-            None => ruled(self.decide(judged), judged, resolved),
+            None => ruled(self.decide_once(judged), judged, resolved),
         }
     }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::access::Database;
+use super::passed::Passed;
 use super::relay::Session;
 use crate::catalogue::Upkeep;
 use crate::policy::{Policy, Subject};
@@ -39,6 +40,7 @@ impl Session {
             return;
         }
         (self.policy, self.policy_version) = self.shared.policy.in_force();
+        self.passed = Passed::new(self.policy.asks_time());
         if let Some(database) = self.shared.databases.get(&self.who.database) {
             let terms = Terms::of(database, self.observe, &self.policy, &self.subject());
             self.shield.wear(terms.is_shielded);

@@ -23,6 +23,7 @@ use super::names::Names;
 use super::outflow::Outflow;
 use super::outlook::Outlook;
 use super::own::OwnSettings;
+use super::passed::Passed;
 use super::review::{CommitPortals, InReview};
 use super::runs::Runs;
 use super::shield::Shield;
@@ -44,6 +45,8 @@ pub(super) struct Session {
     pub(super) policy: Arc<Policy>,
     /// Which one that is.
     pub(super) policy_version: u64,
+    /// What it has let pass.
+    pub(super) passed: Passed,
     /// The database is observed: nothing is held or denied, and what would have been is recorded.
     pub(super) observe: bool,
     pub(super) limits: Limits,
@@ -105,6 +108,17 @@ pub(super) enum Event {
     Shutdown,
     /// What people are asked about is skipped: an earlier message of its pipeline has failed.
     Skipped,
+}
+
+/// What came of moving bytes one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Some have moved, or what they depend on has.
+    Moved,
+    /// There was nothing to read: the socket wakes the session once there is.
+    Waits,
+    /// It was not read: something else has to happen first.
+    Blocked,
 }
 
 impl Session {
@@ -191,6 +205,7 @@ impl Session {
     pub(super) fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Fault>> {
         // A cancel request that what waits had to wait for may have arrived.
         self.resume(cx)?;
+        let (mut down, mut up) = (Turn::Moved, Turn::Moved);
         loop {
             if let Some(event) = self.pending_event() {
                 return Poll::Ready(Ok(event));
@@ -198,15 +213,25 @@ impl Session {
             if self.client_ended && self.needs_client() {
                 return Poll::Ready(Err(Fault::ClientGone));
             }
-            let down = self.poll_down(cx)?;
-            let up = self.poll_up(cx)?;
-            if !down && !up {
+            if down != Turn::Waits || self.client.spill() > 0 {
+                down = self.poll_down(cx)?;
+            }
+            if up != Turn::Waits || self.wants_up() {
+                up = self.poll_up(cx)?;
+            }
+            if down != Turn::Moved && up != Turn::Moved {
                 // What the last messages brought may be an event too.
                 return self
                     .pending_event()
                     .map_or(Poll::Pending, |event| Poll::Ready(Ok(event)));
             }
         }
+    }
+
+    /// Whether the way up is to be looked at although the client has sent nothing more: there is something for the
+    /// server, or of the client's that waits.
+    fn wants_up(&self) -> bool {
+        self.server.spill() > 0 || self.intake.is_congested() || !self.intake.clearance.is_empty()
     }
 
     fn pending_event(&mut self) -> Option<Event> {
@@ -232,14 +257,14 @@ impl Session {
         self.inflight.is_empty() && self.outflow.at_boundary() && self.server.spill() == 0
     }
 
-    /// Server → client, one read. `true`: something moved.
-    fn poll_down(&mut self, cx: &mut Context<'_>) -> Result<bool, Fault> {
+    /// Server → client, one read.
+    fn poll_down(&mut self, cx: &mut Context<'_>) -> Result<Turn, Fault> {
         if self.client.poll_drain(cx).map_err(Fault::client_io)?.is_pending() {
-            return Ok(false);
+            return Ok(Turn::Blocked);
         }
         let mut scratch = Scratch::take();
         let Poll::Ready(read) = self.server.poll_read(cx, &mut scratch.bytes) else {
-            return Ok(false);
+            return Ok(Turn::Waits);
         };
         match read.map_err(Fault::server_io)? {
             0 => Err(Fault::ServerGone),
@@ -249,43 +274,43 @@ impl Session {
                 drop(scratch);
                 self.lift_drain();
                 self.resume(cx)?;
-                Ok(true)
+                Ok(Turn::Moved)
             }
         }
     }
 
-    /// Client → server, one read. `true`: something moved.
-    fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<bool, Fault> {
+    /// Client → server, one read.
+    fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<Turn, Fault> {
         if self.server.poll_drain(cx).map_err(Fault::server_io)?.is_pending() {
-            return Ok(false);
+            return Ok(Turn::Blocked);
         }
         // The server answers nothing more before it has a message's end.
         let crowded = self.inflight.len() >= INFLIGHT_LIMIT && !self.intake.is_passing();
         let congested = self.client.spill() > SPILL_LIMIT;
         if crowded || congested || self.client_ended || self.must_wait_for_cancel() {
-            return Ok(false);
+            return Ok(Turn::Blocked);
         }
         if self.intake.is_congested() {
             self.resume(cx)?;
-            return Ok(true);
+            return Ok(Turn::Moved);
         }
         if self.intake.is_stopped() && self.intake.buffer.len() >= self.limits.hold_buffer {
-            return Ok(false);
+            return Ok(Turn::Blocked);
         }
         let mut scratch = Scratch::take();
         let Poll::Ready(read) = self.client.poll_read(cx, &mut scratch.bytes) else {
             self.poll_pause(cx)?;
-            return Ok(false);
+            return Ok(Turn::Waits);
         };
         match read.map_err(Fault::client_io)? {
             0 if self.needs_client() => Err(Fault::ClientGone),
             0 => {
                 self.client_ended = true;
-                Ok(true)
+                Ok(Turn::Moved)
             }
             n => {
                 self.take_from_client(cx, &scratch.bytes[..n])?;
-                Ok(true)
+                Ok(Turn::Moved)
             }
         }
     }
@@ -356,7 +381,10 @@ impl Session {
                 self.meaning.encoding_is_safe = settings::encoding_is_safe(value);
             }
             b"default_transaction_read_only" => self.shield.reported(value),
-            b"application_name" => self.who.application_name = String::from_utf8_lossy(value).into_owned(),
+            b"application_name" => {
+                self.who.application_name = String::from_utf8_lossy(value).into_owned();
+                self.passed.forget();
+            }
             _ => {}
         }
     }

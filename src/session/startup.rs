@@ -326,6 +326,7 @@ impl LoggedIn {
             client.addr = %who.client_addr, "session begins");
         let session = Session {
             shared: Arc::clone(shared),
+            passed: super::passed::Passed::new(policy.asks_time()),
             policy,
             policy_version,
             observe,

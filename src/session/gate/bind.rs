@@ -126,7 +126,7 @@ impl Session {
 
     /// What a Bind of this statement to this portal would do. One that passes is cleared next, and is noted here
     /// where it is observed.
-    fn bound(&self, portal: &[u8], statement: &[u8]) -> Result<Bound, Malformed> {
+    fn bound(&mut self, portal: &[u8], statement: &[u8]) -> Result<Bound, Malformed> {
         let portal = self.name_of(portal)?;
         let statement = self.name_of(statement)?;
         let found = if cut(statement).is_ascii() {

@@ -257,6 +257,9 @@ impl Session {
 
     /// A message of the server's: whether it answers what we have asked about the shield.
     pub(in crate::session) fn shield_answered(&mut self, tag: u8, body: &[u8]) -> Result<bool, Fault> {
+        if !self.inflight.is_shielding() {
+            return Ok(false);
+        }
         let answers = matches!(tag, b'1' | b'2' | b'3' | b'C');
         let command = if tag == b'C' {
             backend::command_tag(body).unwrap_or_default()

@@ -4,6 +4,14 @@ use super::{Desync, Expect, Inflight, UNASKED};
 use crate::session::shield::{ANSWERS, Move};
 
 impl Inflight {
+    /// Whether the next reply is to something of our own about the read shield.
+    pub(in crate::session) fn is_shielding(&mut self) -> bool {
+        matches!(
+            self.front(),
+            Some(Expect::Shield { .. } | Expect::ShieldInside { .. })
+        )
+    }
+
     /// Whether the next reply is to a move of the read shield.
     pub(in crate::session) fn is_shield_at_front(&mut self) -> bool {
         matches!(self.front(), Some(Expect::Shield { .. }))
