@@ -14,6 +14,7 @@ mod gate;
 mod handle;
 mod hold;
 mod inflight;
+mod inquiry;
 mod intake;
 mod judging;
 mod leg;

@@ -1,9 +1,13 @@
 //! Approving with a change: an approver has another statement run in the place of what was asked.
 //!
 //! Only the session that waits knows what the statement means there and which bytes it would be, so it is asked. What it
-//! says is recorded together with the approver's own approval; earlier approvals count no more.
+//! says is recorded together with the approver's own approval; earlier approvals count no more. It may have to ask the
+//! server, so it is waited for, but not for ever.
+
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::Broker;
 use super::broker::DecideError;
@@ -11,6 +15,9 @@ use super::entitlement::standing_groups;
 use super::waiters::{Answer, Fitting, News};
 use crate::model::{Edit, HeldRequest, Principal, RequestId, Review, StateKind, Verdict};
 use crate::store::Decided;
+
+/// So long the session is waited for.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// Why a change was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -24,10 +31,15 @@ pub enum EditError {
     /// The session that waits is not here.
     #[error("the session that waits for this is not connected to this proxy")]
     NotHere,
+    /// The session, or its server, has not answered in time.
+    #[error("the session that waits for this has not said in time whether it can run")]
+    TooSlow,
 }
 
 impl Broker {
     /// Changes the statement of a request that waits, and approves it so. `seen` as in [`Broker::decide_seen`].
+    /// Answers within some 5 seconds, and what the store takes. Cancel-safe: dropped half way, it was recorded whole or
+    /// not at all.
     ///
     /// # Errors
     /// Why it was not taken; nothing changed.
@@ -107,7 +119,8 @@ impl Broker {
         if !self.shared.waiters.tell(id, proposed) {
             return Err(EditError::NotHere);
         }
-        let answer = answer.await.map_err(|_| EditError::NotHere)?;
+        let answer = timeout(LONGEST, answer).await.map_err(|_| EditError::TooSlow)?;
+        let answer = answer.map_err(|_| EditError::NotHere)?;
         answer.map_err(EditError::Unfit)
     }
 

@@ -59,6 +59,9 @@ pub(super) async fn edit(
         Err(EditError::NotHere) => Err(Fault::settled(
             "The session that waits for this is not connected to this proxy; nothing was changed.",
         )),
+        Err(EditError::TooSlow) => Err(Fault::unavailable(
+            "The server has not said in time whether the statement can run so. Nothing was changed; try again.",
+        )),
         Err(EditError::Decide(error)) => Err(refusal(state, id, by, Verdict::Approve, error).await),
     }
 }

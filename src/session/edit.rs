@@ -1,54 +1,254 @@
 //! Approving with a change: whether another statement can run in the place of a held one, and its bytes.
 //!
-//! A simple query is replaced by another. What a Bind binds is replaced by a Parse under a name of our own, with the types
-//! that the parameters have, and the same Bind of that: the server holds the text to these types, and neither text gives
-//! rows.
+//! A simple query is replaced by another: its client reads the columns with the rows. The program behind a Bind counts
+//! on parameters and columns, so the server is asked whether they are the same ([`super::inquiry`]): first what the held
+//! statement takes and gives, once for each hold, then the same of the text, which is prepared for that under a name of
+//! our own. The Bind is then one of that name, so the server holds what runs to what it has said.
 //!
-//! Invariant: what runs is what was made here and whose digest people have approved.
+//! Invariants: what runs is what was made here and whose digest people have approved. A text that was not approved is
+//! closed again.
 
-use std::task::Context;
+mod same;
+
+use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use tokio::sync::oneshot;
 
-use super::Fault;
 use super::gate::{Gated, Ruling};
-use super::inflight::Expect;
-use super::names::Source;
+use super::inquiry::{Description, Question, Reply, private_name};
+use super::names::{Lookup, Prepared};
 use super::relay::Session;
-use crate::approval::Fitting;
+use crate::approval::{Answer, Fitting};
 use crate::model::{Decision, HoldTerms, Judged};
-use crate::sql::{gives_no_rows, highest_parameter, may_be_own};
+use crate::sql::may_be_own;
+use crate::wire::backend::ServerError;
 use crate::wire::frame::HEADER;
+use crate::wire::frontend;
+use same::is_same;
 
 /// So many proposals for one request are remembered.
-pub(super) const MOST: usize = 16;
+const MOST: usize = 16;
 
-/// A name for the prepared statement that a changed Bind binds, with its end. Nobody can guess it: a client that had
-/// prepared something harmless under it could bind what was approved once more, as if it were that. The statement
-/// stays until the session ends, and is not known by that name here, so that a Bind of it is refused.
-fn private_name() -> Vec<u8> {
-    format!("_holdpoint_edit_{:016x}\0", rand::random::<u64>()).into_bytes()
+/// What approvers have proposed while one statement is held.
+#[derive(Debug, Default)]
+pub(super) struct Proposals {
+    /// What can run.
+    fits: Vec<Fit>,
+    /// What the held statement takes and gives, once the server has said so.
+    original: Option<Description>,
+    /// What the server is being asked about.
+    check: Option<Check>,
 }
 
 /// A statement that can run in the place of a held one.
 #[derive(Debug)]
 pub(super) struct Fit {
-    pub(super) fitting: Fitting,
-    /// The Parse that goes before a Bind.
-    parse: Option<Bytes>,
-    frame: Bytes,
-    judged: std::sync::Arc<Judged>,
+    fitting: Fitting,
+    judged: Arc<Judged>,
+    place: Place,
+}
+
+/// What takes the place of the held frame.
+#[derive(Debug)]
+enum Place {
+    /// A simple query.
+    Query(Bytes),
+    /// The held Bind, of the statement with this name.
+    Bind(String),
+}
+
+/// A statement that policy and people let run, if the server says that it fits.
+#[derive(Debug)]
+struct Draft {
+    text: String,
+    judged: Arc<Judged>,
+}
+
+/// A question to the server about a draft, and who waits for what comes of it.
+#[derive(Debug)]
+struct Check {
+    draft: Draft,
+    answer: Answer,
+    /// The name that the draft was prepared under; `None` while the held statement is asked about.
+    prepared: Option<String>,
+    reply: oneshot::Receiver<Reply>,
+}
+
+impl Proposals {
+    /// The server's answer; never where nothing was asked. Cancel-safe: it is kept until it is taken.
+    pub(super) async fn reply(&mut self) -> Reply {
+        match &mut self.check {
+            Some(check) => (&mut check.reply)
+                .await
+                .unwrap_or_else(|_| Err(ServerError::default())),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes out the one with this digest.
+    pub(super) fn take(&mut self, digest: &[u8; 32]) -> Option<Fit> {
+        let place = self.fits.iter().position(|fit| fit.fitting.digest == *digest)?;
+        Some(self.fits.swap_remove(place))
+    }
 }
 
 impl Session {
+    /// An approver wants this text to run instead. Answers at once, or once the server has said whether it fits.
+    pub(super) async fn propose(
+        &mut self,
+        gated: &Gated,
+        proposals: &mut Proposals,
+        text: String,
+        answer: Answer,
+    ) {
+        let draft = match self.draft(gated, text).await {
+            Ok(draft) => draft,
+            Err(why) => return answer.give(Err(why)),
+        };
+        if gated.source.is_none() {
+            let fit = query_frame(&draft.text).map(|frame| {
+                let digest = crate::approval::digest(&frame);
+                Fit::new(digest, Place::Query(frame), draft.judged)
+            });
+            return self.give(proposals, answer, fit);
+        }
+        if proposals.check.is_some() {
+            return answer.give(Err(
+                "another change of it is just being checked: try again".to_owned()
+            ));
+        }
+        let known = proposals.original.is_some();
+        let asked = if known {
+            self.ask_about(proposals, &draft.text)
+        } else {
+            self.ask_about_original(gated)
+        };
+        match asked {
+            Ok((prepared, reply)) => {
+                proposals.check = Some(Check {
+                    draft,
+                    answer,
+                    prepared,
+                    reply,
+                });
+            }
+            Err(why) => answer.give(Err(why)),
+        }
+    }
+
+    /// The server has answered what it was asked.
+    pub(super) fn take_reply(&mut self, gated: &Gated, proposals: &mut Proposals, reply: Reply) {
+        let Some(check) = proposals.check.take() else {
+            return;
+        };
+        let Some(name) = check.prepared else {
+            let asked = match reply {
+                Ok(original) => {
+                    proposals.original = Some(original);
+                    self.ask_about(proposals, &check.draft.text)
+                }
+                Err(error) => Err(refused("of the statement as it was asked", &error)),
+            };
+            match asked {
+                Ok((prepared, reply)) => {
+                    proposals.check = Some(Check {
+                        prepared,
+                        reply,
+                        ..check
+                    });
+                }
+                Err(why) => check.answer.give(Err(why)),
+            }
+            return;
+        };
+        let fit = reply
+            .map_err(|error| refused("of it", &error))
+            .and_then(|changed| {
+                let original = proposals
+                    .original
+                    .as_ref()
+                    .ok_or("nothing is known of what was asked")?;
+                is_same(original, &changed)?;
+                let mut all = parse_frame(&name, &check.draft.text, &original.parameters)?;
+                all.put_slice(&self.bind_frame(gated, &name)?);
+                let digest = crate::approval::digest(&all);
+                Ok(Fit::new(digest, Place::Bind(name.clone()), check.draft.judged))
+            });
+        if fit.is_err() {
+            self.unused.push(name);
+        }
+        self.give(proposals, check.answer, fit);
+    }
+
+    /// Remembers what fits, and tells the approver.
+    fn give(&mut self, proposals: &mut Proposals, answer: Answer, fit: Result<Fit, String>) {
+        answer.give(fit.as_ref().map(|fit| fit.fitting.clone()).map_err(String::clone));
+        if fit.is_ok() && proposals.fits.len() >= MOST {
+            self.unused.extend(proposals.fits.remove(0).prepared());
+        }
+        proposals.fits.extend(fit);
+    }
+
+    /// The wait is over: what was prepared and is not to run is closed.
+    pub(super) fn forget(&mut self, proposals: Proposals) {
+        let fits = proposals.fits.into_iter();
+        self.unused.extend(fits.filter_map(Fit::prepared));
+        // One that is being asked about is given back with its answer, which nobody waits for any more.
+        drop(proposals.check);
+        self.close_unused();
+    }
+
+    fn ask_about(
+        &mut self,
+        proposals: &Proposals,
+        text: &str,
+    ) -> Result<(Option<String>, oneshot::Receiver<Reply>), String> {
+        let name = private_name();
+        let types = proposals.original.as_ref().map_or(&[][..], |o| &o.parameters);
+        let question = Question::Text {
+            name: &name,
+            text: text.as_bytes(),
+            types,
+        };
+        let reply = self.ask(question).map_err(str::to_owned)?;
+        Ok((Some(name), reply))
+    }
+
+    /// Asks what the held statement takes and gives: by its name where the server has it, else by its text.
+    fn ask_about_original(
+        &mut self,
+        gated: &Gated,
+    ) -> Result<(Option<String>, oneshot::Receiver<Reply>), String> {
+        let body = self.held_frame(gated).get(HEADER..).unwrap_or_default();
+        let (_, name) = frontend::Bind::names(body).ok_or(UNREADABLE)?;
+        if self.names.is_answered(name) {
+            let name = name.to_vec();
+            return Ok((None, self.ask(Question::Name(&name)).map_err(str::to_owned)?));
+        }
+        let (Lookup::Known(Prepared::Protocol { .. }), Some(source)) =
+            (self.names.lookup(name, self.intake.segment), &gated.source)
+        else {
+            return Err("the server does not have the statement that it binds yet".to_owned());
+        };
+        let name = private_name();
+        let question = Question::Text {
+            name: &name,
+            text: &source.text,
+            types: &source.types,
+        };
+        let reply = self.ask(question).map_err(str::to_owned)?;
+        // It is closed with the next question.
+        self.unused.push(name);
+        Ok((None, reply))
+    }
+
     /// Judges the statement as if the requester had sent it.
     ///
     /// # Errors
     /// Why it cannot run, for the approver.
-    pub(super) async fn fit(&self, gated: &Gated, text: &str) -> Result<Fit, String> {
-        if let Some(source) = &gated.source {
-            fits_in_place(source, gated.parameters.len(), text)?;
-        } else if gated.tag != b'Q' {
+    async fn draft(&self, gated: &Gated, text: String) -> Result<Draft, String> {
+        if gated.source.is_none() && gated.tag != b'Q' {
             return Err("a function call cannot be changed".to_owned());
         }
         let Ruling::Hold(terms) = &gated.ruling else {
@@ -73,75 +273,44 @@ impl Session {
             let why = judged.joined_facts().signals.join("; ");
             return Err(format!("it is no SQL that holdpoint knows: {why}"));
         }
-        let names = |judged: &Judged| {
-            judged
-                .statements
-                .iter()
-                .any(|s| s.name_op.is_some() || s.transaction_control)
-        };
-        if names(&judged) {
+        if is_counted_on(&judged) {
             return Err(
                 "it begins or ends transactions, or names prepared statements or cursors: the program that asked \
                  counts on these"
                     .to_owned(),
             );
         }
+        if gated.source.is_some() {
+            may_be_bound(gated.pass.judged(), &judged)?;
+        }
         self.permits(terms, &judged)?;
-        let (parse, frame) = self.frames(gated, text)?;
-        let facts = judged.joined_facts();
-        let mut all = parse.clone().unwrap_or_default().to_vec();
-        all.extend_from_slice(&frame);
-        Ok(Fit {
-            fitting: Fitting {
-                digest: crate::approval::digest(&all),
-                command: facts.commands.join(", "),
-                effect: facts.effect,
-            },
-            parse,
-            frame,
-            judged,
-        })
+        if self.refused_by_shield(self.need(&judged)).is_some() {
+            return Err("it writes, and its transaction is read-only".to_owned());
+        }
+        Ok(Draft { text, judged })
     }
 
-    /// The frame that would be forwarded, and the Parse before it where it is a Bind.
-    fn frames(&self, gated: &Gated, text: &str) -> Result<(Option<Bytes>, Bytes), String> {
-        let too_long = |_| "it is too long".to_owned();
-        let Some(source) = &gated.source else {
-            let mut frame = BytesMut::with_capacity(text.len() + 6);
-            frame.put_u8(b'Q');
-            frame.put_u32(u32::try_from(text.len() + 5).map_err(too_long)?);
-            frame.put_slice(text.as_bytes());
-            frame.put_u8(0);
-            return Ok((None, frame.freeze()));
-        };
-        let name = private_name();
-        let mut parse = BytesMut::with_capacity(text.len() + 64);
-        parse.put_u8(b'P');
-        let length = 4 + name.len() + text.len() + 1 + 2 + 4 * source.types.len();
-        parse.put_u32(u32::try_from(length).map_err(too_long)?);
-        parse.put_slice(&name);
-        parse.put_slice(text.as_bytes());
-        parse.put_u8(0);
-        parse.put_u16(u16::try_from(source.types.len()).map_err(too_long)?);
-        for oid in source.types.iter() {
-            parse.put_u32(*oid);
+    /// The held Bind, of the statement with this name.
+    fn bind_frame(&self, gated: &Gated, name: &str) -> Result<BytesMut, String> {
+        let body = self.held_frame(gated).get(HEADER..).unwrap_or_default();
+        let (portal, statement) = frontend::Bind::names(body).ok_or(UNREADABLE)?;
+        let rest = body.get(portal.len() + statement.len() + 2..).ok_or(UNREADABLE)?;
+        let mut bind = BytesMut::with_capacity(gated.frame + name.len());
+        bind.put_u8(b'B');
+        bind.put_u32(length(4 + portal.len() + 1 + name.len() + 1 + rest.len())?);
+        for part in [portal, name.as_bytes()] {
+            bind.put_slice(part);
+            bind.put_u8(0);
         }
-        // The same Bind, of that statement.
+        bind.put_slice(rest);
+        Ok(bind)
+    }
+
+    /// The bytes that are held.
+    fn held_frame(&self, gated: &Gated) -> &[u8] {
         let head = self.intake.clearance.len();
         let frame = self.intake.buffer.get(head..head + gated.frame);
-        let rest = frame
-            .and_then(|frame| frame.get(HEADER..))
-            .and_then(|body| split_names(body))
-            .ok_or_else(|| "the message that binds it cannot be read".to_owned())?;
-        let (portal, rest) = rest;
-        let mut bind = BytesMut::with_capacity(gated.frame);
-        bind.put_u8(b'B');
-        bind.put_u32(u32::try_from(4 + portal.len() + 1 + name.len() + rest.len()).map_err(too_long)?);
-        bind.put_slice(portal);
-        bind.put_u8(0);
-        bind.put_slice(&name);
-        bind.put_slice(rest);
-        Ok((Some(parse.freeze()), bind.freeze()))
+        frame.unwrap_or_default()
     }
 
     /// Whether those who are asked may approve it: it must need nobody else.
@@ -166,61 +335,117 @@ impl Session {
         }
     }
 
-    /// Puts the approved statement in the place of the held one. Gives the digest of the frame that is to be cleared.
-    pub(super) fn take_edit(
-        &mut self,
-        cx: &mut Context<'_>,
-        gated: &mut Gated,
-        fit: Fit,
-    ) -> Result<[u8; 32], Fault> {
-        if let Some(parse) = &fit.parse {
-            self.forward_cleared(cx)?;
-            self.begin_work();
-            self.server.out().extend_from_slice(parse);
-            self.inflight.push_own(Expect::OwnParse);
-        }
+    /// Puts the approved statement in the place of the held one. Gives the digest of the frame that is to be cleared;
+    /// `None` where it cannot be made any more.
+    pub(super) fn take_edit(&mut self, gated: &mut Gated, fit: Fit) -> Option<[u8; 32]> {
+        let frame = match fit.place {
+            Place::Query(frame) => frame,
+            Place::Bind(name) => self.bind_frame(gated, &name).ok()?.freeze(),
+        };
         let head = self.intake.clearance.len();
         let mut rest = self.intake.buffer.split_off(head.min(self.intake.buffer.len()));
         let behind = rest.split_off(gated.frame.min(rest.len()));
-        self.intake.buffer.extend_from_slice(&fit.frame);
+        self.intake.buffer.extend_from_slice(&frame);
         self.intake.buffer.extend_from_slice(&behind);
-        gated.frame = fit.frame.len();
+        gated.frame = frame.len();
         gated.facts = fit.judged.joined_facts();
         gated.pass.replace(fit.judged);
-        Ok(crate::approval::digest(&fit.frame))
+        Some(crate::approval::digest(&frame))
     }
 }
 
-/// Whether a text can be bound as the held one is.
-fn fits_in_place(source: &Source, bound: usize, text: &str) -> Result<(), String> {
-    let is_rowless = |text: &[u8]| std::str::from_utf8(text).is_ok_and(gives_no_rows);
-    if !is_rowless(&source.text) || !gives_no_rows(text) {
-        return Err(
-            "it came by the extended protocol, whose program counts on its columns: only a change of rows without \
-             RETURNING, or of definitions, can be put in the place of another"
-                .to_owned(),
-        );
+impl Fit {
+    fn new(digest: [u8; 32], place: Place, judged: Arc<Judged>) -> Self {
+        let facts = judged.joined_facts();
+        Self {
+            fitting: Fitting {
+                digest,
+                command: facts.commands.join(", "),
+                effect: facts.effect,
+            },
+            judged,
+            place,
+        }
     }
-    if source.types.len() < bound || source.types.contains(&0) {
-        return Err(
-            "its parameters came without their types, and the new text might take them for others: approve it as it \
-             is, or reject it with a word on what to change"
-                .to_owned(),
-        );
-    }
-    match highest_parameter(text) {
-        Some(highest) if highest <= bound => Ok(()),
-        Some(highest) => Err(format!(
-            "it has the parameter ${highest}, and the program gives {bound} values"
-        )),
-        None => Err("its parameters cannot be told".to_owned()),
+
+    /// The statement that was prepared for it.
+    fn prepared(self) -> Option<String> {
+        match self.place {
+            Place::Query(_) => None,
+            Place::Bind(name) => Some(name),
+        }
     }
 }
 
-/// The portal of a Bind, and what stands behind the name of its statement.
-fn split_names(body: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = body.iter().position(|byte| *byte == 0)?;
-    let (portal, rest) = (body.get(..end)?, body.get(end + 1..)?);
-    let end = rest.iter().position(|byte| *byte == 0)?;
-    Some((portal, rest.get(end + 1..)?))
+const TOO_LONG: &str = "it is too long";
+const UNREADABLE: &str = "the message that binds it cannot be read";
+
+fn length(bytes: usize) -> Result<u32, String> {
+    u32::try_from(bytes).map_err(|_| TOO_LONG.to_owned())
+}
+
+/// A simple query.
+fn query_frame(text: &str) -> Result<Bytes, String> {
+    let mut frame = BytesMut::with_capacity(text.len() + 6);
+    frame.put_u8(b'Q');
+    frame.put_u32(length(text.len() + 5)?);
+    frame.put_slice(text.as_bytes());
+    frame.put_u8(0);
+    Ok(frame.freeze())
+}
+
+/// The Parse of a text, as the server has had it.
+fn parse_frame(name: &str, text: &str, types: &[u32]) -> Result<BytesMut, String> {
+    let mut parse = BytesMut::with_capacity(text.len() + 64);
+    parse.put_u8(b'P');
+    parse.put_u32(length(4 + name.len() + 1 + text.len() + 1 + 2 + 4 * types.len())?);
+    for part in [name, text] {
+        parse.put_slice(part.as_bytes());
+        parse.put_u8(0);
+    }
+    parse.put_u16(u16::try_from(types.len()).map_err(|_| TOO_LONG)?);
+    for oid in types {
+        parse.put_u32(*oid);
+    }
+    Ok(parse)
+}
+
+/// Whether a text has to do with transactions or names, on which a program counts.
+fn is_counted_on(judged: &Judged) -> bool {
+    judged
+        .statements
+        .iter()
+        .any(|statement| statement.name_op.is_some() || statement.transaction_control)
+}
+
+/// Whether a text may stand in the place of another that is bound, as far as the server need not be asked.
+fn may_be_bound(original: &Judged, judged: &Judged) -> Result<(), String> {
+    if is_counted_on(original) {
+        return Err(
+            "the statement that came begins or ends transactions, or names prepared statements or cursors: its program \
+             counts on these"
+                .to_owned(),
+        );
+    }
+    if judged.statements.len() != 1 {
+        return Err("it came by the extended protocol, where one statement is expected".to_owned());
+    }
+    let copies = |judged: &Judged| {
+        let mut commands = judged.statements.iter().flat_map(|s| &s.facts.commands);
+        commands.any(|command| command == "COPY")
+    };
+    if copies(original) || copies(judged) {
+        return Err("COPY talks to its program, and cannot be put in the place of another".to_owned());
+    }
+    Ok(())
+}
+
+/// The server's error, for the approver.
+fn refused(what: &str, error: &ServerError) -> String {
+    let message = &error.message;
+    match error.sqlstate.as_str() {
+        "57014" | "55P03" => format!("the server could not look at it in time ({message}): try again"),
+        "" => "the server has not answered: try again".to_owned(),
+        _ => format!("the server says {what}: {message}"),
+    }
 }

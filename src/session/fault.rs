@@ -65,6 +65,8 @@ pub(crate) enum Fault {
     Unapproved,
     #[error("the server did not move the read shield")]
     Shield,
+    #[error("the server did not leave the transaction as it was before a change was checked")]
+    Inquiry,
     #[error("user {user} was disabled")]
     Expelled { user: String },
     #[error("the proxy stops")]
@@ -161,6 +163,12 @@ impl Fault {
                 sqlstate::READ_ONLY_TRANSACTION,
                 "terminating connection: the read shield could not be moved",
             )
+            .hint("Connect again. If it happens again, tell the operator of holdpoint; its log says more."),
+            Self::Inquiry => Report::fatal(
+                sqlstate::INTERNAL_ERROR,
+                "terminating connection: the transaction was lost while an approver's change was checked",
+            )
+            .detail("The held statement did not run.")
             .hint("Connect again. If it happens again, tell the operator of holdpoint; its log says more."),
             Self::Expelled { user } => Report::fatal(
                 sqlstate::ADMIN_SHUTDOWN,

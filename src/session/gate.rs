@@ -101,6 +101,11 @@ pub(super) struct Pass {
 }
 
 impl Pass {
+    /// What the frame does, as it was judged.
+    pub(super) fn judged(&self) -> &Judged {
+        &self.judged
+    }
+
     /// Another text stands in the place of the frame's, without names.
     pub(super) fn replace(&mut self, judged: Arc<Judged>) {
         self.judged = judged;

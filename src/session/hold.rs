@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use super::Fault;
-use super::edit::{self, Fit};
+use super::edit::{Fit, Proposals};
 use super::gate::{Approved, Gated, Judgement, Ruling};
 use super::inflight::Expect;
 use super::intake::Stop;
@@ -166,23 +166,17 @@ impl Session {
 
     /// Waits until the request is settled, and gives the right to run it or the reason why not.
     async fn wait(&mut self, mut ticket: Ticket, held: &Held, gated: &mut Gated) -> Result<Verdict, Fault> {
-        let mut fits = Vec::new();
-        match self.wait_settled(&mut ticket, held, gated, &mut fits).await {
+        let mut proposals = Proposals::default();
+        let waited = self.wait_settled(&mut ticket, held, gated, &mut proposals).await;
+        let chosen = match &waited {
+            Ok(Waited::Settled(Settlement::Approved { digest, .. })) => proposals.take(digest),
+            _ => None,
+        };
+        self.forget(proposals);
+        match waited {
             Ok(Waited::Settled(Settlement::Approved { reviews, digest })) => {
-                if digest != held.digest {
-                    let Some(place) = fits.iter().position(|fit| fit.fitting.digest == digest) else {
-                        withdraw(
-                            ticket,
-                            held,
-                            "the statement that was approved is not known to its session",
-                        )
-                        .await;
-                        return Ok(Verdict::Refused(notices::not_approved(held)));
-                    };
-                    let fit = fits.swap_remove(place);
-                    return self.start_edited(ticket, held, &reviews, gated, fit).await;
-                }
-                self.start(ticket, held, &reviews, digest).await
+                self.start_approved(ticket, held, &reviews, digest, gated, chosen)
+                    .await
             }
             Ok(Waited::Settled(settlement)) => {
                 ticket.close();
@@ -210,6 +204,7 @@ impl Session {
                     }
                     Fault::Store(_) => "the store failed while it waited",
                     Fault::Expelled { .. } => "the requester was disabled",
+                    Fault::Inquiry => "its transaction was lost while a change was checked",
                     _ => "the requester went away",
                 };
                 withdraw(ticket, held, why).await;
@@ -223,7 +218,7 @@ impl Session {
         ticket: &mut Ticket,
         held: &Held,
         gated: &Gated,
-        fits: &mut Vec<Fit>,
+        proposals: &mut Proposals,
     ) -> Result<Waited, Fault> {
         let left = self.shared.clock.now().duration_until(ticket.expires_at());
         let expiry = Instant::now() + Duration::try_from(left).unwrap_or_default();
@@ -239,18 +234,12 @@ impl Session {
                     Event::Skipped => return Ok(Waited::Skipped),
                     Event::Stopped => {}
                 },
+                reply = proposals.reply() => self.take_reply(gated, proposals, reply),
                 news = ticket.news() => match news.map_err(Fault::Store)? {
                     News::Settled(settlement) => return Ok(Waited::Settled(settlement)),
                     News::Approved { by, missing } => self.say(&notices::partly_approved(held, &by, &missing)),
                     News::Edited { edit, missing } => self.say(&notices::edited(held, &edit, &missing)),
-                    News::Proposed { text, answer } => {
-                        let fit = self.fit(gated, &text).await;
-                        answer.give(fit.as_ref().map(|fit| fit.fitting.clone()).map_err(String::clone));
-                        if fits.len() >= edit::MOST {
-                            fits.remove(0);
-                        }
-                        fits.extend(fit);
-                    }
+                    News::Proposed { text, answer } => self.propose(gated, proposals, text, answer).await,
                 },
                 () = sleep_until(expiry) => {
                     return ticket.expire().await.map(Waited::Settled).map_err(Fault::Store);
@@ -264,23 +253,29 @@ impl Session {
         }
     }
 
-    /// Approved with a change: that takes its place, and is made durable as what runs.
-    async fn start_edited(
+    /// Approved, as it was asked or with a change, which then takes its place and is made durable as what runs.
+    async fn start_approved(
         &mut self,
         ticket: Ticket,
         held: &Held,
         reviews: &[Review],
+        approved: [u8; 32],
         gated: &mut Gated,
-        fit: Fit,
+        chosen: Option<Fit>,
     ) -> Result<Verdict, Fault> {
-        let mut fit = Some(fit);
-        let digest = poll_fn(|cx| {
-            std::task::Poll::Ready(match fit.take() {
-                Some(fit) => self.take_edit(cx, gated, fit),
-                None => Ok(held.digest),
-            })
-        })
-        .await?;
+        let digest = match chosen {
+            Some(fit) => self.take_edit(gated, fit),
+            None => (approved == held.digest).then_some(approved),
+        };
+        let Some(digest) = digest else {
+            withdraw(
+                ticket,
+                held,
+                "the statement that was approved is not known to its session",
+            )
+            .await;
+            return Ok(Verdict::Refused(notices::not_approved(held)));
+        };
         self.start(ticket, held, reviews, digest).await
     }
 

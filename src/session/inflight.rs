@@ -16,6 +16,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::inquiry::Inquiry;
 use super::names::{Names, Prepared};
 use super::shield::Move;
 use crate::model::{Judged, NameOp};
@@ -50,8 +51,6 @@ pub(super) enum Expect {
         name: Option<Box<[u8]>>,
         prepared: Prepared,
     },
-    /// Our own Parse under a name of our own, before a Bind that people have approved with a change.
-    OwnParse,
     Bind,
     Describe {
         /// The prepared statement; `None` for a portal.
@@ -79,6 +78,8 @@ pub(super) enum Expect {
         answered: usize,
         failed: bool,
     },
+    /// Our own question what a statement takes and gives. Sent only where everything before is answered.
+    Inquiry(Box<Inquiry>),
     /// Our own messages in the middle of a segment that make the rest of its transaction read-only; and how many
     /// of them are answered.
     ShieldInside {
@@ -209,6 +210,7 @@ impl Expect {
                 | Self::Probe { .. }
                 | Self::Pause
                 | Self::Shield { .. }
+                | Self::Inquiry(_)
         )
     }
 
@@ -219,7 +221,7 @@ impl Expect {
                 b'Q'
             }
             Self::Parse { .. }
-            | Self::OwnParse
+            | Self::Inquiry(_)
             | Self::Poison { .. }
             | Self::RollBack { .. }
             | Self::Probe { .. }
@@ -271,7 +273,6 @@ impl Inflight {
             self.queue.back(),
             Some(
                 Expect::Parse { .. }
-                    | Expect::OwnParse
                     | Expect::Bind
                     | Expect::Describe { .. }
                     | Expect::Execute { .. }
@@ -315,10 +316,6 @@ impl Inflight {
                 return Ok(Relay::Swallow);
             }
             Some(Expect::RollBack { simple: false, .. }) => return Ok(Relay::Swallow),
-            Some(Expect::OwnParse) => {
-                self.queue.pop_front();
-                return Ok(Relay::Swallow);
-            }
             Some(Expect::Parse { .. }) => {}
             _ => return Err(UNASKED),
         }

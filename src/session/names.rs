@@ -220,6 +220,17 @@ impl Names {
         }
     }
 
+    /// Whether the server knows the name already, as the protocol's or SQL's, and nothing that changes it is on its way.
+    pub(super) fn is_answered(&self, name: &[u8]) -> bool {
+        let name = cut(name);
+        let slot = if name.is_empty() {
+            Some(&self.unnamed)
+        } else {
+            self.named.get(name)
+        };
+        slot.is_some_and(|slot| slot.pending.is_none() && slot.committed.is_some())
+    }
+
     /// What a name stands for was judged anew.
     pub(super) fn rejudge(&mut self, name: &[u8], judged: &Arc<Judged>, number: u64) {
         let slot = self.slot(name);

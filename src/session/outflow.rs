@@ -19,6 +19,9 @@ use crate::wire::{Header, backend, reply};
 /// Messages that are looked at are gathered up to this size; larger ones are streamed unseen.
 const LOOK_LIMIT: usize = 64 * 1024;
 
+/// The same for answers to a question of our own, which are never streamed: 65 535 parameters or 1664 columns fit.
+const INQUIRY_LIMIT: usize = 264 * 1024;
+
 /// Where the relay stands in the server's stream.
 #[derive(Debug, Default)]
 pub(super) struct Outflow {
@@ -68,7 +71,7 @@ impl Session {
             let Some(header) = Header::peek(rest).map_err(Fault::server_framing)? else {
                 break;
             };
-            if !is_looked_at(header.tag) || header.total() > LOOK_LIMIT {
+            if !self.looks_at(header) {
                 self.pass_unseen(header)?;
                 self.outflow.streaming = header.total();
                 continue;
@@ -123,7 +126,7 @@ impl Session {
         };
         let mut complete = gather(HEADER, &mut partial);
         if complete && let Some(header) = Header::peek(&partial).map_err(Fault::server_framing)? {
-            let gathered = is_looked_at(header.tag) && header.total() <= LOOK_LIMIT;
+            let gathered = self.looks_at(header);
             if gathered {
                 complete = gather(header.total(), &mut partial);
             }
@@ -145,8 +148,19 @@ impl Session {
         Ok(chunk)
     }
 
+    /// Whether a message is gathered and looked at.
+    fn looks_at(&mut self, header: Header) -> bool {
+        let answers = matches!(header.tag, b'T' | b'E' | b't' | b'N');
+        (is_looked_at(header.tag) && header.total() <= LOOK_LIMIT)
+            || (answers && header.total() <= INQUIRY_LIMIT && self.inflight.inquiry().is_some())
+    }
+
     /// A message that is streamed counts for what it is, by its type alone.
     fn pass_unseen(&mut self, header: Header) -> Result<(), Fault> {
+        // What answers a question of ours is not the client's.
+        if !matches!(header.tag, b'N' | b'A') && self.inflight.inquiry().is_some() {
+            return Err(Fault::desync(Desync::Unasked));
+        }
         match header.tag {
             b'T' => self.inflight.described().map_err(Fault::desync),
             b'V' => {
@@ -164,7 +178,7 @@ impl Session {
 
     /// Looks at a whole message.
     fn look_at(&mut self, tag: u8, body: &[u8]) -> Result<Relay, Fault> {
-        if self.shield_answered(tag, body)? {
+        if self.shield_answered(tag, body)? || self.inquiry_answered(tag, body)? {
             return Ok(Relay::Swallow);
         }
         let pass = |(): ()| Relay::Pass;

@@ -71,6 +71,8 @@ pub(super) struct Session {
     /// Cursors and named portals whose statement does more than read.
     pub(super) cursors: Cursors,
     pub(super) runs: Runs,
+    /// Statements that were prepared for an approver's change and that nobody needs: the server is to close them.
+    pub(super) unused: Vec<String>,
     /// What it was told by statements that holdpoint answers itself.
     pub(super) own: OwnSettings,
     /// What ran in the transaction at hand and is reviewed with its COMMIT.

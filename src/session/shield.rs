@@ -389,7 +389,7 @@ impl Move {
     }
 }
 
-/// What answers each command of [`Shield::encode`] and [`Shield::encode_to_its_end`], in this order.
+/// What answers each [`command`], in this order.
 pub(super) const ANSWERS: [u8; 5] = *b"12C33";
 
 impl Shield {
@@ -398,7 +398,7 @@ impl Shield {
     pub(super) fn encode(&self, one: Move) -> Vec<u8> {
         let mut out = Vec::new();
         for text in one.commands(&self.name) {
-            self.command(&text, &mut out);
+            command(self.name.as_bytes(), &text, &mut out);
         }
         frame(b'S', &[], &mut out);
         out
@@ -407,22 +407,22 @@ impl Shield {
     /// Messages that make the rest of an implicit transaction read-only, without a Sync, which would end it.
     pub(super) fn encode_to_its_end(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        self.command("SET transaction_read_only = on", &mut out);
+        command(self.name.as_bytes(), "SET transaction_read_only = on", &mut out);
         out
-    }
-
-    /// Parse, Bind, Execute, Close of both.
-    fn command(&self, text: &str, out: &mut Vec<u8>) {
-        let name = self.name.as_bytes();
-        frame(b'P', &[name, b"\0", text.as_bytes(), b"\0\0\0"], out);
-        frame(b'B', &[name, b"\0", name, b"\0\0\0\0\0\0\0"], out);
-        frame(b'E', &[name, b"\0\0\0\0\0"], out);
-        frame(b'C', &[b"P", name, b"\0"], out);
-        frame(b'C', &[b"S", name, b"\0"], out);
     }
 }
 
-fn frame(tag: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
+/// A command of our own by a name of our own: Parse, Bind, Execute, Close of both.
+pub(super) fn command(name: &[u8], text: &str, out: &mut Vec<u8>) {
+    frame(b'P', &[name, b"\0", text.as_bytes(), b"\0\0\0"], out);
+    frame(b'B', &[name, b"\0", name, b"\0\0\0\0\0\0\0"], out);
+    frame(b'E', &[name, b"\0\0\0\0\0"], out);
+    frame(b'C', &[b"P", name, b"\0"], out);
+    frame(b'C', &[b"S", name, b"\0"], out);
+}
+
+/// A message of our own.
+pub(super) fn frame(tag: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
     let length = 4 + parts.iter().map(|part| part.len()).sum::<usize>();
     out.push(tag);
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());

@@ -346,6 +346,7 @@ impl LoggedIn {
             unnamed: super::gate::BoundInTransaction::default(),
             cursors: super::cursors::Cursors::default(),
             runs: super::runs::Runs::default(),
+            unused: Vec::new(),
             own,
             review: None,
             commit_portals: super::review::CommitPortals::default(),

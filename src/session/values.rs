@@ -52,6 +52,11 @@ pub(super) fn parameters(bind: &Bind<'_>, types: &[u32]) -> Vec<Parameter> {
         .collect()
 }
 
+/// A type as people call it: `int4`, `int4[]`, and `type 16401` if it is not PostgreSQL's own.
+pub(super) fn type_name(oid: u32) -> String {
+    Known::of(oid).map_or_else(|| format!("type {oid}"), Known::name)
+}
+
 /// A value, in not much more than `limit` bytes.
 fn show(oid: u32, binary: bool, value: Option<&[u8]>, limit: usize) -> Parameter {
     let known = Known::of(oid);

@@ -1,9 +1,6 @@
-//! Whether a text can run in the place of another whose program counts on its parameters and columns.
-//!
-//! Only texts that give no rows are compared: their columns are none, before and after.
+//! Whether a text gives rows: what it gave was seen, whatever becomes of its transaction.
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::Token;
 
 /// Whether the text is one statement that gives its client no rows: a change of rows without RETURNING, or of
 /// definitions.
@@ -33,24 +30,6 @@ pub fn gives_no_rows(text: &str) -> bool {
     }
 }
 
-/// The highest number of a parameter in the text (`$3` is 3); `None` where it cannot be told.
-#[must_use]
-pub fn highest_parameter(text: &str) -> Option<usize> {
-    let scanned = pg_query::scan(text).ok()?;
-    let mut highest = 0;
-    for token in &scanned.tokens {
-        if token.token == Token::Param as i32 {
-            let (start, end) = (
-                usize::try_from(token.start).ok()?,
-                usize::try_from(token.end).ok()?,
-            );
-            let number = text.get(start..end)?.strip_prefix('$')?.parse().ok()?;
-            highest = highest.max(number);
-        }
-    }
-    Some(highest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,17 +53,6 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(gives_no_rows(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn parameters_are_counted_outside_of_strings() {
-        for (text, expected) in [
-            ("DELETE FROM t WHERE id = $1 AND x = $12", Some(12)),
-            ("SELECT '$5', $$ $6 $$ -- $7", Some(0)),
-            ("SELECT $99999999999999999999", None),
-        ] {
-            assert_eq!(highest_parameter(text), expected, "{text}");
         }
     }
 }

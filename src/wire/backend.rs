@@ -93,6 +93,34 @@ pub fn parameter_description(body: &[u8]) -> Result<Vec<u32>, Malformed> {
     Ok(types)
 }
 
+/// A column of a RowDescription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, in the client's encoding.
+    pub name: Vec<u8>,
+    /// The OID of its type.
+    pub oid: u32,
+}
+
+/// RowDescription: the columns' names and types.
+pub fn row_description(body: &[u8]) -> Result<Vec<Column>, Malformed> {
+    let mut fields = Fields::of(body);
+    let count = fields.count()?;
+    let columns = (0..count)
+        .map(|_| {
+            let name = fields.cstr()?.to_vec();
+            // The table and the column that it is of.
+            fields.bytes(6)?;
+            let oid = fields.i32()?.cast_unsigned();
+            // The type's size and modifier, and the format.
+            fields.bytes(8)?;
+            Ok(Column { name, oid })
+        })
+        .collect::<Result<_, Malformed>>()?;
+    fields.end()?;
+    Ok(columns)
+}
+
 /// BackendKeyData: process id and secret (4 bytes in protocol 3.0, up to 256 in 3.2).
 pub fn backend_key(body: &[u8]) -> Result<(i32, &[u8]), Malformed> {
     let mut fields = Fields::of(body);
@@ -132,6 +160,7 @@ pub fn negotiated_minor(body: &[u8], asked: u16) -> Result<u16, Malformed> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]
@@ -167,6 +196,31 @@ mod tests {
             );
         }
         assert!(negotiated_minor(b"\0\x03\0\0\0\0\0\0x", 2).is_err());
+    }
+
+    #[test]
+    fn columns_have_names_and_types() {
+        let column = |name: &str, oid: u8| {
+            let table_and_place = [0, 0, 64, 1, 0, 1];
+            let size_modifier_and_format = [0, 4, 255, 255, 255, 255, 0, 0];
+            let oid = [0, 0, 0, oid];
+            [
+                name.as_bytes(),
+                b"\0",
+                &table_and_place,
+                &oid,
+                &size_modifier_and_format,
+            ]
+            .concat()
+        };
+        let body = [&[0, 2][..], &column("id", 23), &column("", 25)].concat();
+        let columns = row_description(&body).unwrap();
+        let told: Vec<_> = columns.iter().map(|c| (&c.name[..], c.oid)).collect();
+        assert_eq!(told, [(&b"id"[..], 23), (b"", 25)]);
+        assert_eq!(row_description(&[0, 0]), Ok(Vec::new()));
+        for bad in [&body[..body.len() - 1], &[&body[..], b"x"].concat(), b"\0"] {
+            assert!(row_description(bad).is_err());
+        }
     }
 
     #[test]

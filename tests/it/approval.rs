@@ -1,6 +1,7 @@
 //! Who must say yes, to what, and on which grounds something runs without it.
 
 mod attacked;
+mod checked;
 mod commands;
 mod edited;
 mod glass;

@@ -22,7 +22,7 @@ const SLIPS: &str = "what it reads cannot be shielded: in the same text, before 
 
 impl Session {
     /// What a text needs, the names in it resolved.
-    pub(super) fn need(&self, judged: &Judged) -> Need {
+    pub(in crate::session) fn need(&self, judged: &Judged) -> Need {
         let need = self.need_by_itself(judged);
         // What counts as unknown is not taken for a read here either.
         if need == Need::Up && self.shield.is_slipped_by(judged) {
@@ -200,7 +200,7 @@ impl Session {
     }
 
     /// The refusal of what writes where the shield cannot be lowered; people are not asked in vain.
-    pub(super) fn refused_by_shield(&self, need: Need) -> Option<Report> {
+    pub(in crate::session) fn refused_by_shield(&self, need: Need) -> Option<Report> {
         if need != Need::Down {
             return None;
         }

@@ -1,10 +1,27 @@
-//! The answers to what stands in the place of a message of the client's.
+//! The answers to what stands in the place of a message of the client's, and to questions of our own.
 
 use super::{Expect, Inflight};
 use crate::model::NameOp;
+use crate::session::inquiry::Inquiry;
 use crate::wire::Report;
 
 impl Inflight {
+    /// The question of ours that the next reply answers.
+    pub(in crate::session) fn inquiry(&mut self) -> Option<&mut Inquiry> {
+        match self.front() {
+            Some(Expect::Inquiry(inquiry)) => Some(inquiry),
+            _ => None,
+        }
+    }
+
+    /// It is answered.
+    pub(in crate::session) fn inquiry_done(&mut self) -> Option<Box<Inquiry>> {
+        match self.queue.pop_front() {
+            Some(Expect::Inquiry(inquiry)) => Some(inquiry),
+            _ => None,
+        }
+    }
+
     /// EmptyQueryResponse: the tag with which holdpoint answers instead, where the empty text was put in the place of
     /// a statement of holdpoint's own.
     pub(in crate::session) fn own_tag(&mut self) -> Option<&'static str> {

@@ -7,12 +7,43 @@ use serde_json::{Value, json};
 
 use crate::support::Proxy;
 use crate::support::people::Person;
+use crate::support::raw::{Frames, Message, Raw, tags};
 use crate::support::request::{Answer, Request};
 
-async fn edit(person: &Person, request: &Request, statement: &str, edits: usize) -> Answer {
+pub(super) async fn edit(person: &Person, request: &Request, statement: &str, edits: usize) -> Answer {
     let body = json!({ "statement": statement, "comment": "only this one", "edits": edits });
     let path = format!("/api/v1/requests/{}/edit", request.id());
     person.call(Method::POST, &path, Some(&body)).await
+}
+
+/// Proposes changes that cannot run, with why not.
+pub(super) async fn is_refused(person: &Person, request: &Request, changes: &[(&str, &str)]) {
+    for (statement, why) in changes {
+        let answer = edit(person, request, statement, 0).await;
+        assert_eq!(answer.status, 422, "{statement}: {answer:?}");
+        let detail = answer.body["detail"].as_str().unwrap();
+        assert!(detail.contains(why), "{statement}: {detail}");
+    }
+}
+
+pub(super) async fn is_taken(person: &Person, request: &Request, statement: &str) {
+    let answer = edit(person, request, statement, 0).await;
+    assert!(answer.is_taken(), "{answer:?}");
+}
+
+/// The answers without the notices of holds.
+pub(super) async fn ready(raw: &mut Raw) -> Vec<Message> {
+    let mut answers = raw.ready().await;
+    answers.retain(|message| message.tag != b'N');
+    answers
+}
+
+/// How many statements of holdpoint's own the session has prepared.
+pub(super) async fn prepared_by_holdpoint(raw: &mut Raw) -> String {
+    let count = "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE '\\_holdpoint%'";
+    let answers = raw.exchange(Frames::new().query(count)).await;
+    assert_eq!(tags(&answers), "TDCZ");
+    answers[1].values()[0].clone()
 }
 
 #[tokio::test]
@@ -67,7 +98,7 @@ async fn with_two_people_the_second_approves_what_the_first_made_of_it() {
     let proxy = Proxy::with().policy(policy).start().await;
     let mut alice = proxy.alice.raw().await;
     // In a pipeline, with something behind it.
-    let both = crate::support::raw::Frames::new()
+    let both = Frames::new()
         .query("DELETE FROM items WHERE id < 9")
         .query("SELECT count(*) FROM items");
     alice.send(both).await;
@@ -123,32 +154,34 @@ async fn what_a_driver_binds_is_changed_where_its_parameters_and_columns_stay() 
         tokio::spawn(async move { alice.execute("DELETE FROM items WHERE id = $1", &[&3]).await })
     };
     let request = proxy.bob.pending_one().await;
-    for (statement, why) in [
+    let changes = [
         (
             "DELETE FROM items WHERE id = $2",
-            "it has the parameter $2, and the program gives 1",
+            "it takes 2 parameters, and the program gives values for 1",
         ),
         (
             "DELETE FROM items WHERE id = $1 RETURNING id",
-            "counts on its columns",
+            "it gives rows, and the original gives none",
         ),
-        ("SELECT $1", "counts on its columns"),
-    ] {
-        let answer = edit(&proxy.bob, &request, statement, 0).await;
-        assert_eq!(answer.status, 422, "{statement}: {answer:?}");
-        assert!(
-            answer.body["detail"].as_str().unwrap().contains(why),
-            "{answer:?}"
-        );
-    }
-    let answer = edit(
+        ("SELECT $1", "it gives rows"),
+        ("-- nothing", "one statement is expected"),
+        (
+            "DELETE FROM items WHERE id = $1; SELECT 1",
+            "one statement is expected",
+        ),
+        ("COPY items FROM STDIN", "COPY talks to its program"),
+        (
+            "DELETE FROM items WHERE name = $1",
+            "the server says of it: operator does not exist: text = integer",
+        ),
+    ];
+    is_refused(&proxy.bob, &request, &changes).await;
+    is_taken(
         &proxy.bob,
         &request,
         "DELETE FROM items WHERE id >= $1 AND id < $1 + 2",
-        0,
     )
     .await;
-    assert!(answer.is_taken(), "{answer:?}");
     assert_eq!(deleting.await.unwrap().unwrap(), 2);
     assert_eq!(proxy.database.items().await, 8);
     // The session goes on as ever, and its statements stand for what they stood for.
@@ -163,8 +196,46 @@ async fn what_a_driver_binds_is_changed_where_its_parameters_and_columns_stay() 
 }
 
 #[tokio::test]
+async fn what_a_driver_reads_is_changed_where_its_columns_stay() {
+    let proxy = Proxy::start().await;
+    let alice = proxy.alice.driver().await;
+    // Parse, Describe and Sync, and then Bind, Execute and Sync, with binary values.
+    let deleting = tokio::spawn(async move {
+        let delete = "DELETE FROM items WHERE id = $1 RETURNING id, name";
+        let rows = alice.query(delete, &[&3]).await.unwrap();
+        let read = |row: &tokio_postgres::Row| (row.get::<_, i32>("id"), row.get::<_, String>("name"));
+        rows.iter().map(read).collect::<Vec<_>>()
+    });
+    let request = proxy.bob.pending_one().await;
+    let changes = [
+        (
+            "DELETE FROM items WHERE id = $1 RETURNING id::int8, name",
+            "column 1 is int8 where the original gives int4",
+        ),
+        (
+            "DELETE FROM items WHERE id = $1 RETURNING id, name AS label",
+            "column 2 is called \"label\" where the original calls it \"name\"",
+        ),
+        (
+            "DELETE FROM items WHERE id = $1 RETURNING id",
+            "it gives 1 columns where the original gives 2",
+        ),
+        ("DELETE FROM items WHERE id = $1", "it gives no rows"),
+        (
+            "DELETE FROM nowhere WHERE id = $1 RETURNING id, name",
+            "the server says of it: relation \"nowhere\" does not exist",
+        ),
+    ];
+    is_refused(&proxy.bob, &request, &changes).await;
+    let change = "DELETE FROM items WHERE id BETWEEN $1 AND $1 + 1 RETURNING id, 'gone'::text AS name";
+    is_taken(&proxy.bob, &request, change).await;
+    let rows = deleting.await.unwrap();
+    assert_eq!(rows, [(3, "gone".to_owned()), (4, "gone".to_owned())]);
+    assert_eq!(proxy.database.items().await, 8);
+}
+
+#[tokio::test]
 async fn a_whole_segment_with_its_parse_is_changed_likewise() {
-    use crate::support::raw::{Frames, tags};
     let proxy = Proxy::start().await;
     let mut alice = proxy.alice.raw().await;
     let segment = Frames::new()
@@ -178,33 +249,30 @@ async fn a_whole_segment_with_its_parse_is_changed_likewise() {
         .sync();
     alice.send(segment).await;
     let request = proxy.bob.pending_one().await;
-    let answer = edit(&proxy.bob, &request, "DELETE FROM items WHERE id <= $1", 0).await;
-    assert!(answer.is_taken(), "{answer:?}");
-    let answers = alice.ready().await;
-    let plain: Vec<_> = answers
-        .into_iter()
-        .filter(|message| message.tag != b'N')
-        .collect();
-    assert_eq!(tags(&plain), "12nC12DCZ");
-    assert_eq!(plain[3].text(), "DELETE 3");
-    assert_eq!(plain[6].values(), ["7"]);
-    // Without the types of its parameters it is not.
+    is_taken(&proxy.bob, &request, "DELETE FROM items WHERE id <= $1").await;
+    let answers = ready(&mut alice).await;
+    assert_eq!(tags(&answers), "12nC12DCZ");
+    assert_eq!(answers[3].text(), "DELETE 3");
+    assert_eq!(answers[6].values(), ["7"]);
+    // The server finds out the types of its parameters; and its columns, which are not known before either.
     let segment = Frames::new()
-        .parse("", "DELETE FROM items WHERE id = $1")
+        .parse("", "DELETE FROM items WHERE id = $1 RETURNING id, price")
         .bind("", "", &["9"])
+        .describe_portal("")
         .execute("", 0)
         .sync();
     alice.send(segment).await;
     let request = proxy.bob.pending_one().await;
-    let answer = edit(&proxy.bob, &request, "DELETE FROM items WHERE id < $1", 0).await;
-    assert_eq!(answer.status, 422);
-    assert!(
-        answer.body["detail"]
-            .as_str()
-            .unwrap()
-            .contains("without their types"),
-        "{answer:?}"
-    );
-    proxy.bob.reject(&request, "no").await;
-    alice.ready().await;
+    let changes = [(
+        "DELETE FROM items WHERE name = $1 RETURNING id, price",
+        "operator does not exist: text = integer",
+    )];
+    is_refused(&proxy.bob, &request, &changes).await;
+    let change = "DELETE FROM items WHERE id > $1 RETURNING id, 0::numeric AS price";
+    is_taken(&proxy.bob, &request, change).await;
+    let answers = ready(&mut alice).await;
+    assert_eq!(tags(&answers), "12TDCZ");
+    assert_eq!(answers[3].values(), ["10", "0"]);
+    // Only what runs is left, one for each.
+    assert_eq!(prepared_by_holdpoint(&mut alice).await, "2");
 }
