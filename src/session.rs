@@ -221,7 +221,14 @@ async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
     .await;
     session.raise_ahead(false);
     let ended = session.run().await;
-    session.intake.forget_approval_at_the_end();
+    if let Err(Fault::ReviewOver { .. }) = ended {
+        // The server rolls back once its connection is closed: that waits for no client.
+        session.cut_off().await;
+        return ended;
+    }
+    session
+        .intake
+        .forget_approval_at_the_end("the session ended before it was forwarded; it did not run");
     // What the server said before it closed is the client's.
     let _ = tokio::time::timeout(
         Duration::from_secs(5),

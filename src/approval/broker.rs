@@ -201,6 +201,18 @@ impl Broker {
         .await
     }
 
+    /// Records what people were not asked about in time: it is entered as held, and expires at once. Off the session's
+    /// path; a shutdown waits for it. `expires_at` must have come.
+    pub fn record_expired_later(&self, request: NewRequest) {
+        let broker = self.clone();
+        self.later(request.id, "record what has expired", async move {
+            broker.shared.store.insert_pending(&request).await?;
+            let done = broker.shared.store.expire(request.id, broker.now()).await?;
+            broker.changed(request.id);
+            Ok(done)
+        });
+    }
+
     /// As [`Self::decide_seen`], for a statement as it was asked.
     pub async fn decide(
         &self,

@@ -69,6 +69,8 @@ pub(crate) enum Fault {
     Inquiry,
     #[error("user {user} was disabled")]
     Expelled { user: String },
+    #[error("the time for the review of a transaction is over (request {id})")]
+    ReviewOver { id: RequestId, url: String },
     #[error("the proxy stops")]
     ShuttingDown,
     #[error("the proxy stops; request {id} is abandoned")]
@@ -174,6 +176,14 @@ impl Fault {
                 sqlstate::ADMIN_SHUTDOWN,
                 format!("terminating connection: user \"{user}\" was disabled"),
             ),
+            Self::ReviewOver { id, url } => Report::fatal(
+                sqlstate::TRANSACTION_TIMEOUT,
+                "terminating connection: the time for the review of the transaction is over",
+            )
+            .detail(format!(
+                "It was not committed in time, and is rolled back: request {id}, {url}"
+            ))
+            .hint("Connect again and do it again, with its COMMIT in time for people to look at it."),
             Self::ShuttingDown => Report::fatal(
                 sqlstate::ADMIN_SHUTDOWN,
                 "terminating connection: holdpoint is being stopped",
@@ -211,7 +221,8 @@ impl Fault {
 
     pub(super) fn log(&self, peer: SocketAddr) {
         match self {
-            Self::ClientGone | Self::ShuttingDown | Self::Abandoned { .. } => {
+            // That a review is over is logged where its session is cut off.
+            Self::ClientGone | Self::ShuttingDown | Self::Abandoned { .. } | Self::ReviewOver { .. } => {
                 tracing::debug!(client.addr = %peer, "session ended: {self}");
             }
             Self::LoginRefused { user, reason } => {

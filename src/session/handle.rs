@@ -130,6 +130,16 @@ impl SessionHandle {
     }
 }
 
+impl SessionHandle {
+    /// Cancels what runs on the server, at the end of the session: nothing follows that it could hit. Waits until the
+    /// request has arrived.
+    pub(super) async fn cancel_upstream(&self) {
+        if let Err(error) = self.upstream.cancel().await {
+            tracing::warn!(%error, "a cancel request did not reach the server");
+        }
+    }
+}
+
 /// Ends `cancelling` however the request ends.
 struct Arrived<'a>(&'a SessionHandle);
 

@@ -48,8 +48,11 @@ impl Session {
     pub(super) async fn settle(&mut self, mut gated: Gated) -> Result<(), Fault> {
         self.intake.stop = Some(Stop::Deciding);
         let mut request = self.request(&gated);
-        if self.is_reviewed_commit(&gated) {
+        let is_commit = self.is_reviewed_commit(&gated);
+        if is_commit {
             self.asks_for_commit(&mut request);
+        } else {
+            self.within_review(&mut request);
         }
         let verdict = match &gated.ruling {
             Ruling::Deny { rule, reason } => Verdict::Refused(self.deny(request, rule, reason).await),
@@ -78,7 +81,10 @@ impl Session {
                     Ok(approval::Held::Waits(ticket)) => {
                         tracing::info!(request.id = %held.id, user.name = %self.who.principal.name,
                             database.name = %self.who.database, command = %held.command, %rule, "held");
-                        self.wait(ticket, &held, &mut gated).await?
+                        self.commit_waits(is_commit);
+                        let verdict = self.wait(ticket, &held, &mut gated).await?;
+                        self.commit_waits(false);
+                        verdict
                     }
                     Ok(approval::Held::Runs(running, basis)) => {
                         self.note_not_held(&held, &basis);
@@ -140,7 +146,7 @@ impl Session {
             tracing::info!(request.id = %held.id, user.name = %user, database.name = %database,
                 command = %held.command, basis = basis.as_str(), "not held");
         }
-        if let Some(notice) = notices::not_held(held, basis) {
+        if let Some(notice) = notices::not_held(held, basis, self.review_ends_at(), self.shared.clock.now()) {
             self.say(&notice);
         }
     }
@@ -205,6 +211,7 @@ impl Session {
                     Fault::Store(_) => "the store failed while it waited",
                     Fault::Expelled { .. } => "the requester was disabled",
                     Fault::Inquiry => "its transaction was lost while a change was checked",
+                    Fault::ReviewOver { .. } => "the time for the review of its transaction was over",
                     _ => "the requester went away",
                 };
                 withdraw(ticket, held, why).await;
@@ -309,6 +316,7 @@ impl Session {
     /// Refuses the frame that was held: drops it, and answers in its place.
     async fn refuse_held(&mut self, gated: &Gated, report: Report) -> Result<(), Fault> {
         if self.is_reviewed_commit(gated) {
+            self.review_rolls_back();
             return poll_fn(|cx| {
                 std::task::Poll::Ready(self.roll_back_at_head(cx, gated.tag, gated.frame, &report))
             })
@@ -384,6 +392,19 @@ impl Session {
             .filter(|_| !is_own && is_qualified && (is_known || facts.functions.is_empty()))
     }
 
+    /// Where what is asked now comes from.
+    pub(super) fn origin(&self) -> Origin {
+        let in_transaction = self.status == TransactionStatus::InTransaction;
+        Origin {
+            database: self.who.database.clone(),
+            user: self.who.principal.name.clone(),
+            application_name: self.who.application_name.clone(),
+            client_addr: self.who.client_addr.clone(),
+            in_transaction,
+            transaction_since: self.transaction_since.filter(|_| in_transaction),
+        }
+    }
+
     fn request(&self, gated: &Gated) -> NewRequest {
         let created_at = self.shared.clock.now();
         let (rule, asks) = match &gated.ruling {
@@ -403,16 +424,7 @@ impl Session {
             .unwrap_or_default();
         NewRequest {
             id: RequestId::from_random(rand::random()),
-            origin: Origin {
-                database: self.who.database.clone(),
-                user: self.who.principal.name.clone(),
-                application_name: self.who.application_name.clone(),
-                client_addr: self.who.client_addr.clone(),
-                in_transaction: self.status == TransactionStatus::InTransaction,
-                transaction_since: self
-                    .transaction_since
-                    .filter(|_| self.status == TransactionStatus::InTransaction),
-            },
+            origin: self.origin(),
             statement: String::from_utf8_lossy(&gated.text).into_owned(),
             parameters: gated.parameters.clone(),
             digest: crate::approval::digest(frame),

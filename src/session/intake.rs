@@ -164,11 +164,9 @@ impl Intake {
     }
 
     /// The session ends before the frame that people approved has gone upstream.
-    pub(super) fn forget_approval_at_the_end(&mut self) {
+    pub(super) fn forget_approval_at_the_end(&mut self, why: &str) {
         if let Some(approved) = self.approved.take() {
-            approved
-                .running
-                .not_forwarded("the session ended before it was forwarded; it did not run");
+            approved.running.not_forwarded(why);
         }
     }
 

@@ -147,7 +147,13 @@ pub(super) fn denied(reason: &str, rule: &str, id: RequestId, url: &str) -> Repo
 }
 
 /// It runs although policy holds it. Nothing is said of grants: what is granted need not be noticed each time.
-pub(super) fn not_held(held: &Held, basis: &Basis) -> Option<Report> {
+/// `ends_at` is when the time of a transaction in review is over.
+pub(super) fn not_held(
+    held: &Held,
+    basis: &Basis,
+    ends_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Report> {
     match basis {
         Basis::BreakGlass => Some(
             Report::warning(format!(
@@ -164,10 +170,19 @@ pub(super) fn not_held(held: &Held, basis: &Basis) -> Option<Report> {
             "{} runs without approval: the rule exempts admins (request {})",
             held.command, held.id
         ))),
-        Basis::Transaction { id } => Some(Report::notice(format!(
-            "{} runs in the open transaction; its COMMIT will be held (request {id})",
-            held.command
-        ))),
+        Basis::Transaction { id } => {
+            let notice = Report::notice(format!(
+                "{} runs in the open transaction; its COMMIT will be held (request {id})",
+                held.command
+            ));
+            Some(match ends_at {
+                Some(ends_at) => notice.detail(format!(
+                    "What is not committed by {} is rolled back, and ends the session.",
+                    until(ends_at, now)
+                )),
+                None => notice,
+            })
+        }
         Basis::Grant { .. } | Basis::StandingApproval { .. } => None,
     }
 }

@@ -205,10 +205,12 @@ impl Session {
 
     /// Moves bytes both ways until something else is to be done.
     pub(super) fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Fault>> {
+        self.poll_limit(cx)?;
         // A cancel request that what waits had to wait for may have arrived.
         self.resume(cx)?;
         let (mut down, mut up) = (Turn::Moved, Turn::Moved);
         loop {
+            self.poll_limit(cx)?;
             if let Some(event) = self.pending_event() {
                 return Poll::Ready(Ok(event));
             }
@@ -363,7 +365,10 @@ impl Session {
         if status == TransactionStatus::Idle {
             self.transaction_since = None;
             self.end_review();
-        } else if self.transaction_since.is_none() {
+            return;
+        }
+        self.review_goes_on();
+        if self.transaction_since.is_none() {
             self.transaction_since = Some(self.shared.clock.now());
         }
     }

@@ -4,7 +4,10 @@
 //! - only what a rollback undoes, and what shows nothing, runs so: single INSERT, UPDATE, DELETE and MERGE without
 //!   RETURNING that call nothing which acts;
 //! - as long as something has run so, nothing commits but a COMMIT by itself that people have approved;
-//! - what people do not approve fails at its COMMIT, and with it the server rolls back.
+//! - what people do not approve fails at its COMMIT, and with it the server rolls back;
+//! - it holds its locks for a limited time, wherever it stands (`limit.rs`).
+
+mod limit;
 
 use std::fmt::Write as _;
 
@@ -19,6 +22,7 @@ use crate::model::{
 use crate::sql::gives_no_rows;
 use crate::wire::backend::TransactionStatus;
 use crate::wire::{Report, sqlstate};
+use limit::Limit;
 
 /// More statements than this in one transaction are held one by one.
 const MOST: usize = 1_000;
@@ -83,6 +87,7 @@ pub(super) struct InReview {
     /// How much of texts is shown, in bytes.
     shown: usize,
     since: Timestamp,
+    limit: Limit,
     terms: HoldTerms,
     facts: Facts,
     statements: Vec<Ran>,
@@ -212,6 +217,9 @@ impl Session {
         if is_the_one || self.control_of_portal(portal).is_possible {
             self.drop_commit();
         }
+        if is_the_one && let Some(review) = &mut self.review {
+            review.limit.commit_runs();
+        }
         if !is_the_one && self.may_commit_by(portal) {
             return Err(Report::error(
                 sqlstate::FEATURE_NOT_SUPPORTED,
@@ -229,6 +237,7 @@ impl Session {
 
     /// Notes a statement that runs now and is reviewed with the COMMIT. Gives on which grounds it runs.
     pub(super) fn review_later(&mut self, request: &NewRequest, terms: &HoldTerms, facts: &Facts) -> Basis {
+        let default = self.shared.hold.timeout;
         let review = self.review.get_or_insert_with(|| {
             Box::new(InReview {
                 id: RequestId::from_random(rand::random()),
@@ -238,6 +247,7 @@ impl Session {
                 is_overfull: false,
                 shown: 0,
                 since: request.created_at,
+                limit: Limit::new(terms.asks.timeout.unwrap_or(default)),
                 terms: terms.clone(),
                 facts: facts.clone(),
                 statements: Vec::new(),
@@ -246,6 +256,7 @@ impl Session {
             })
         });
         review.terms.asks.join(&terms.asks);
+        review.limit.set(review.terms.asks.timeout.unwrap_or(default));
         for rule in &terms.rules {
             if !review.terms.rules.contains(rule) {
                 review.terms.rules.push(rule.clone());
@@ -309,9 +320,14 @@ impl Session {
     /// Statements have run to their end: with how many rows.
     pub(super) fn note_all_ran(&mut self) {
         for (id, rows) in self.runs.done.drain(..) {
-            let review = self.review.as_deref_mut();
-            if let Some(ran) = review.and_then(|review| review.statements.iter_mut().find(|ran| ran.id == id))
-            {
+            let Some(review) = self.review.as_deref_mut() else {
+                continue;
+            };
+            if review.id == id {
+                // COMMIT AND CHAIN: nothing of it is left to be rolled back.
+                review.limit.is_committed();
+            }
+            if let Some(ran) = review.statements.iter_mut().find(|ran| ran.id == id) {
                 ran.rows = rows;
             }
         }
@@ -322,6 +338,25 @@ impl Session {
         self.review = None;
     }
 
+    /// The server is ready, and a transaction is open.
+    pub(super) fn review_goes_on(&mut self) {
+        if let Some(review) = &mut self.review {
+            review.limit.goes_on();
+        }
+    }
+
+    /// The server is asked to roll back what is in review.
+    pub(super) fn review_rolls_back(&mut self) {
+        if let Some(review) = &mut self.review {
+            review.limit.rolls_back();
+        }
+    }
+
+    /// When the time of what is in review is over, where something is.
+    pub(super) fn review_ends_at(&self) -> Option<Timestamp> {
+        self.review.as_deref().map(InReview::ends_at)
+    }
+
     /// What people are asked about at the COMMIT: all that ran, with the rows affected.
     pub(super) fn asks_for_commit(&mut self, request: &mut NewRequest) {
         let Some(review) = &mut self.review else { return };
@@ -330,7 +365,7 @@ impl Session {
         }
         let facts = &review.facts;
         request.id = review.id;
-        request.statement = review.listing();
+        request.statement = review.listing("COMMIT");
         request.command = format!("COMMIT, {}", facts.commands.join(", "));
         request.effect = facts.effect;
         request.tables.clone_from(&facts.tables);
@@ -343,8 +378,9 @@ impl Session {
             }
         }
         request.signals.push(format!(
-            "a transaction of {} statements, which hold their locks: approved, it commits, else it is rolled back",
-            review.statements.len()
+            "a transaction of {} statements, which hold their locks since {}: approved, it commits, else it is rolled back",
+            review.statements.len(),
+            review.since.strftime("%H:%M:%S UTC"),
         ));
         request.justification = request
             .justification
@@ -352,12 +388,7 @@ impl Session {
             .or_else(|| review.justification.clone());
         request.ticket = request.ticket.take().or_else(|| review.ticket.clone());
         // Locks are held since the first of them: that is when the time begins to run.
-        let waited = review.since.duration_until(request.created_at);
-        request.expires_at = request
-            .expires_at
-            .saturating_sub(waited)
-            .unwrap_or(request.expires_at)
-            .max(request.created_at);
+        request.expires_at = review.ends_at().max(request.created_at);
     }
 }
 
@@ -374,12 +405,18 @@ fn is_undone(gated: &Gated) -> bool {
 }
 
 impl InReview {
-    fn listing(&self) -> String {
+    /// When its time is over.
+    fn ends_at(&self) -> Timestamp {
+        self.since.saturating_add(self.limit.length).unwrap_or(self.since)
+    }
+
+    /// All that ran in it, and what ends it.
+    fn listing(&self, end: &str) -> String {
         let mut text = String::new();
         for (ran, number) in self.statements.iter().zip(1..) {
             ran.list(number, &mut text);
         }
-        text.push_str("COMMIT");
+        text.push_str(end);
         text
     }
 }

@@ -144,6 +144,28 @@ impl Runs {
         }
     }
 
+    /// The session is cut off: what has not gone upstream did not run. Of the rest, what is certainly undone with it has
+    /// failed for this reason; of anything else, its guard says that the outcome is not known.
+    pub(super) fn cut_off(
+        &mut self,
+        sqlstate: &str,
+        why: &str,
+        did_not_run: &str,
+        is_undone: impl Fn(RequestId) -> bool,
+    ) {
+        for run in std::mem::take(&mut self.list) {
+            if !run.forwarded {
+                run.running.not_forwarded(did_not_run);
+            } else if is_undone(run.running.id()) {
+                run.finish(Some(ServerError {
+                    sqlstate: sqlstate.to_owned(),
+                    message: why.to_owned(),
+                    ..ServerError::default()
+                }));
+            }
+        }
+    }
+
     /// ReadyForQuery: what the segment holds has its outcome now; outside of a transaction nothing else of
     /// earlier ones can come.
     pub(super) fn ready(&mut self, segment: u64, status: TransactionStatus) {

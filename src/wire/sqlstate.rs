@@ -14,6 +14,8 @@ pub const WARNING: &str = "01000";
 pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
 /// `read_only_sql_transaction`.
 pub const READ_ONLY_TRANSACTION: &str = "25006";
+/// `transaction_timeout`: a transaction has lasted for too long; ends the session.
+pub const TRANSACTION_TIMEOUT: &str = "25P04";
 /// `invalid_sql_statement_name`.
 pub const INVALID_SQL_STATEMENT_NAME: &str = "26000";
 /// `invalid_password`.

@@ -7,6 +7,7 @@ mod edited;
 mod glass;
 mod grants;
 mod justified;
+mod overdue;
 mod own;
 mod quorum;
 mod standing;

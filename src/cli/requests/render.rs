@@ -176,6 +176,7 @@ fn not_held(request: &Request) -> String {
     let why = match basis.kind.as_str() {
         "admin_exempt" => "the rule exempts admins",
         "break_glass" => "the requester broke the glass",
+        "transaction" => "it ran in a transaction that is decided on as a whole",
         "grant" => "access was granted",
         "standing_approval" => "it was approved beforehand",
         other => other,
