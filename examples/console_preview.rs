@@ -10,8 +10,8 @@ use holdpoint::approval::{AccessAsked, Asker, Broker, StandingAsked};
 use holdpoint::console::{ConsoleState, router};
 use holdpoint::identity::{Directory, NewUser, SignInThrottle};
 use holdpoint::model::{
-    Basis, Clock, Effect, Holder, NewRequest, Origin, Outcome, Parameter, Principal, Quorum, RequestId,
-    Shape, SystemClock, TableAccess, Verdict,
+    Basis, Clock, Earlier, EarlierOutcome, Effect, Holder, NewRequest, Origin, Outcome, Parameter, Principal,
+    Quorum, RequestId, Shape, SystemClock, TableAccess, Verdict,
 };
 use holdpoint::policy::{Policy, PolicyInForce, Subject};
 use holdpoint::store::sqlite::SqliteStore;
@@ -166,6 +166,14 @@ impl Story {
             justification: None,
             ticket: None,
             shape: self.command.starts_with("DELETE").then(|| Shape::new([7; 32])),
+            earlier: vec![Earlier {
+                text: "SELECT count(*) FROM payments WHERE customer = ?".to_owned(),
+                request: None,
+                is_cut: false,
+                seconds_before: 12,
+                same_transaction: true,
+                outcome: EarlierOutcome::Passed,
+            }],
             created_at,
             expires_at: created_at + SignedDuration::from_mins(30),
         }

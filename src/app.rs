@@ -27,7 +27,7 @@ use crate::approval::{Broker, Observer, ObserverLimits, record_observed, sweep_e
 use crate::config::{Config, ObserveConfig, StoreUrl};
 use crate::console::{self, ConsoleState};
 use crate::identity::{Directory, SignInThrottle};
-use crate::model::{Clock, SystemClock};
+use crate::model::{Clock, CoarseClock, SystemClock};
 use crate::policy::{Policy, PolicyError, PolicyInForce};
 use crate::session::{ClientTls, Sessions, Shared};
 use crate::store::sqlite::SqliteStore;
@@ -216,6 +216,7 @@ async fn run(
         Arc::clone(&parts.directory),
         Arc::clone(&sessions),
     ));
+    let ticker = tokio::spawn(tick(Arc::clone(&parts.ticks)));
     let workers = Workers::start(&shared, listeners.proxy, threads).map_err(ServeError::Start)?;
 
     let keeper = tokio::spawn(tend_pools(Arc::clone(&shared)));
@@ -232,6 +233,7 @@ async fn run(
     stopping.cancel();
     sweeper.abort();
     doorman.abort();
+    ticker.abort();
     let last = async {
         // A console that has failed is logged where it fails.
         let _ = serving.await;
@@ -279,6 +281,7 @@ struct Parts {
     observer: Observer,
     directory: Arc<Directory>,
     clock: Arc<dyn Clock>,
+    ticks: Arc<CoarseClock>,
 }
 
 impl Parts {
@@ -304,6 +307,7 @@ impl Parts {
             observer,
             directory,
             clock,
+            ticks: Arc::default(),
         })
     }
 
@@ -371,6 +375,17 @@ fn serve_console(
             tracing::error!(%error, "the console failed");
         }
     }))
+}
+
+/// Tells the coarse clock once a second how much time has passed.
+async fn tick(ticks: Arc<CoarseClock>) {
+    let start = tokio::time::Instant::now();
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        let now = seconds.tick().await;
+        ticks.tick(u32::try_from((now - start).as_secs()).unwrap_or(u32::MAX));
+    }
 }
 
 /// Ends the sessions of users who are disabled. They are disabled by another process, which writes to the store

@@ -18,11 +18,11 @@ pub mod principal;
 pub mod quorum;
 pub mod request;
 
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, CoarseClock, SystemClock};
 pub use decision::{Asks, Decision, HoldTerms, Justification, ReviewMode};
 pub use effect::Effect;
 pub use facts::{
-    ColumnWrite, Facts, Judged, NameOp, NoShape, PreparedSql, Sets, Shape, Statement, TableAccess,
+    ColumnWrite, Facts, Gist, Judged, NameOp, NoShape, PreparedSql, Sets, Shape, Statement, TableAccess,
 };
 pub use given::Given;
 pub use grant::{Grant, GrantKind, GrantState, Holder, NewGrant, Scope};
@@ -31,6 +31,6 @@ pub use observation::{Observation, ObservedDecision, Sightings};
 pub use principal::Principal;
 pub use quorum::{Quorum, Seat};
 pub use request::{
-    Basis, Edit, HeldRequest, NewRequest, Origin, Outcome, Parameter, RequestState, Review, Settlement,
-    StateKind, Verdict,
+    Basis, Earlier, EarlierOutcome, Edit, HeldRequest, NewRequest, Origin, Outcome, Parameter, RequestState,
+    Review, Settlement, StateKind, Verdict,
 };

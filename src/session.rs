@@ -27,6 +27,7 @@ mod outlook;
 mod own;
 mod passed;
 mod policy;
+mod recent;
 mod relay;
 mod review;
 mod runs;
@@ -46,7 +47,7 @@ use tokio::net::TcpStream;
 
 use crate::approval::{Broker, Observer};
 use crate::identity::Directory;
-use crate::model::{Clock, Principal, RequestId};
+use crate::model::{Clock, CoarseClock, Principal, RequestId};
 use crate::policy::{Policy, PolicyInForce, Subject};
 use crate::sql::Judge;
 use crate::upstream::Lease;
@@ -89,6 +90,8 @@ pub struct Shared {
     pub public_url: String,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The time, coarsely, for every statement.
+    pub ticks: Arc<CoarseClock>,
 }
 
 impl std::fmt::Debug for Shared {

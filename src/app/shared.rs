@@ -82,6 +82,7 @@ pub(super) fn shared(
         },
         public_url,
         clock: Arc::clone(&parts.clock),
+        ticks: Arc::clone(&parts.ticks),
     }
 }
 

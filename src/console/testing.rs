@@ -213,6 +213,7 @@ impl TestConsole {
             justification: None,
             ticket: None,
             shape: None,
+            earlier: Vec::new(),
             created_at: now,
             expires_at: now + SignedDuration::from_mins(30),
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Effect;
+use super::{Effect, RequestId};
 
 /// A table (or view) named in a statement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -286,11 +286,34 @@ pub struct Statement {
 /// The command of a text that could not be parsed.
 const UNPARSED: &str = "UNPARSED";
 
+/// What may be kept of a text that has passed, so that people can read it later.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Gist {
+    /// Nothing.
+    #[default]
+    None,
+    /// Text and judgement are small: this text, and the judgement with it. A NUL stands for a number that was masked.
+    Whole(Arc<[u8]>),
+    /// As much as is kept of a longer text: only what stands in a judgement's place has this.
+    Start(Arc<[u8]>),
+    /// They are large: this is kept in the judgement's place.
+    Instead(Arc<Judged>),
+    /// It is a request of its own, with its text for those who may see that: its commands alone.
+    Request {
+        /// Which.
+        id: RequestId,
+        /// As in [`Facts::commands`], joined by ", ".
+        command: Box<str>,
+    },
+}
+
 /// A text as judged: its statements in order; empty for an empty query.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Judged {
     /// In the order of the text.
     pub statements: Vec<Statement>,
+    /// What may be kept of it.
+    pub gist: Gist,
 }
 
 impl Judged {
@@ -304,6 +327,7 @@ impl Judged {
                 // It may be anything, also a ROLLBACK.
                 transaction_control: true,
             }],
+            gist: Gist::None,
         }
     }
 
@@ -317,6 +341,17 @@ impl Judged {
         };
         Self {
             statements: facts.into_iter().map(statement).collect(),
+            gist: Gist::None,
+        }
+    }
+
+    /// What may be kept by whoever remembers what has passed: it is small. Allocates nothing. `None`: nothing may.
+    #[must_use]
+    pub fn into_remembered(self: Arc<Self>) -> Option<Arc<Self>> {
+        match &self.gist {
+            Gist::None => None,
+            Gist::Whole(_) | Gist::Start(_) | Gist::Request { .. } => Some(self),
+            Gist::Instead(other) => Some(Arc::clone(other)),
         }
     }
 

@@ -32,6 +32,36 @@ pub struct Origin {
     pub transaction_since: Option<Timestamp>,
 }
 
+/// A statement that the same session sent before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Its text, or the start of it; empty where it was not kept. A `?` stands where a number was masked. Its commands
+    /// alone where it is a request of its own.
+    pub text: String,
+    /// The identifier of that request: not everybody who may see this one may see that.
+    pub request: Option<RequestId>,
+    /// Whether the text goes on.
+    pub is_cut: bool,
+    /// How long before, seconds; give or take one.
+    pub seconds_before: u64,
+    /// Whether it stands in the transaction that the request would run in.
+    pub same_transaction: bool,
+    /// What became of it.
+    pub outcome: EarlierOutcome,
+}
+
+/// What became of an earlier statement, as far as the proxy is concerned: the server may have refused it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EarlierOutcome {
+    /// Policy let it pass.
+    Passed,
+    /// Policy held it, and it ran: people approved it, or there were other grounds.
+    Held,
+    /// It did not run: rejected, expired, withdrawn or denied.
+    Refused,
+}
+
 /// What is asked for, before it has a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRequest {
@@ -69,6 +99,8 @@ pub struct NewRequest {
     pub ticket: Option<String>,
     /// The shape that all its statements have; none where they differ.
     pub shape: Option<Shape>,
+    /// What its session sent before, oldest first.
+    pub earlier: Vec<Earlier>,
     /// When it arrived.
     pub created_at: Timestamp,
     /// When it expires; equal to `created_at` for a denied statement.

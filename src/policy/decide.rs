@@ -212,6 +212,7 @@ mod tests {
                     transaction_control: false,
                 })
                 .collect(),
+            gist: crate::model::Gist::None,
         }
     }
 

@@ -271,6 +271,7 @@ fn judged(all: &[Facts]) -> Judged {
                 transaction_control: false,
             })
             .collect(),
+        gist: crate::model::Gist::None,
     }
 }
 

@@ -121,6 +121,7 @@ impl TestFile {
                     name_op: None,
                     transaction_control: false,
                 }],
+                gist: crate::model::Gist::None,
             },
         };
         let subject = case.subject();

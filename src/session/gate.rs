@@ -24,7 +24,9 @@ use super::observe::Observed;
 use super::relay::Session;
 use super::shield::{Control, Need};
 use crate::approval::{Allowed, Running, Standing, stand};
-use crate::model::{Decision, Effect, Facts, HoldTerms, Judged, NameOp, Parameter, Statement};
+use crate::model::{
+    Decision, EarlierOutcome, Effect, Facts, HoldTerms, Judged, NameOp, Parameter, Statement,
+};
 use crate::policy::Subject;
 use crate::sql::may_be_own;
 use crate::wire::backend::TransactionStatus;
@@ -342,10 +344,13 @@ impl Session {
     /// An approved frame is cleared: notes what it will do, and that its outcome is awaited.
     pub(super) fn begin_run(&mut self, approved: Approved, tag: u8) -> Result<(), Desync> {
         let Approved { running, pass } = approved;
+        let id = running.id();
         let run = self
             .runs
             .start(running, pass.portal.as_deref(), self.intake.segment);
-        let is_commit = pass.judged.joined_facts().commands == ["COMMIT"];
+        let commands = pass.judged.joined_facts().commands;
+        let is_commit = commands == ["COMMIT"];
+        self.remember_request(id, &commands.join(", "), EarlierOutcome::Held, tag);
         let portal = pass.portal.clone();
         let begun = match tag {
             b'Q' => self.note_query(pass, Some(run)),
@@ -390,14 +395,18 @@ impl Session {
             .any(|s| s.name_op.is_some())
             .then(|| {
                 self.names.announce_all(&pass.judged, self.intake.segment);
-                pass.judged
+                Arc::clone(&pass.judged)
             });
         self.inflight.push(Expect::Query {
             names,
             completed: 0,
             run,
             segment: self.intake.segment,
-        })
+        })?;
+        if run.is_none() {
+            self.remember(pass.judged);
+        }
+        Ok(())
     }
 
     /// Notes cursors and named portals that do more than read: what is fetched from them is judged again.

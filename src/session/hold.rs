@@ -18,7 +18,8 @@ use super::notices::{self, Held};
 use super::relay::{Event, Session};
 use crate::approval::{self, Asker, News, Started, Ticket};
 use crate::model::{
-    Asks, Basis, Facts, Given, HoldTerms, NewRequest, Origin, RequestId, Review, Settlement, Shape,
+    Asks, Basis, EarlierOutcome, Facts, Given, HoldTerms, NewRequest, Origin, RequestId, Review, Settlement,
+    Shape,
 };
 use crate::wire::backend::TransactionStatus;
 use crate::wire::{Header, Report};
@@ -54,8 +55,12 @@ impl Session {
         } else {
             self.within_review(&mut request);
         }
+        let mut recorded = None;
         let verdict = match &gated.ruling {
-            Ruling::Deny { rule, reason } => Verdict::Refused(self.deny(request, rule, reason).await),
+            Ruling::Deny { rule, reason } => {
+                recorded = Some((request.id, request.command.clone()));
+                Verdict::Refused(self.deny(request, rule, reason).await)
+            }
             Ruling::Hold(_) if self.commits_by_name(&gated) => Verdict::Refused(notices::commit_by_itself()),
             Ruling::Hold(terms) if lacks(terms, &request) => {
                 Verdict::Refused(notices::unjustified(terms.asks.justification, &request))
@@ -81,6 +86,7 @@ impl Session {
                     Ok(approval::Held::Waits(ticket)) => {
                         tracing::info!(request.id = %held.id, user.name = %self.who.principal.name,
                             database.name = %self.who.database, command = %held.command, %rule, "held");
+                        recorded = Some((held.id, held.command.clone()));
                         self.commit_waits(is_commit);
                         let verdict = self.wait(ticket, &held, &mut gated).await?;
                         self.commit_waits(false);
@@ -108,7 +114,12 @@ impl Session {
                 });
                 Ok(())
             }
-            Verdict::Refused(report) => self.refuse_held(&gated, report).await,
+            Verdict::Refused(report) => {
+                if let Some((id, command)) = recorded {
+                    self.remember_request(id, &command, EarlierOutcome::Refused, gated.tag);
+                }
+                self.refuse_held(&gated, report).await
+            }
             // The intake drops it when it resumes.
             Verdict::Skipped => Ok(()),
         }
@@ -446,6 +457,7 @@ impl Session {
             justification: given.reason,
             ticket: given.ticket,
             shape: self.lasting_shape(&gated.facts),
+            earlier: self.earlier(),
             created_at,
             expires_at: created_at.saturating_add(timeout).unwrap_or(created_at),
         }

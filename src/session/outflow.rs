@@ -234,6 +234,9 @@ impl Session {
         self.shield.ready(self.status, self.inflight.is_empty());
         if let Some(segment) = segment {
             self.runs.ready(segment, self.status);
+            if self.status == TransactionStatus::Idle {
+                self.recent.transaction_ended(segment);
+            }
             self.note_all_ran();
         }
         if relay == Relay::Swallow {

@@ -324,6 +324,7 @@ fn stands_for(tag: &'static str) -> Arc<Judged> {
             name_op: Some(NameOp::Own { tag }),
             transaction_control: false,
         }],
+        gist: crate::model::Gist::None,
     })
 }
 

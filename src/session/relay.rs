@@ -24,6 +24,7 @@ use super::outflow::Outflow;
 use super::outlook::Outlook;
 use super::own::OwnSettings;
 use super::passed::Passed;
+use super::recent::Recent;
 use super::review::{CommitPortals, InReview};
 use super::runs::Runs;
 use super::shield::Shield;
@@ -77,6 +78,8 @@ pub(super) struct Session {
     pub(super) own: OwnSettings,
     /// What ran in the transaction at hand and is reviewed with its COMMIT.
     pub(super) review: Option<Box<InReview>>,
+    /// What was sent lately, for who decides on what comes next.
+    pub(super) recent: Recent,
     /// Portals that may commit.
     pub(super) commit_portals: CommitPortals,
     pub(super) status: TransactionStatus,

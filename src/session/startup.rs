@@ -349,6 +349,7 @@ impl LoggedIn {
             unused: Vec::new(),
             own,
             review: None,
+            recent: super::recent::Recent::default(),
             commit_portals: super::review::CommitPortals::default(),
             status: TransactionStatus::Idle,
             meaning: meaning_of(&connected.parameters),

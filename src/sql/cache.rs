@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::weight;
-use crate::model::Judged;
+use crate::model::{Gist, Judged};
 
 /// Texts above this many bytes are not kept.
 pub(super) const MAX_CACHED: usize = 64 * 1024;
@@ -51,7 +51,7 @@ struct Entry {
     hash: u64,
     variant: Variant,
     used: bool,
-    text: Box<[u8]>,
+    text: Arc<[u8]>,
     judged: Arc<Judged>,
     bytes: usize,
 }
@@ -93,7 +93,10 @@ impl Cache {
             hash,
             variant: key.variant,
             used: false,
-            text: key.text.into(),
+            text: match &judged.gist {
+                Gist::Whole(text) if **text == *key.text => Arc::clone(text),
+                _ => key.text.into(),
+            },
             judged: Arc::clone(judged),
             bytes,
         };

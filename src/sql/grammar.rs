@@ -13,7 +13,7 @@ use super::references::Eyes;
 use super::screen::screen;
 use super::second;
 use super::statement::{self, Look};
-use crate::model::{Judged, Statement};
+use crate::model::{Gist, Judged, Statement};
 
 /// Judges a text. Never panics: a panic below is a text that could not be judged.
 pub(super) fn judge_text(text: &[u8], meaning: Meaning, max_text: usize, eyes: Eyes<'_>) -> Judged {
@@ -50,7 +50,10 @@ fn judge_by(text: &str, meaning: Meaning, eyes: Eyes<'_>) -> Judged {
     let look = Look::with(eyes);
     let as_set = Strings::of(meaning.standard_conforming_strings);
     let mut judged = match parse(text, as_set, &look) {
-        Ok(statements) => Judged { statements },
+        Ok(statements) => Judged {
+            statements,
+            gist: Gist::None,
+        },
         Err(why) => Judged::unparsed(why),
     };
     // Without a backslash, both ways to read a string give the same. With one, the setting that

@@ -11,6 +11,7 @@ use super::mask::{MAX_MASKED, mask};
 use super::pool::Pool;
 use super::references::Eyes;
 use super::screen::is_heavy;
+use super::weight::gist_of;
 use super::{INLINE_MAX, Meaning};
 use crate::model::{Effect, Judged};
 
@@ -146,18 +147,21 @@ impl Shared {
         let heavy = text.len() <= self.max_text && is_heavy(text);
         let alone = heavy.then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
         let eyes = sight.map_or(Eyes::Blind, Eyes::Open);
-        let judged = Arc::new(judge_text(text, meaning, self.max_text, eyes));
+        let mut judged = judge_text(text, meaning, self.max_text, eyes);
         drop(alone);
         // What is not known may be known by the next look.
-        if meaning.encoding_is_safe && !is_unresolved(&judged) {
+        let keeps = meaning.encoding_is_safe && !is_unresolved(&judged);
+        let mut buffer = [0; MAX_MASKED];
+        let masked = (keeps && judged.effect() != Effect::Unknown)
+            .then(|| mask(text, &mut buffer))
+            .flatten();
+        // Whoever finds it later may have brought other numbers: they are told of none.
+        let found_by = masked.unwrap_or(text);
+        judged.gist = gist_of(&judged, found_by);
+        let judged = Arc::new(judged);
+        if keeps {
             let scene = Scene::of(meaning, sight);
-            let mut buffer = [0; MAX_MASKED];
-            match mask(text, &mut buffer) {
-                Some(masked) if judged.effect() != Effect::Unknown => {
-                    self.cache.keep(key(masked, scene, true), &judged);
-                }
-                _ => self.cache.keep(key(text, scene, false), &judged),
-            }
+            self.cache.keep(key(found_by, scene, masked.is_some()), &judged);
         }
         judged
     }

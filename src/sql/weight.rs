@@ -1,10 +1,45 @@
-//! How many bytes a judgement takes, about.
+//! How many bytes a judgement takes, about; and what is small enough to be remembered.
 
-use crate::model::{Facts, Judged, NameOp, Statement};
+use std::sync::Arc;
+
+use crate::model::{Facts, Gist, Judged, NameOp, Statement};
+
+/// The most of a text that is remembered, bytes.
+const REMEMBERED_TEXT: usize = 1024;
+/// The most that a judgement may take to be remembered with its text, bytes.
+const REMEMBERED: usize = 4 * 1024;
+
+/// What may be remembered of a text with this judgement.
+pub(super) fn gist_of(judged: &Judged, text: &[u8]) -> Gist {
+    if text.len() <= REMEMBERED_TEXT && of(judged) <= REMEMBERED {
+        return Gist::Whole(text.into());
+    }
+    let mut end = text.len().min(REMEMBERED_TEXT);
+    // Between two characters.
+    while end < text.len() && text[end] & 0xC0 == 0x80 && end > 0 {
+        end -= 1;
+    }
+    let start = text[..end].into();
+    let kept = if end < text.len() {
+        Gist::Start(start)
+    } else {
+        Gist::Whole(start)
+    };
+    Gist::Instead(Arc::new(Judged {
+        statements: Vec::new(),
+        gist: kept,
+    }))
+}
 
 /// The heap of a judgement, counted from its lengths.
 pub(super) fn of(judged: &Judged) -> usize {
-    size_of::<Judged>() + judged.statements.iter().map(of_statement).sum::<usize>()
+    // The text of a small one is shared with the key that it is found by.
+    let gist = match &judged.gist {
+        Gist::None | Gist::Whole(_) | Gist::Request { .. } => 0,
+        Gist::Start(text) => text.len(),
+        Gist::Instead(other) => of(other),
+    };
+    size_of::<Judged>() + judged.statements.iter().map(of_statement).sum::<usize>() + gist
 }
 
 fn of_statement(statement: &Statement) -> usize {

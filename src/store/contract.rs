@@ -18,8 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{BoxFuture, Decided, Store, StoreError};
 use crate::model::{
-    Effect, HeldRequest, NewRequest, Origin, Outcome, Parameter, Principal, Quorum, RequestId, Review,
-    StateKind, TableAccess, Verdict,
+    Earlier, EarlierOutcome, Effect, HeldRequest, NewRequest, Origin, Outcome, Parameter, Principal, Quorum,
+    RequestId, Review, StateKind, TableAccess, Verdict,
 };
 
 /// A database for one test, empty at first.
@@ -200,6 +200,14 @@ pub(crate) fn request(number: u64) -> NewRequest {
         justification: None,
         ticket: None,
         shape: None,
+        earlier: vec![Earlier {
+            text: "SELECT total FROM orders WHERE id = ?".to_owned(),
+            request: None,
+            is_cut: false,
+            seconds_before: 12,
+            same_transaction: true,
+            outcome: EarlierOutcome::Passed,
+        }],
         created_at: start(),
         expires_at: at(600),
     }

@@ -3,6 +3,7 @@
 mod attacked;
 mod checked;
 mod commands;
+mod earlier;
 mod edited;
 mod glass;
 mod grants;

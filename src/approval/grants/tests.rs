@@ -93,6 +93,7 @@ impl Fixture {
             justification: None,
             ticket: None,
             shape: Some(Shape::new([9; 32])),
+            earlier: Vec::new(),
             created_at: self.broker.now(),
             expires_at: self.broker.now() + Duration::from_mins(10),
         };

@@ -8,7 +8,7 @@ use super::super::output::{shortened, table, visible, visible_lines};
 use crate::model::quorum::in_words;
 
 use super::super::remote::words::{followed_up, local, one_line, reviewed, until};
-use super::view::{Outcome, Parameter, Request, Table};
+use super::view::{Earlier, Outcome, Parameter, Request, Table};
 
 /// The columns of a list before the statement take about this much.
 const STATEMENT_INDENT: usize = 66;
@@ -82,6 +82,9 @@ pub(super) fn whole(request: &Request, now: Timestamp) -> String {
         if !value.is_empty() {
             let _ = writeln!(out, "{label:<12} {value}");
         }
+    }
+    for earlier in &request.earlier {
+        let _ = writeln!(out, "{:<12} {}", "before", before(earlier));
     }
     for review in &request.reviews {
         let _ = writeln!(out, "{:<12} {}", "review", reviewed(review));
@@ -199,6 +202,31 @@ fn needs(request: &Request) -> String {
     format!("{needed}; waits for {}", visible(&missing))
 }
 
+/// What the session sent before, in a line.
+fn before(earlier: &Earlier) -> String {
+    const LONGEST: usize = 200;
+    let text = match one_line(&earlier.text) {
+        text if text.is_empty() => "(its text was not kept)".to_owned(),
+        text if earlier.is_cut => format!("{text} …"),
+        text => text,
+    };
+    let place = if earlier.same_transaction {
+        ", in this transaction"
+    } else {
+        ""
+    };
+    let request = earlier
+        .request
+        .as_ref()
+        .map_or_else(String::new, |id| format!(" (request {})", visible(id)));
+    format!(
+        "{} s before{place}, {}: {}{request}",
+        earlier.seconds_before,
+        visible(&earlier.outcome),
+        shortened(&text, LONGEST)
+    )
+}
+
 fn bound(parameter: &Parameter) -> String {
     let value = match &parameter.value {
         Some(value) => format!("'{}'", visible(value)),
@@ -265,6 +293,11 @@ mod tests {
             "unfiltered": false, "in_transaction": true, "transaction_since": "2026-03-01T11:58:00Z", "rule": "writes need a DBA",
             "created_at": "2026-03-01T12:00:00Z", "expires_at": "2026-03-01T12:30:00Z",
             "reviews": [{"reviewer": "bob", "groups": ["dba"], "verdict": "approve", "comment": "ok", "at": "2026-03-01T12:01:00Z"}],
+            "earlier": [
+                {"text": "BEGIN", "is_cut": false, "seconds_before": 120, "same_transaction": true, "outcome": "passed"},
+                {"text": "SELECT 1\u{1b}[2J", "is_cut": true, "seconds_before": 1, "same_transaction": false, "outcome": "passed"},
+                {"text": "DELETE", "request": "8q7tnckk9p95", "seconds_before": 0, "same_transaction": true, "outcome": "refused"}
+            ],
             "reason": null, "outcome": null
         }))
         .unwrap()
@@ -292,6 +325,9 @@ mod tests {
         for part in [
             "    DELETE\n      FROM payments\\u{202e} WHERE id = $1\n    $1 = '4711' (int4)\n    $2 = NULL\n",
             "asked by     alice on shop\n",
+            "before       120 s before, in this transaction, passed: BEGIN\n",
+            "before       1 s before, passed: SELECT 1\\u{1b}[2J …\n",
+            "before       0 s before, in this transaction, refused: DELETE (request 8q7tnckk9p95)\n",
             "from         psql\\u{1b}]0;x, 127.0.0.1:50000\n",
             "effect       write (DELETE), inside an open transaction (since 11:58:00 UTC)",
             "tables       payments (changed)\n",

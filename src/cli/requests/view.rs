@@ -56,6 +56,9 @@ pub(super) struct Request {
     pub(super) transaction_since: Option<Timestamp>,
     #[serde(default)]
     pub(super) rule: String,
+    /// What its session sent before, oldest first.
+    #[serde(default)]
+    pub(super) earlier: Vec<Earlier>,
     #[serde(default)]
     pub(super) reviews: Vec<Review>,
     /// Why it did not wait.
@@ -98,6 +101,23 @@ pub(super) struct Table {
     pub(super) name: String,
     #[serde(default)]
     pub(super) written: bool,
+}
+
+/// A statement that the same session sent before.
+#[derive(Debug, Deserialize)]
+pub(super) struct Earlier {
+    pub(super) text: String,
+    /// Where it is a request of its own.
+    #[serde(default)]
+    pub(super) request: Option<String>,
+    #[serde(default)]
+    pub(super) is_cut: bool,
+    #[serde(default)]
+    pub(super) seconds_before: u64,
+    #[serde(default)]
+    pub(super) same_transaction: bool,
+    #[serde(default)]
+    pub(super) outcome: String,
 }
 
 /// A statement as an approver has changed it.

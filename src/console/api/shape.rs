@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::super::ConsoleState;
 use super::super::view::{missing_groups, missing_seats};
 use crate::model::{
-    Basis, Edit, Effect, HeldRequest, Outcome, Parameter, Quorum, RequestId, RequestState, Review, Seat,
-    Shape, StateKind, TableAccess,
+    Basis, Earlier, Edit, Effect, HeldRequest, Outcome, Parameter, Quorum, RequestId, RequestState, Review,
+    Seat, Shape, StateKind, TableAccess,
 };
 
 /// A request; the names of the fields are the API's.
@@ -39,6 +39,7 @@ pub(super) struct RequestBody {
     in_transaction: bool,
     transaction_since: Option<Timestamp>,
     rule: String,
+    earlier: Vec<Earlier>,
     created_at: Timestamp,
     expires_at: Timestamp,
     settled_at: Option<Timestamp>,
@@ -97,6 +98,7 @@ impl RequestBody {
             in_transaction: asked.origin.in_transaction,
             transaction_since: asked.origin.transaction_since,
             rule: asked.rule,
+            earlier: asked.earlier,
             created_at: asked.created_at,
             expires_at: asked.expires_at,
             settled_at: request.settled_at,

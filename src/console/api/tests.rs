@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::super::testing::{Answer, PASSWORD, TestConsole};
-use crate::model::{Clock, Outcome, Quorum, Verdict};
+use crate::model::{Clock, Earlier, EarlierOutcome, Outcome, Quorum, Verdict};
 use crate::store::{RequestStore, UserChange};
 
 #[track_caller]
@@ -31,7 +31,17 @@ pub(super) fn assert_problem(answer: &Answer, status: StatusCode, names: &str) {
 async fn a_request_has_the_shape_that_is_promised() {
     let console = TestConsole::start().await;
     let id = console
-        .hold(|r| r.quorum = Quorum::each_of(["dba", "security"]))
+        .hold(|r| {
+            r.quorum = Quorum::each_of(["dba", "security"]);
+            r.earlier = vec![Earlier {
+                text: "SELECT 1".to_owned(),
+                request: None,
+                is_cut: false,
+                seconds_before: 3,
+                same_transaction: true,
+                outcome: EarlierOutcome::Passed,
+            }];
+        })
         .await;
     let answer = console
         .call("bob", Method::GET, &format!("/requests/{id}"), "")
@@ -67,6 +77,10 @@ async fn a_request_has_the_shape_that_is_promised() {
             "in_transaction": false,
             "transaction_since": null,
             "rule": "writes need a DBA",
+            "earlier": [{
+                "text": "SELECT 1", "request": null, "is_cut": false, "seconds_before": 3, "same_transaction": true,
+                "outcome": "passed",
+            }],
             "created_at": "2026-03-01T12:00:00Z",
             "expires_at": "2026-03-01T12:30:00Z",
             "settled_at": null,

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 
 use super::super::testing::TestConsole;
-use crate::model::{Outcome, Quorum, Verdict};
+use crate::model::{Earlier, EarlierOutcome, Outcome, Quorum, Verdict};
 
 #[tokio::test]
 async fn an_approver_changes_a_statement_and_another_sees_what_was_changed() {
@@ -86,6 +86,54 @@ async fn a_request_is_seen_among_others_like_it_and_of_its_requester() {
     assert!(!page.contains(hidden.as_str()), "{page}");
     let page = bob.get(&format!("/requests/{other}")).await.body;
     assert!(!page.contains("Others like it"), "{page}");
+}
+
+#[tokio::test]
+async fn what_the_session_sent_before_is_shown_with_nothing_hidden() {
+    let console = TestConsole::start().await;
+    let earlier = |text: &str, outcome| Earlier {
+        text: text.to_owned(),
+        request: (outcome == EarlierOutcome::Refused).then(|| "8q7tnckk9p95".parse().unwrap()),
+        is_cut: text.len() > 20,
+        seconds_before: 75,
+        same_transaction: outcome == EarlierOutcome::Held,
+        outcome,
+    };
+    let id = console
+        .hold(|r| {
+            r.earlier = vec![
+                earlier("SELECT '<b>' \u{202e}", EarlierOutcome::Passed),
+                earlier("UPDATE payments SET total = ?", EarlierOutcome::Held),
+                earlier("DELETE", EarlierOutcome::Refused),
+                earlier("", EarlierOutcome::Passed),
+            ];
+        })
+        .await;
+    let page = console
+        .browser("bob")
+        .await
+        .get(&format!("/requests/{id}"))
+        .await
+        .body;
+    for said in [
+        "Before this, in this session",
+        "SELECT &#39;&lt;b&gt;&#39; <span class=\"esc\"",
+        "passed, 1 min 15 s before</span>",
+        "total = ?</code> <span class=\"dim\">… cut here</span> <span class=\"dim\">held, and ran, 1 min 15 s before, in this \
+         transaction</span>",
+        "<a href=\"/requests/8q7tnckk9p95\"><code>DELETE</code></a> <span class=\"dim\">did not run",
+        "its text was not kept</span>",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    let id = console.hold(|_| {}).await;
+    let page = console
+        .browser("bob")
+        .await
+        .get(&format!("/requests/{id}"))
+        .await
+        .body;
+    assert!(!page.contains("Before this"), "{page}");
 }
 
 fn outcome() -> Outcome {

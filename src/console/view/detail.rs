@@ -5,8 +5,8 @@ use super::change::ChangeView;
 use super::effect::EffectView;
 use super::quorum::{missing_after, missing_after_one, missing_in_words, missing_seats};
 use super::timeline::{Moment, StateView, timeline};
-use super::when::When;
-use crate::model::{HeldRequest, Principal, RequestId, StateKind, TableAccess};
+use super::when::{When, duration};
+use crate::model::{Earlier, EarlierOutcome, HeldRequest, Principal, RequestId, StateKind, TableAccess};
 
 /// The most of a statement that a page lists, in bytes; the whole can be downloaded.
 const LISTED: usize = 512 * 1024;
@@ -30,6 +30,20 @@ pub(in crate::console) struct ParameterView {
     /// `None` is NULL.
     pub(in crate::console) value: Option<Markup>,
     pub(in crate::console) type_name: Option<Markup>,
+}
+
+/// A statement that the session sent before.
+#[derive(Debug)]
+pub(in crate::console) struct EarlierView {
+    /// `None`: it was not kept.
+    pub(in crate::console) text: Option<Markup>,
+    /// Where it is a request of its own.
+    pub(in crate::console) request: Option<RequestId>,
+    pub(in crate::console) is_cut: bool,
+    /// How long before.
+    pub(in crate::console) before: String,
+    pub(in crate::console) same_transaction: bool,
+    pub(in crate::console) outcome: &'static str,
 }
 
 /// An approval that is needed.
@@ -72,6 +86,8 @@ pub(in crate::console) struct Detail {
     pub(in crate::console) unfiltered: bool,
     pub(in crate::console) in_transaction: bool,
     pub(in crate::console) transaction_since: Option<When>,
+    /// What the session sent before, oldest first.
+    pub(in crate::console) earlier: Vec<EarlierView>,
     pub(in crate::console) rule: Markup,
     pub(in crate::console) seats: Vec<SeatView>,
     /// Why it is to run, as the requester says.
@@ -140,6 +156,7 @@ impl Detail {
             unfiltered: asked.unfiltered,
             in_transaction: origin.in_transaction,
             transaction_since: origin.transaction_since.map(When::ago),
+            earlier: asked.earlier.iter().map(earlier_view).collect(),
             rule: shown(&asked.rule),
             // Where it did not wait, nobody has approved it.
             seats: if request.basis.is_none() {
@@ -192,6 +209,21 @@ fn parameters(request: &HeldRequest) -> Vec<ParameterView> {
             type_name: parameter.r#type.as_deref().map(shown),
         })
         .collect()
+}
+
+fn earlier_view(earlier: &Earlier) -> EarlierView {
+    EarlierView {
+        text: (!earlier.text.is_empty()).then(|| shown(&earlier.text)),
+        request: earlier.request,
+        is_cut: earlier.is_cut,
+        before: duration(earlier.seconds_before.saturating_mul(1000)),
+        same_transaction: earlier.same_transaction,
+        outcome: match earlier.outcome {
+            EarlierOutcome::Passed => "passed",
+            EarlierOutcome::Held => "held, and ran",
+            EarlierOutcome::Refused => "did not run",
+        },
+    }
 }
 
 fn tables(request: &HeldRequest, written: bool) -> Vec<Markup> {

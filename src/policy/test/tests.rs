@@ -56,6 +56,7 @@ fn judge(sql: &str) -> Judged {
                 }
             })
             .collect(),
+        gist: crate::model::Gist::None,
     }
 }
 

@@ -221,10 +221,19 @@ impl Session {
         self.intake.after_control = false;
         self.unnamed.copies |= may_copy(&pass.judged);
         self.inflight.push(Expect::Bind)?;
+        self.note_unnamed(&pass, approved);
+        if !approved {
+            self.remember(pass.judged);
+        }
+        Ok(())
+    }
+
+    /// What a Bind to the unnamed portal leaves there.
+    fn note_unnamed(&mut self, pass: &Pass, approved: bool) {
         if pass.portal.as_deref().is_none_or(|portal| !portal.is_empty()) {
             // A text that does something to names is not bound to a named portal (see `bound`), unless policy
             // lets pass what is unknown, as what its names then stand for is.
-            return Ok(());
+            return;
         }
         self.unnamed.segment = self.intake.segment;
         self.unnamed.changes_names |= changes_names(&pass.judged);
@@ -233,12 +242,10 @@ impl Session {
         let known = |bound: &PortalExecute| !approved && Arc::ptr_eq(&bound.judged, &pass.judged);
         let room = self.portal_executes.len() < EXECUTES_LIMIT;
         if executes && room && !self.portal_executes.iter().any(known) {
-            let approved = approved.then_some(pass.resolved);
             self.portal_executes.push(PortalExecute {
-                judged: pass.judged,
-                approved,
+                judged: Arc::clone(&pass.judged),
+                approved: approved.then(|| pass.resolved.clone()),
             });
         }
-        Ok(())
     }
 }

@@ -77,7 +77,10 @@ pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment
         statements.push(statement);
     }
     Resolved::As {
-        judged: Arc::new(Judged { statements }),
+        judged: Arc::new(Judged {
+            statements,
+            gist: crate::model::Gist::None,
+        }),
         used,
         doubt,
     }
@@ -139,6 +142,7 @@ pub(super) fn judged_alone(facts: Facts) -> Arc<Judged> {
             name_op: None,
             transaction_control: false,
         }],
+        gist: crate::model::Gist::None,
     })
 }
 

@@ -239,6 +239,7 @@ fn sql_names_commit_statement_by_statement() {
     };
     let judged = Arc::new(Judged {
         statements: vec![statement(prepare("a")), statement(None), statement(prepare("b"))],
+        gist: crate::model::Gist::None,
     });
     names.announce_all(&judged, 1);
     inflight

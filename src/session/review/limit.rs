@@ -207,6 +207,7 @@ impl Session {
             justification: review.justification.clone(),
             ticket: review.ticket.clone(),
             shape: None,
+            earlier: self.earlier(),
             created_at: now,
             expires_at: now,
         }

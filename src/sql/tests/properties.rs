@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 use super::{USUAL, judge_text, on_a_large_stack};
-use crate::model::Effect;
+use crate::model::{Effect, Gist};
 use crate::sql::mask::{MAX_MASKED, mask};
 use crate::sql::{Judge, JudgeLimits, Meaning};
 
@@ -273,9 +273,17 @@ fn remembered_is_what_would_be_found() {
             let (template, integers) = strategy.new_tree(&mut runner).unwrap().current();
             let text = filled(&template, &integers);
             let found = judge_text(text.as_bytes(), USUAL, 1_000_000);
+            let mut buffer = [0; MAX_MASKED];
             for _ in 0..2 {
                 let remembered = judge.judge_inline(text.as_bytes(), USUAL);
-                assert_eq!(remembered.as_deref(), Some(&found), "{text}");
+                let remembered = remembered.unwrap();
+                assert_eq!(remembered.statements, found.statements, "{text}");
+                // People are told of no other text's numbers.
+                let Gist::Whole(told) = &remembered.gist else {
+                    panic!("{text}");
+                };
+                let masked = mask(text.as_bytes(), &mut buffer).filter(|_| found.effect() < Effect::Unknown);
+                assert_eq!(**told, *masked.unwrap_or(text.as_bytes()), "{text}");
             }
             let masked = mask(text.as_bytes(), &mut [0; MAX_MASKED]).is_some();
             shared += usize::from(masked && found.effect() < Effect::Unknown);

@@ -330,9 +330,9 @@ async fn insert_request(
         "INSERT INTO requests (id, state, note, settled_at, database_name, user_name, application_name, \
          client_addr, in_transaction, statement, parameters, digest, command, effect, tables, functions, \
          signals, unfiltered, rule, group_names, created_at, expires_at, transaction_since, \
-         quorum, self_approval, justification, ticket, shape, basis) \
+         quorum, self_approval, justification, ticket, shape, basis, earlier) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-         ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
+         ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)",
     )
     .bind(request.id.as_str())
     .bind(state.as_str())
@@ -368,6 +368,7 @@ async fn insert_request(
     .bind(&request.ticket)
     .bind(request.shape.map(|shape| shape.to_string()))
     .bind(basis.map(row::to_json).transpose()?)
+    .bind(row::to_json(&request.earlier)?)
     .execute(connection)
     .await
     .map_err(|error| match error.as_database_error() {

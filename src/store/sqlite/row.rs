@@ -102,6 +102,8 @@ fn asked(row: &SqliteRow) -> Result<NewRequest, StoreError> {
             .map(|text| text.parse::<Shape>())
             .transpose()
             .map_err(|error| StoreError::Inconsistent(format!("shape: {error}")))?,
+        // NULL where it was not recorded.
+        earlier: optional_json(row, "earlier")?.unwrap_or_default(),
         created_at: time(row, "created_at")?,
         expires_at: time(row, "expires_at")?,
     })

@@ -312,6 +312,7 @@ then = { hold = { groups = ["dba", "owners"], timeout = "30m" } }
                 name_op: None,
                 transaction_control: false,
             }],
+            gist: crate::model::Gist::None,
         }
     }
 
