@@ -180,7 +180,6 @@ async fn a_commit_that_waits_expires_and_the_session_goes_on() {
 async fn an_approved_commit_that_is_not_executed_keeps_no_locks() {
     let proxy = Proxy::with().policy(&policy("3s")).start().await;
     let (mut alice, backend) = in_review(&proxy).await;
-    // What is cleared with it, and held back for what stands behind it, has not been committed.
     let head = Frames::new().parse("c", "COMMIT").bind("", "c", &[]);
     alice.send(head.flush()).await;
     let request = proxy.bob.approves_next().await;
@@ -189,6 +188,28 @@ async fn an_approved_commit_that_is_not_executed_keeps_no_locks() {
     is_gone(&proxy, &backend).await;
     let failed = proxy.bob.sees(&request, "failed").await;
     assert!(!failed.outcome()["error"].is_null());
+    assert_eq!(proxy.database.items().await, 10);
+}
+
+#[tokio::test]
+async fn an_approved_commit_that_is_held_back_keeps_no_locks() {
+    let proxy = Proxy::with().policy(&policy("3s")).start().await;
+    let (mut alice, backend) = in_review(&proxy).await;
+    // Executed, but a Parse that will be held keeps it from going upstream until its Sync comes.
+    let segment = Frames::new()
+        .parse("c", "COMMIT")
+        .bind("", "c", &[])
+        .execute("", 0)
+        .parse("more", "CREATE TABLE more (a int)");
+    alice.send(segment).await;
+    let request = proxy.bob.approves_next().await;
+    ends_with_the_limit(&alice.rest().await);
+    is_gone(&proxy, &backend).await;
+    let failed = proxy.bob.sees(&request, "failed").await;
+    assert!(
+        failed.outcome()["error"].to_string().contains("it did not run"),
+        "{failed}"
+    );
     assert_eq!(proxy.database.items().await, 10);
 }
 
