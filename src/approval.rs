@@ -21,7 +21,7 @@ mod waiters;
 pub use broker::{Asker, Broker, DecideError, Held};
 pub use edits::EditError;
 pub use expiry::sweep_expired;
-pub use grants::{AccessAsked, AskError, GrantError, LONGEST_STANDING, MOST_TIMES, StandingAsked};
+pub use grants::{AccessAsked, AskError, GrantError, LONGEST_STANDING, MOST_ROWS, MOST_TIMES, StandingAsked};
 pub use observer::{Observer, ObserverLimits, record_observed};
 pub(crate) use permit::digest;
 pub use permit::{Allowed, Clearance, Permit, Standing, Unapproved, stand};

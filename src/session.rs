@@ -18,6 +18,7 @@ mod inquiry;
 mod intake;
 mod judging;
 mod leg;
+mod limited;
 mod login;
 mod names;
 mod notices;

@@ -60,7 +60,7 @@ mod weight;
 mod writes;
 
 pub use catalogue::{Callee, Catalogue, Definitions, Function, Node, Object, Operator, Sight, Text, Use};
-pub use in_place::gives_no_rows;
+pub use in_place::{counts_its_rows, gives_no_rows};
 pub use judge::{Judge, JudgeLimits};
 pub use own::{OwnFault, OwnStatement, PREFIX as OWN_PREFIX, may_be_own, own_statement};
 pub use set::judge_startup_setting;

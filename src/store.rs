@@ -114,6 +114,9 @@ pub struct Grounds<'a> {
     pub bypass: Option<&'a Basis>,
     /// The requester's groups: grants may be held by them.
     pub groups: &'a [String],
+    /// Whether the rows that it changes are counted before they stay changed: else no grant with a limit of rows covers
+    /// it.
+    pub counts_rows: bool,
 }
 
 /// How it was recorded.
@@ -121,6 +124,8 @@ pub struct Grounds<'a> {
 pub enum Placed {
     /// It waits for people.
     Pending,
+    /// It waits for people, since its rows are not counted: else it would run on these grounds.
+    Uncounted(Basis),
     /// It is about to run, on these grounds.
     Running(Basis),
 }

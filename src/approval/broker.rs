@@ -51,14 +51,16 @@ pub struct Asker {
     pub groups: Vec<String>,
     /// Why they need not wait, where they need not.
     pub bypass: Option<Basis>,
+    /// Whether the rows that the statement changes will be counted before they stay changed.
+    pub counts_rows: bool,
 }
 
 /// What became of a statement that policy holds.
 #[derive(Debug)]
 pub enum Held {
-    /// It waits for people.
-    Waits(Ticket),
-    /// It runs at once: the intent is durable.
+    /// It waits for people; with the grounds on which it would run if its rows were counted, where there are some.
+    Waits(Ticket, Option<Basis>),
+    /// It runs at once: the intent is durable. Where the grounds have a limit of rows, what changes more must not stay.
     Runs(Running, Basis),
 }
 
@@ -127,11 +129,14 @@ impl Broker {
             let grounds = Grounds {
                 bypass: asker.bypass.as_ref(),
                 groups: &asker.groups,
+                counts_rows: asker.counts_rows,
             };
             let placed = broker.shared.store.place(&request, grounds).await?;
             broker.changed(request.id);
+            let waits = |broker| Ticket::new(request.id, request.expires_at, waiter, broker);
             Ok(match placed {
-                Placed::Pending => Held::Waits(Ticket::new(request.id, request.expires_at, waiter, broker)),
+                Placed::Pending => Held::Waits(waits(broker), None),
+                Placed::Uncounted(basis) => Held::Waits(waits(broker), Some(basis)),
                 Placed::Running(basis) => Held::Runs(Running::new(request.id, request.digest, broker), basis),
             })
         })

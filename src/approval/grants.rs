@@ -21,6 +21,10 @@ mod tests;
 pub const LONGEST_STANDING: Duration = Duration::from_hours(90 * 24);
 /// How often a standing approval can be used at the most.
 pub const MOST_TIMES: u32 = 100_000;
+/// How many rows a limit of a standing approval is at the most.
+pub const MOST_ROWS: u32 = 1_000_000_000;
+/// The commands whose rows can be limited: their tags count what they change.
+const COUNTED: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "MERGE"];
 /// How long a standing approval waits for others who must agree.
 const STANDING_WAITS: Duration = Duration::from_hours(24);
 /// How long access that is asked for waits, where nothing says how long.
@@ -52,6 +56,8 @@ pub struct StandingAsked {
     pub length: Duration,
     /// How often; `None`: as often as is wanted.
     pub times: Option<u32>,
+    /// How many rows each may change; `None`: as many as it changes.
+    pub max_rows: Option<u32>,
     /// Why.
     pub justification: Option<String>,
 }
@@ -163,6 +169,7 @@ impl Broker {
             ticket,
             length: asked.length,
             times: None,
+            max_rows: None,
             rule: access.name().to_owned(),
             quorum: asks.quorum.clone(),
             self_approval: asks.self_approval,
@@ -215,6 +222,7 @@ impl Broker {
             ticket: what.ticket,
             length: asked.length,
             times: asked.times,
+            max_rows: asked.max_rows,
             rule: what.rule,
             quorum: what.quorum,
             self_approval: what.self_approval,
@@ -341,6 +349,12 @@ impl Broker {
             && !standing_groups(request, by).is_empty()
     }
 
+    /// Whether a limit of rows can go with that.
+    #[must_use]
+    pub fn may_limit_rows(&self, request: &HeldRequest) -> bool {
+        may_limit_rows(request)
+    }
+
     async fn add(&self, grant: NewGrant, first: Option<Review>) -> Result<Grant, StoreError> {
         tracing::info!(grant.id = %grant.id, user.name = grant.asked_by, database.name = grant.database,
             kind = grant.scope.kind().as_str(), "a grant is asked for");
@@ -385,6 +399,11 @@ fn may_see(grant: &Grant, by: &Principal) -> bool {
         || grant.asked.asked_by == by.name
         || grant.is_held_by(&by.name, &by.groups)
         || by.groups.iter().any(|group| grant.asked.quorum.names(group))
+}
+
+/// Whether what is like the request can be allowed with a limit of rows, as far as its commands tell.
+fn may_limit_rows(request: &HeldRequest) -> bool {
+    COUNTED.contains(&request.asked.command.as_str())
 }
 
 /// Whose statements like the request's `by` allows beforehand, their shape, and the groups for which `by` stands.
@@ -436,6 +455,18 @@ fn may_allow(
         return Err(AskError::Invalid(format!(
             "a number of times is from 1 to {MOST_TIMES}"
         )));
+    }
+    if let Some(rows) = asked.max_rows {
+        if rows == 0 || rows > MOST_ROWS {
+            return Err(AskError::Invalid(format!(
+                "a number of rows is from 1 to {MOST_ROWS}"
+            )));
+        }
+        if !may_limit_rows(request) {
+            return Err(AskError::Invalid(
+                "only the rows of a single INSERT, UPDATE, DELETE or MERGE can be limited".to_owned(),
+            ));
+        }
     }
     Ok((holder, shape, groups))
 }

@@ -30,6 +30,10 @@ pub(super) struct Allowed {
     /// How often [default: as often as is wanted]
     #[arg(long, value_name = "N")]
     times: Option<u32>,
+    /// How many rows a statement may change, each time; what changes more is rolled back, and waits for people
+    /// [default: as many as it changes]
+    #[arg(long = "rows", value_name = "N")]
+    max_rows: Option<u32>,
     /// For this user [default: who sent the request]
     #[arg(long, value_name = "NAME", conflicts_with = "group")]
     user: Option<String>,
@@ -53,6 +57,7 @@ pub(super) fn run(command: Command, global: &Global) -> Result<(), Failure> {
                 "holder": holder,
                 "length": allowed.length,
                 "times": allowed.times,
+                "max_rows": allowed.max_rows,
                 "reason": allowed.reason,
             });
             grants::create(&allowed.server, Kind::Standing, body, global)

@@ -28,6 +28,7 @@ pub(super) struct Allowance<'a> {
     pub(super) holder: Option<Holder>,
     pub(super) length: &'a str,
     pub(super) times: Option<u32>,
+    pub(super) max_rows: Option<u32>,
     pub(super) reason: &'a str,
 }
 
@@ -113,6 +114,7 @@ pub(super) async fn allow(
         holder: allowance.holder,
         length: read_length(allowance.length)?,
         times: allowance.times,
+        max_rows: allowance.max_rows,
         justification: Some(allowance.reason.to_owned()),
     };
     state.broker.allow_like(id, by, asked).await.map_err(Fault::from)

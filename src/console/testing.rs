@@ -154,7 +154,7 @@ impl TestConsole {
         let request = self.new_request(change);
         let id = request.id;
         let held = self.state.broker.hold(request, Asker::default()).await.unwrap();
-        let Held::Waits(mut ticket) = held else {
+        let Held::Waits(mut ticket, None) = held else {
             panic!("{held:?}");
         };
         tokio::spawn(async move {

@@ -117,6 +117,9 @@ pub struct NewGrant {
     pub length: Duration,
     /// How often; `None`: as often as is wanted.
     pub times: Option<u32>,
+    /// How many rows a statement may change, each time: one that changes more is rolled back, and held. `None`: as many
+    /// as it changes. Of standing approvals alone.
+    pub max_rows: Option<u32>,
     /// The rule of the policy that lets it be asked for.
     pub rule: String,
     /// Who must approve.

@@ -192,6 +192,9 @@ pub enum Basis {
     StandingApproval {
         /// The standing approval's identifier.
         id: String,
+        /// What changes more rows than this is rolled back; `None`: as many as it changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_rows: Option<u32>,
     },
 }
 
@@ -205,6 +208,15 @@ impl Basis {
             Self::Transaction { .. } => "transaction",
             Self::Grant { .. } => "grant",
             Self::StandingApproval { .. } => "standing_approval",
+        }
+    }
+
+    /// How many rows it may change at the most, where that is limited.
+    #[must_use]
+    pub const fn max_rows(&self) -> Option<u32> {
+        match self {
+            Self::StandingApproval { max_rows, .. } => *max_rows,
+            _ => None,
         }
     }
 }

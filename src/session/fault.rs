@@ -67,6 +67,8 @@ pub(crate) enum Fault {
     Shield,
     #[error("the server did not leave the transaction as it was before a change was checked")]
     Inquiry,
+    #[error("the server answered otherwise than is known to a statement under a limit of rows")]
+    Limited,
     #[error("user {user} was disabled")]
     Expelled { user: String },
     #[error("the time for the review of a transaction is over (request {id})")]
@@ -172,6 +174,11 @@ impl Fault {
             )
             .detail("The held statement did not run.")
             .hint("Connect again. If it happens again, tell the operator of holdpoint; its log says more."),
+            Self::Limited => Report::fatal(
+                sqlstate::INTERNAL_ERROR,
+                "terminating connection: the rows that a statement changes could not be counted",
+            )
+            .hint("Its request says what became of it. If it happens again, tell the operator of holdpoint."),
             Self::Expelled { user } => Report::fatal(
                 sqlstate::ADMIN_SHUTDOWN,
                 format!("terminating connection: user \"{user}\" was disabled"),

@@ -108,6 +108,12 @@ impl Pass {
         &self.judged
     }
 
+    /// Whether it is one statement that names nothing and does nothing to transactions.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(&self.judged.statements[..], [only] if only.name_op.is_none() && !only.transaction_control)
+            && self.resolved.is_empty()
+    }
+
     /// Another text stands in the place of the frame's, without names.
     pub(super) fn replace(&mut self, judged: Arc<Judged>) {
         self.judged = judged;

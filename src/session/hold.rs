@@ -3,6 +3,8 @@
 //! Meanwhile messages from the server pass, the client is read into a capped buffer so that its going
 //! away is noticed, and notices tell it what it waits for.
 
+mod place;
+
 use std::future::poll_fn;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use super::intake::Stop;
 use super::judging::Judging;
 use super::notices::{self, Held};
 use super::relay::{Event, Session};
-use crate::approval::{self, Asker, News, Started, Ticket};
+use crate::approval::{Asker, News, Started, Ticket};
 use crate::model::{
     Asks, Basis, EarlierOutcome, Facts, Given, HoldTerms, NewRequest, Origin, RequestId, Review, Settlement,
     Shape,
@@ -42,6 +44,8 @@ enum Verdict {
     Refused(Report),
     /// It is dropped without a word: the client has had the error that skips it.
     Skipped,
+    /// It has run, and the client has its answers.
+    Answered,
 }
 
 impl Session {
@@ -66,41 +70,8 @@ impl Session {
                 Verdict::Refused(notices::unjustified(terms.asks.justification, &request))
             }
             Ruling::Hold(terms) => {
-                let mut asker = self.asker(terms);
-                if asker.bypass.is_none() && self.is_reviewed_later(&gated, &terms.asks) {
-                    asker.bypass = Some(self.review_later(&request, terms, &gated.facts));
-                }
-                let held = Held {
-                    id: request.id,
-                    approvers: request.quorum.to_string(),
-                    seats: request.quorum.seats().len(),
-                    url: self.shared.url_of(request.id),
-                    expires_at: request.expires_at,
-                    command: request.command.clone(),
-                    digest: request.digest,
-                };
-                // From here on Ctrl-C withdraws.
-                self.handle.set_holding(true);
-                let rule = request.rule.clone();
-                match self.shared.broker.hold(request, asker).await {
-                    Ok(approval::Held::Waits(ticket)) => {
-                        tracing::info!(request.id = %held.id, user.name = %self.who.principal.name,
-                            database.name = %self.who.database, command = %held.command, %rule, "held");
-                        recorded = Some((held.id, held.command.clone()));
-                        self.commit_waits(is_commit);
-                        let verdict = self.wait(ticket, &held, &mut gated).await?;
-                        self.commit_waits(false);
-                        verdict
-                    }
-                    Ok(approval::Held::Runs(running, basis)) => {
-                        self.note_not_held(&held, &basis);
-                        Verdict::Runs(running)
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "cannot record a held statement");
-                        Verdict::Refused(notices::cannot_record())
-                    }
-                }
+                let terms = terms.clone();
+                self.place(request, &terms, &mut gated, &mut recorded).await?
             }
         };
         self.handle.set_holding(false);
@@ -120,8 +91,8 @@ impl Session {
                 }
                 self.refuse_held(&gated, report).await
             }
-            // The intake drops it when it resumes.
-            Verdict::Skipped => Ok(()),
+            // The intake drops it when it resumes, or has.
+            Verdict::Skipped | Verdict::Answered => Ok(()),
         }
     }
 
@@ -143,6 +114,7 @@ impl Session {
         Asker {
             groups: principal.groups.clone(),
             bypass,
+            counts_rows: false,
         }
     }
 

@@ -85,6 +85,9 @@ pub(super) enum Expect {
     ShieldInside {
         answered: usize,
     },
+    /// A step of a statement that runs under a limit of rows, up to its ReadyForQuery: our own messages around it, or
+    /// its own. Sent only where everything before is answered; `limited.rs` takes the answers.
+    Limited,
     /// COPY data, however much: nothing answers it.
     CopyData,
     /// CopyDone or CopyFail: answered only while its COPY runs.
@@ -211,6 +214,7 @@ impl Expect {
                 | Self::Pause
                 | Self::Shield { .. }
                 | Self::Inquiry(_)
+                | Self::Limited
         )
     }
 
@@ -226,7 +230,8 @@ impl Expect {
             | Self::RollBack { .. }
             | Self::Probe { .. }
             | Self::Shield { .. }
-            | Self::ShieldInside { .. } => b'P',
+            | Self::ShieldInside { .. }
+            | Self::Limited => b'P',
             Self::Call { .. } => b'F',
             Self::Bind => b'B',
             Self::Describe { .. } => b'D',

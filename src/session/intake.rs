@@ -8,6 +8,7 @@
 
 mod copy;
 mod large;
+mod limited;
 mod pause;
 mod reads;
 mod refuse;
@@ -26,7 +27,9 @@ use crate::wire::frame::HEADER;
 use crate::wire::frontend::{self, Target};
 use crate::wire::{Header, Malformed, Report, sqlstate};
 use large::Rest;
+pub(super) use limited::Unit;
 pub(super) use pause::Pause;
+pub(super) use pause::SYNC;
 pub(super) use reads::Reads;
 
 /// A segment larger than this is forwarded before its end, so that a pipeline of any length needs no more
@@ -110,6 +113,8 @@ pub(super) enum Stop {
     Probing(Box<Gated>),
     /// It is being judged, or decided on.
     Deciding,
+    /// It runs under a limit of rows, and is still at hand.
+    Limited,
     /// holdpoint answers it.
     Own(super::own::Own),
     /// The client has said goodbye.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::limited::in_rows;
 use crate::model::quorum::in_words;
 use crate::model::{Basis, Edit, Justification, NewRequest, RequestId, Review, Seat, Settlement};
 use crate::wire::{Report, sqlstate};
@@ -185,6 +186,49 @@ pub(super) fn not_held(
         }
         Basis::Grant { .. } | Basis::StandingApproval { .. } => None,
     }
+}
+
+/// A standing approval would cover it if its rows could be counted.
+pub(super) fn uncounted(basis: &Basis, why: &str) -> Report {
+    Report::notice(format!("{}, and does not cover this", covering(basis))).detail(format!(
+        "The rows that a statement changes are counted before they stay changed, which is not possible here: {why}."
+    ))
+}
+
+/// It was within a standing approval but for its rows, and waits.
+pub(super) fn undone(basis: &Basis, why: &str, id: RequestId) -> Report {
+    Report::notice(format!(
+        "{}; {why}, and was rolled back (request {id}): it waits for approval as any other",
+        covering(basis)
+    ))
+}
+
+/// The same, for those who are asked then.
+pub(super) fn was_undone(basis: &Basis, why: &str, id: RequestId) -> String {
+    format!(
+        "{}; {why} a moment ago, and was rolled back (request {id})",
+        covering(basis)
+    )
+}
+
+/// The same, where its requester has cancelled it meanwhile.
+pub(super) fn undone_and_cancelled(held: &Held) -> Report {
+    Report::error(
+        sqlstate::QUERY_CANCELED,
+        "canceling statement due to user request",
+    )
+    .detail(format!("What it did was rolled back (request {}).", held.id))
+}
+
+fn covering(basis: &Basis) -> String {
+    let id = match basis {
+        Basis::StandingApproval { id, .. } | Basis::Grant { id } | Basis::Transaction { id } => id,
+        Basis::AdminExempt | Basis::BreakGlass => "",
+    };
+    let rows = basis
+        .max_rows()
+        .map_or_else(String::new, |rows| format!(" up to {}", in_rows(rows.into())));
+    format!("standing approval {id} covers{rows}")
 }
 
 /// What is in review would be committed under another name.

@@ -150,8 +150,10 @@ impl Session {
 
     /// Whether a message is gathered and looked at.
     fn looks_at(&mut self, header: Header) -> bool {
+        // Rows of a statement that gives none, as a rule of the table's may have it, are not the client's.
+        let is_limited = matches!(header.tag, b'T' | b'D') && self.inflight.is_limited_at_front();
         let answers = matches!(header.tag, b'T' | b'E' | b't' | b'N');
-        (is_looked_at(header.tag) && header.total() <= LOOK_LIMIT)
+        (header.total() <= LOOK_LIMIT && (is_looked_at(header.tag) || is_limited))
             || (answers && header.total() <= INQUIRY_LIMIT && self.inflight.inquiry().is_some())
     }
 
@@ -160,6 +162,9 @@ impl Session {
         // What answers a question of ours is not the client's.
         if !matches!(header.tag, b'N' | b'A') && self.inflight.inquiry().is_some() {
             return Err(Fault::desync(Desync::Unasked));
+        }
+        if self.inflight.is_limited_at_front() && !matches!(header.tag, b'A' | b'N' | b'S') {
+            return Err(Fault::Limited);
         }
         match header.tag {
             b'T' => self.inflight.described().map_err(Fault::desync),
@@ -179,6 +184,9 @@ impl Session {
     /// Looks at a whole message.
     fn look_at(&mut self, tag: u8, body: &[u8]) -> Result<Relay, Fault> {
         if self.shield_answered(tag, body)? || self.inquiry_answered(tag, body)? {
+            return Ok(Relay::Swallow);
+        }
+        if self.inflight.is_limited_at_front() && self.limited_answered(tag, body)? {
             return Ok(Relay::Swallow);
         }
         let pass = |(): ()| Relay::Pass;

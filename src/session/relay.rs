@@ -82,6 +82,8 @@ pub(super) struct Session {
     pub(super) recent: Recent,
     /// Portals that may commit.
     pub(super) commit_portals: CommitPortals,
+    /// What the server has answered to a step of a statement that runs under a limit of rows.
+    pub(super) heard: Option<Box<super::limited::Heard>>,
     pub(super) status: TransactionStatus,
     /// The settings that change what a text means, as the server reports them.
     pub(super) meaning: Meaning,

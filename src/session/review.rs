@@ -393,7 +393,7 @@ impl Session {
 }
 
 /// Whether a rollback undoes all of it, and it gives its client nothing but a number of rows.
-fn is_undone(gated: &Gated) -> bool {
+pub(super) fn is_undone(gated: &Gated) -> bool {
     let facts = &gated.facts;
     let is_change = |command: &String| matches!(command.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE");
     let text = gated.source.as_ref().map_or(&gated.text, |source| &source.text);

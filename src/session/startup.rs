@@ -351,6 +351,7 @@ impl LoggedIn {
             review: None,
             recent: super::recent::Recent::default(),
             commit_portals: super::review::CommitPortals::default(),
+            heard: None,
             status: TransactionStatus::Idle,
             meaning: meaning_of(&connected.parameters),
             outlook,

@@ -116,6 +116,8 @@ macro_rules! store_contract {
                 a_grant_covers_while_it_counts,
                 a_window_is_used_before_a_standing_approval,
                 the_last_use_ends_it,
+                a_limit_of_rows_covers_what_is_counted,
+                the_highest_limit_of_rows_is_used_first,
                 of_fifty_uses_as_many_run_as_are_left,
                 a_broken_glass_is_looked_at_once,
             ],

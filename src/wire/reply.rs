@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use pgwire::messages::Message;
-use pgwire::messages::data::{DataRow, FieldDescription, RowDescription};
+use pgwire::messages::data::{DataRow, FieldDescription, NoData, RowDescription};
+use pgwire::messages::extendedquery::BindComplete;
 use pgwire::messages::response::{
     CommandComplete, ErrorResponse, NoticeResponse, ReadyForQuery, TransactionStatus as Status,
 };
@@ -175,6 +176,23 @@ pub fn negotiate_protocol_version(minor: u16, unknown_options: &[String], out: &
         &NegotiateProtocolVersion::new(version, unknown_options.to_vec()),
         out,
     );
+}
+
+/// BindComplete.
+pub fn bind_complete(out: &mut BytesMut) {
+    append(&BindComplete::new(), out);
+}
+
+/// NoData.
+pub fn no_data(out: &mut BytesMut) {
+    append(&NoData::new(), out);
+}
+
+/// ErrorResponse with this body, which is a server's, of less than 4 GiB.
+pub fn error_response(body: &[u8], out: &mut BytesMut) {
+    out.put_u8(b'E');
+    out.put_u32(u32::try_from(body.len() + 4).unwrap_or(u32::MAX));
+    out.put_slice(body);
 }
 
 /// ReadyForQuery.

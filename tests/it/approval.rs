@@ -8,6 +8,7 @@ mod edited;
 mod glass;
 mod grants;
 mod justified;
+mod limited;
 mod overdue;
 mod own;
 mod quorum;

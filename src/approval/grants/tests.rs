@@ -134,6 +134,7 @@ fn allowed(holder: Option<Holder>) -> StandingAsked {
         holder,
         length: Duration::from_hours(8),
         times: Some(2),
+        max_rows: None,
         justification: Some("the nightly clean-up".to_owned()),
     }
 }
@@ -325,14 +326,29 @@ async fn approvers_allow_beforehand_what_they_could_approve() {
     let group = Holder::Group("developers".to_owned());
     let given = allow(id, bob(), allowed(Some(group.clone()))).await.unwrap();
     assert_eq!(given.asked.holder, group);
-    let mut wrong = [allowed(None), allowed(None), allowed(None), allowed(None)];
+    let mut wrong = [const { None }; 6].map(allowed);
     wrong[0].length = Duration::ZERO;
     wrong[1].length = LONGEST_STANDING + Duration::from_secs(1);
     wrong[2].times = Some(0);
     wrong[3].times = Some(MOST_TIMES + 1);
+    wrong[4].max_rows = Some(0);
+    wrong[5].max_rows = Some(MOST_ROWS + 1);
     for asked in wrong {
         let refused = allow(id, bob(), asked).await;
         assert!(matches!(refused, Err(AskError::Invalid(_))));
+    }
+    let few = StandingAsked {
+        max_rows: Some(MOST_ROWS),
+        ..allowed(None)
+    };
+    let given = allow(id, bob(), few.clone()).await.unwrap();
+    assert_eq!(given.asked.max_rows, Some(MOST_ROWS));
+    for (number, command) in (3..).zip(["SELECT", "DELETE, INSERT", "TRUNCATE"]) {
+        let other = fixture
+            .held(number, |asked| command.clone_into(&mut asked.command))
+            .await;
+        let refused = allow(other, bob(), few.clone()).await;
+        assert!(matches!(refused, Err(AskError::Invalid(_))), "{command}");
     }
     let shapeless = fixture.held(2, |asked| asked.shape = None).await;
     let refused = allow(shapeless, bob(), allowed(None)).await;

@@ -11,7 +11,7 @@ use crate::model::Holder;
 use crate::model::quorum::in_words;
 
 /// The columns of a list before what it is for take about this much.
-const WHAT_INDENT: usize = 66;
+const WHAT_INDENT: usize = 72;
 /// What it is for is shown at least this wide, on however narrow a terminal.
 const WHAT_MINIMUM: usize = 24;
 
@@ -31,11 +31,15 @@ pub(super) fn list(grants: &[Grant], now: Timestamp, width: usize) -> String {
                 visible(&grant.database),
                 left(grant, now),
                 used(grant),
+                grant.max_rows.map_or_else(String::new, |rows| rows.to_string()),
                 shortened(&what(grant), room),
             ]
         })
         .collect();
-    table(&["ID", "STATE", "FOR", "DATABASE", "ENDS", "USED", "WHAT"], &rows)
+    table(
+        &["ID", "STATE", "FOR", "DATABASE", "ENDS", "USED", "ROWS", "WHAT"],
+        &rows,
+    )
 }
 
 /// Everything about one grant.
@@ -56,7 +60,7 @@ pub(super) fn whole(grant: &Grant, now: Timestamp) -> String {
             "for",
             format!("{} on {}", holder(grant), visible(&grant.database)),
         ),
-        ("up to", text(&grant.up_to)),
+        ("up to", up_to(grant)),
         ("example of", text(&grant.request)),
         ("asked by", visible(&grant.asked_by)),
         ("justified", text(&grant.justification)),
@@ -106,6 +110,16 @@ fn what(grant: &Grant) -> String {
     match (&grant.up_to, &grant.statement) {
         (Some(up_to), _) => format!("up to {}", visible(up_to)),
         (None, Some(statement)) => one_line(statement),
+        (None, None) => String::new(),
+    }
+}
+
+/// The most severe effect of a window, or a standing approval's limit of rows; empty where it has none.
+fn up_to(grant: &Grant) -> String {
+    match (&grant.up_to, grant.max_rows) {
+        (Some(effect), _) => visible(effect),
+        (None, Some(1)) => "1 row".to_owned(),
+        (None, Some(rows)) => format!("{rows} rows"),
         (None, None) => String::new(),
     }
 }
@@ -160,7 +174,7 @@ mod tests {
         json!({
             "id": "m7f3m9q2x0ab", "state": "active", "database": "shop", "holder": {"group": "developers"},
             "statement": "DELETE\n FROM orders\u{202e} WHERE id = 1", "request": "k7f3m9q2x0ab", "length": "8h",
-            "times": 5, "used": 2, "created_at": "2026-03-01T12:00:00Z", "expires_at": "2026-03-01T12:30:00Z",
+            "times": 5, "max_rows": 10, "used": 2, "created_at": "2026-03-01T12:00:00Z", "expires_at": "2026-03-01T12:30:00Z",
             "ends_at": "2026-03-01T20:00:00Z", "asked_by": "bob"
         })
     }
@@ -180,9 +194,9 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "ID            STATE    FOR               DATABASE  ENDS    USED    WHAT",
-                "k7f3m9q2x0ab  pending  alice             shop              0       up to write",
-                "m7f3m9q2x0ab  active   group developers  shop      in 8 h  2 of 5  DELETE FROM orders\\u{202e} WHERE id = 1",
+                "ID            STATE    FOR               DATABASE  ENDS    USED    ROWS  WHAT",
+                "k7f3m9q2x0ab  pending  alice             shop              0             up to write",
+                "m7f3m9q2x0ab  active   group developers  shop      in 8 h  2 of 5  10    DELETE FROM orders\\u{202e} WHERE id = 1",
             ]
         );
         assert_eq!(list(&[], noon(), 80), "None.\n");
@@ -206,6 +220,7 @@ mod tests {
             "     FROM orders\\u{202e} WHERE id = 1\n    (and whatever differs",
             "for          group developers on shop\n",
             "used         2 of 5\n",
+            "up to        10 rows\n",
             "(in 8 h)\n",
         ] {
             assert!(text.contains(part), "{part:?} is missing in:\n{text}");

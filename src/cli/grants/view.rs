@@ -24,6 +24,9 @@ pub(super) struct Grant {
     pub(super) length: String,
     #[serde(default)]
     pub(super) times: Option<u32>,
+    /// Of a standing approval.
+    #[serde(default)]
+    pub(super) max_rows: Option<u32>,
     #[serde(default)]
     pub(super) used: u32,
     #[serde(default)]

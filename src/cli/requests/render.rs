@@ -184,8 +184,13 @@ fn not_held(request: &Request) -> String {
         "standing_approval" => "it was approved beforehand",
         other => other,
     };
+    let limit = match basis.max_rows {
+        Some(1) => ", up to 1 row".to_owned(),
+        Some(rows) => format!(", up to {rows} rows"),
+        None => String::new(),
+    };
     match &basis.id {
-        Some(id) => format!("{} ({})", visible(why), visible(id)),
+        Some(id) => format!("{}{limit} ({})", visible(why), visible(id)),
         None => visible(why),
     }
 }
@@ -352,7 +357,13 @@ mod tests {
             error: Some("violates a foreign key".into()),
             duration_ms: 12,
         });
+        done.basis = Some(super::super::view::Basis {
+            kind: "standing_approval".into(),
+            id: Some("m7f3m9q2x0ab".into()),
+            max_rows: Some(10),
+        });
         let text = whole(&done, at("2026-03-01T13:00:00Z"));
+        assert!(text.contains("not held     it was approved beforehand, up to 10 rows (m7f3m9q2x0ab)\n"));
         assert!(text.contains("outcome      violates a foreign key, SQLSTATE 23503, 12 ms\n"));
         assert!(!text.contains("(due)"), "only a pending request is due");
     }

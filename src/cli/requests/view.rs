@@ -83,6 +83,9 @@ pub(super) struct Basis {
     pub(super) kind: String,
     #[serde(default)]
     pub(super) id: Option<String>,
+    /// How many rows it might change.
+    #[serde(default)]
+    pub(super) max_rows: Option<u32>,
 }
 
 /// A bound value; no `value` is SQL NULL.

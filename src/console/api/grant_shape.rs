@@ -57,6 +57,7 @@ enum ScopeBody {
         effect: Effect,
         tables: Vec<TableAccess>,
         functions: Vec<String>,
+        max_rows: Option<u32>,
     },
 }
 
@@ -70,7 +71,7 @@ impl GrantBody {
             state: grant.state,
             database: asked.database,
             holder: asked.holder,
-            scope: asked.scope.into(),
+            scope: ScopeBody::of(asked.scope, asked.max_rows),
             justification: asked.justification,
             ticket: asked.ticket,
             length: duration::format(asked.length),
@@ -94,8 +95,8 @@ impl GrantBody {
     }
 }
 
-impl From<Scope> for ScopeBody {
-    fn from(scope: Scope) -> Self {
+impl ScopeBody {
+    fn of(scope: Scope, max_rows: Option<u32>) -> Self {
         match scope {
             Scope::Window { up_to } => Self::Window { up_to },
             Scope::Shape {
@@ -114,6 +115,7 @@ impl From<Scope> for ScopeBody {
                 effect,
                 tables,
                 functions,
+                max_rows,
             },
         }
     }

@@ -47,6 +47,7 @@ impl TestConsole {
         let grounds = Grounds {
             bypass: Some(&basis),
             groups: &[],
+            counts_rows: false,
         };
         self.store.place(&request, grounds).await.unwrap();
         request.id
@@ -261,7 +262,8 @@ async fn statements_are_allowed_beforehand_for_somebody_and_so_often() {
     let console = TestConsole::start().await;
     let request = console.hold_with_shape().await;
     let wish = json!({
-        "request": request, "holder": {"group": "developers"}, "length": "8h", "times": 3, "reason": "nightly"
+        "request": request, "holder": {"group": "developers"}, "length": "8h", "times": 3, "max_rows": 10,
+        "reason": "nightly"
     });
     let given = console.post("bob", "/standing-approvals", &wish).await;
     assert_eq!(given.status, StatusCode::CREATED, "{}", given.body);
@@ -275,6 +277,7 @@ async fn statements_are_allowed_beforehand_for_somebody_and_so_often() {
         (&body["state"], &body["times"], &body["used"]),
         (&json!("active"), &json!(3), &json!(0))
     );
+    assert_eq!(body["max_rows"], json!(10));
     assert_eq!(body["holder"], json!({"group": "developers"}));
     assert_eq!(body["statement"], "DELETE FROM payments WHERE id = $1");
     assert_eq!(body["request"], json!(request));
@@ -285,6 +288,9 @@ async fn statements_are_allowed_beforehand_for_somebody_and_so_often() {
         ("bob", "holder", json!({"role": "bob"}), 422),
         ("bob", "length", json!("91d"), 422),
         ("bob", "times", json!(0), 422),
+        ("bob", "max_rows", json!(0), 422),
+        ("bob", "max_rows", json!(1_000_000_001), 422),
+        ("bob", "max_rows", json!(-1), 422),
         ("bob", "request", json!("xyz"), 404),
         ("bob", "request", json!(console.hold(|_| ()).await), 422),
     ] {

@@ -37,6 +37,7 @@ pub(super) struct Allowed {
     holder: Option<Holder>,
     length: String,
     times: Option<u32>,
+    max_rows: Option<u32>,
     reason: String,
 }
 
@@ -124,6 +125,7 @@ pub(super) async fn allow(
         holder: body.holder,
         length: &body.length,
         times: body.times,
+        max_rows: body.max_rows,
         reason: &body.reason,
     };
     let grant = grants::allow(&state, &caller, allowance).await?;

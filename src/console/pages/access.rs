@@ -40,6 +40,8 @@ pub(super) struct Allowed {
     #[serde(default)]
     times: String,
     #[serde(default)]
+    max_rows: String,
+    #[serde(default)]
     group: String,
     #[serde(default)]
     reason: String,
@@ -104,6 +106,7 @@ pub(super) async fn allow(
         let draft = Draft {
             length: fields.length,
             times: fields.times,
+            max_rows: fields.max_rows,
             group: fields.group,
             allow_reason: fields.reason,
             allow_fault: Some(fault.detail().to_owned()),
@@ -121,21 +124,29 @@ async fn allowed(
     id: &str,
     fields: &Allowed,
 ) -> Result<Grant, Fault> {
-    let times = match fields.times.trim() {
-        "" => None,
-        number => Some(number.parse().map_err(|_| {
-            Fault::invalid(format!("\"{number}\" is no number of times: write it in digits."))
-        })?),
-    };
+    let times = read_number(&fields.times, "times")?;
+    let max_rows = read_number(&fields.max_rows, "rows")?;
     let group = fields.group.trim();
     let allowance = Allowance {
         request: id,
         holder: (!group.is_empty()).then(|| Holder::Group(group.to_owned())),
         length: &fields.length,
         times,
+        max_rows,
         reason: &fields.reason,
     };
     grants::allow(state, &visitor.principal, allowance).await
+}
+
+/// A number of these; `None` where the field is empty.
+fn read_number(field: &str, of: &str) -> Result<Option<u32>, Fault> {
+    match field.trim() {
+        "" => Ok(None),
+        number => number
+            .parse()
+            .map(Some)
+            .map_err(|_| Fault::invalid(format!("\"{number}\" is no number of {of}: write it in digits."))),
+    }
 }
 
 /// Approves in the visitor's name, as long as it was asked for or shorter.

@@ -212,24 +212,50 @@ async fn who_can_decide_can_allow_beforehand_what_has_a_shape() {
             "Allow statements like this beforehand",
             "differs in constants alone",
             "It counts at once",
+            "name=\"max_rows\"",
         ],
     );
     let allow = format!("{path}/allow");
     for (fields, status, why) in [
         (
-            [("length", "91d"), ("times", ""), ("group", "")],
+            [("length", "91d"), ("times", ""), ("group", ""), ("max_rows", "")],
             422,
             "at most 90d",
         ),
         (
-            [("length", "8h"), ("times", "two"), ("group", "")],
+            [
+                ("length", "8h"),
+                ("times", "two"),
+                ("group", ""),
+                ("max_rows", ""),
+            ],
             422,
             "write it in digits",
         ),
         (
-            [("length", "8h"), ("times", ""), ("group", "dba")],
+            [
+                ("length", "8h"),
+                ("times", ""),
+                ("group", "dba"),
+                ("max_rows", ""),
+            ],
             403,
             "Nobody allows their own",
+        ),
+        (
+            [
+                ("length", "8h"),
+                ("times", ""),
+                ("group", ""),
+                ("max_rows", "few"),
+            ],
+            422,
+            "no number of rows",
+        ),
+        (
+            [("length", "8h"), ("times", ""), ("group", ""), ("max_rows", "0")],
+            422,
+            "from 1 to 1000000000",
         ),
     ] {
         let answer = send(&bob, &path, &allow, &fields).await;
@@ -239,7 +265,12 @@ async fn who_can_decide_can_allow_beforehand_what_has_a_shape() {
             &["id=\"allow-fault\"", why, &format!("value=\"{}\"", fields[0].1)],
         );
     }
-    let fields = [("length", "8h"), ("times", "2"), ("group", "developers")];
+    let fields = [
+        ("length", "8h"),
+        ("times", "2"),
+        ("group", "developers"),
+        ("max_rows", "10"),
+    ];
     let given = send(&bob, &path, &allow, &fields).await;
     assert_eq!(given.status, StatusCode::SEE_OTHER, "{}", given.body);
     let own = given.header(header::LOCATION).to_owned();
@@ -249,6 +280,7 @@ async fn who_can_decide_can_allow_beforehand_what_has_a_shape() {
             "Standing approval",
             "members of <b>developers</b>",
             "used 0 of 2 times",
+            "</span> 10 rows each time",
             &path,
             "End now",
         ],
@@ -345,8 +377,11 @@ async fn the_timeline_says_why_something_did_not_wait() {
         (Basis::AdminExempt, "exempts administrators"),
         (Basis::Grant { id: window.clone() }, "access was granted"),
         (
-            Basis::StandingApproval { id: window.clone() },
-            "allowed beforehand",
+            Basis::StandingApproval {
+                id: window.clone(),
+                max_rows: Some(10),
+            },
+            "allowed beforehand, up to 10 rows",
         ),
     ] {
         let linked = matches!(basis, Basis::Grant { .. } | Basis::StandingApproval { .. });

@@ -38,6 +38,7 @@ pub(super) struct Draft {
     /// The fields of the form that allows beforehand.
     pub(super) length: String,
     pub(super) times: String,
+    pub(super) max_rows: String,
     pub(super) group: String,
     pub(super) allow_reason: String,
     pub(super) allow_fault: Option<String>,
@@ -54,6 +55,7 @@ impl Default for Draft {
             reason_fault: None,
             length: "8h".to_owned(),
             times: String::new(),
+            max_rows: String::new(),
             group: String::new(),
             allow_reason: String::new(),
             allow_fault: None,
@@ -220,6 +222,7 @@ fn detail(state: &ConsoleState, visitor: &Visitor, request: &HeldRequest) -> Det
         decide: broker.may_decide(request, by),
         follow_up: broker.may_follow_up(request, by),
         allow: broker.may_allow_like(request, by),
+        limit_rows: broker.may_limit_rows(request),
     };
     Detail::of(request, by, may)
 }

@@ -17,10 +17,16 @@ pub(super) const COVERS: &str = "It covers every statement that differs in const
 
 /// What the viewer may do with a request.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a form on the page that is there or not"
+)]
 pub(in crate::console) struct Ways {
     pub(in crate::console) decide: bool,
     pub(in crate::console) follow_up: bool,
     pub(in crate::console) allow: bool,
+    /// With a limit of rows.
+    pub(in crate::console) limit_rows: bool,
 }
 
 /// A bound value.
@@ -111,6 +117,8 @@ pub(in crate::console) struct Detail {
     pub(in crate::console) can_follow_up: bool,
     /// Whether the viewer can allow what is like it beforehand.
     pub(in crate::console) can_allow: bool,
+    /// Whether that can be with a limit of rows.
+    pub(in crate::console) can_limit_rows: bool,
     /// What would be like it.
     pub(in crate::console) covers: &'static str,
     /// Who would have to agree with the viewer on that, in words.
@@ -180,6 +188,7 @@ impl Detail {
             missing_after: missing_after(request, viewer),
             can_follow_up: may.follow_up,
             can_allow: may.allow,
+            can_limit_rows: may.limit_rows,
             covers: COVERS,
             missing_after_one: missing_after_one(request, viewer),
             why_not: (kind == StateKind::Pending && !may.decide).then(|| why_not(request, viewer)),

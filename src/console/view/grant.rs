@@ -34,6 +34,7 @@ pub(in crate::console) struct GrantView {
     /// As it is written: `1h30m`.
     pub(in crate::console) length: String,
     pub(in crate::console) times: Option<u32>,
+    pub(in crate::console) max_rows: Option<u32>,
     pub(in crate::console) used: u32,
     pub(in crate::console) asked: When,
     pub(in crate::console) expires: When,
@@ -113,6 +114,7 @@ impl GrantView {
             rule: shown(&asked.rule),
             length: duration::format(asked.length),
             times: asked.times,
+            max_rows: asked.max_rows,
             used: grant.used,
             asked: When::ago(asked.created_at),
             expires: When::until(asked.expires_at),

@@ -117,9 +117,13 @@ fn first_moment(request: &HeldRequest) -> Moment {
             format!("Not held by the rule “{rule}”: access was granted"),
             Some((format!("/access/{id}"), "The access")),
         ),
-        Some(Basis::StandingApproval { id }) => (
+        Some(Basis::StandingApproval { id, max_rows }) => (
             "approve",
-            format!("Not held by the rule “{rule}”: allowed beforehand"),
+            match max_rows {
+                Some(1) => format!("Not held by the rule “{rule}”: allowed beforehand, up to 1 row"),
+                Some(rows) => format!("Not held by the rule “{rule}”: allowed beforehand, up to {rows} rows"),
+                None => format!("Not held by the rule “{rule}”: allowed beforehand"),
+            },
             Some((format!("/access/{id}"), "The standing approval")),
         ),
     };

@@ -208,6 +208,18 @@ impl Session {
         Bound::Passes(proof, pass)
     }
 
+    /// A statement runs under a limit of rows, bound to the unnamed portal if it is bound: nothing of it is among what is
+    /// in flight.
+    pub(in crate::session) fn note_limited(&mut self, pass: &Pass) {
+        self.outlook.note(&pass.judged);
+        if pass.portal.is_some() {
+            self.note_need(pass);
+            self.note_commit_portal(b"", &pass.judged);
+            self.unnamed.segment = self.intake.segment;
+            self.portal_names = None;
+        }
+    }
+
     /// A Bind is cleared: notes what it does to names, cursors and the unnamed portal.
     pub(super) fn note_bind(&mut self, pass: Pass, approved: bool) -> Result<(), Desync> {
         self.note_cursors(&pass);

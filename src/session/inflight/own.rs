@@ -22,6 +22,16 @@ impl Inflight {
         }
     }
 
+    /// Whether the next reply is to a step of a statement that runs under a limit of rows.
+    pub(in crate::session) fn is_limited_at_front(&self) -> bool {
+        matches!(self.queue.front(), Some(Expect::Limited))
+    }
+
+    /// The step at the front, which must be there, is at its end.
+    pub(in crate::session) fn limited_done(&mut self) {
+        self.queue.pop_front();
+    }
+
     /// EmptyQueryResponse: the tag with which holdpoint answers instead, where the empty text was put in the place of
     /// a statement of holdpoint's own.
     pub(in crate::session) fn own_tag(&mut self) -> Option<&'static str> {

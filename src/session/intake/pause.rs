@@ -30,7 +30,7 @@ use crate::session::relay::Session;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A Sync of our own.
-const SYNC: &[u8] = b"S\0\0\0\x04";
+pub(in crate::session) const SYNC: &[u8] = b"S\0\0\0\x04";
 
 /// The client's silence.
 #[derive(Debug, Default)]

@@ -19,6 +19,7 @@ pub(super) fn window(number: u64) -> NewGrant {
         ticket: Some("OPS-42".to_owned()),
         length: HOUR,
         times: None,
+        max_rows: None,
         rule: "on call".to_owned(),
         quorum: Quorum::each_of(["dba"]),
         self_approval: false,
@@ -29,7 +30,7 @@ pub(super) fn window(number: u64) -> NewGrant {
 }
 
 /// bob allows alice statements like [`like`].
-pub(super) fn standing(number: u64) -> NewGrant {
+pub(crate) fn standing(number: u64) -> NewGrant {
     let example = like(number);
     NewGrant {
         scope: Scope::Shape {
@@ -97,6 +98,7 @@ pub(crate) async fn a_grant_reads_back_as_written(subject: &dyn Subject) {
         holder: Holder::Group("developers".to_owned()),
         quorum: Quorum::new(&[], &groups(&["dba", "security"]), 2),
         self_approval: true,
+        max_rows: Some(1_000_000_000),
         ..standing(2)
     };
     for asked in [window(1), group] {

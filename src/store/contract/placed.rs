@@ -11,6 +11,7 @@ async fn placed(store: &dyn Store, request: &NewRequest, member_of: &[&str]) -> 
     let grounds = Grounds {
         bypass: None,
         groups: &groups,
+        counts_rows: false,
     };
     store.place(request, grounds).await.unwrap()
 }
@@ -29,6 +30,7 @@ fn by_window(number: u64) -> Placed {
 fn by_standing(number: u64) -> Placed {
     Placed::Running(Basis::StandingApproval {
         id: id(number).to_string(),
+        max_rows: None,
     })
 }
 
@@ -48,6 +50,7 @@ pub(crate) async fn a_bypass_runs_at_once_and_is_recorded(subject: &dyn Subject)
         let grounds = Grounds {
             bypass: Some(&basis),
             groups: &[],
+            counts_rows: false,
         };
         let placed = store.place(&like(number), grounds).await.unwrap();
         assert_eq!(placed, Placed::Running(basis.clone()));
@@ -191,6 +194,77 @@ pub(crate) async fn the_last_use_ends_it(subject: &dyn Subject) {
     assert!(waits(&*store, &like(4)).await);
 }
 
+fn of_rows(number: u64, max_rows: u32) -> NewGrant {
+    NewGrant {
+        max_rows: Some(max_rows),
+        times: None,
+        ..standing(number)
+    }
+}
+
+fn by_rows(number: u64, max_rows: u32) -> Basis {
+    Basis::StandingApproval {
+        id: id(number).to_string(),
+        max_rows: Some(max_rows),
+    }
+}
+
+async fn counted(store: &dyn Store, request: &NewRequest) -> Placed {
+    let grounds = Grounds {
+        bypass: None,
+        groups: &[],
+        counts_rows: true,
+    };
+    store.place(request, grounds).await.unwrap()
+}
+
+pub(crate) async fn a_limit_of_rows_covers_what_is_counted(subject: &dyn Subject) {
+    let store = subject.open().await;
+    active(&*store, of_rows(1, 10)).await;
+    let uncounted = placed(&*store, &like(2), &[]).await;
+    assert_eq!(uncounted, Placed::Uncounted(by_rows(1, 10)));
+    let held = read(&*store, 2).await;
+    assert_eq!((held.state, held.basis), (RequestState::Pending, None));
+    assert_eq!(grant(&*store, 1).await.used, 0);
+    let placed = counted(&*store, &like(3)).await;
+    assert_eq!(placed, Placed::Running(by_rows(1, 10)));
+    let held = read(&*store, 3).await;
+    assert_eq!(
+        (held.state, held.basis),
+        (RequestState::Running, Some(by_rows(1, 10)))
+    );
+    assert_eq!(grant(&*store, 1).await.used, 1);
+    let mut other = like(4);
+    other.shape = Some(Shape::new([8; 32]));
+    assert_eq!(counted(&*store, &other).await, Placed::Pending);
+}
+
+pub(crate) async fn the_highest_limit_of_rows_is_used_first(subject: &dyn Subject) {
+    let store = subject.open().await;
+    active(&*store, of_rows(1, 10)).await;
+    let longer = NewGrant {
+        length: super::grants::HOUR * 2,
+        ..of_rows(2, 100)
+    };
+    active(&*store, longer).await;
+    assert_eq!(counted(&*store, &like(3)).await, Placed::Running(by_rows(2, 100)));
+    assert_eq!(
+        placed(&*store, &like(4), &[]).await,
+        Placed::Uncounted(by_rows(2, 100))
+    );
+    active(&*store, standing(5)).await;
+    assert_eq!(
+        counted(&*store, &like(6)).await,
+        by_standing(5),
+        "it has no limit"
+    );
+    assert_eq!(placed(&*store, &like(7), &[]).await, by_standing(5));
+    // That was used up.
+    assert_eq!(counted(&*store, &like(8)).await, Placed::Running(by_rows(2, 100)));
+    active(&*store, window(9)).await;
+    assert_eq!(counted(&*store, &like(10)).await, by_window(9));
+}
+
 pub(crate) async fn of_fifty_uses_as_many_run_as_are_left(subject: &dyn Subject) {
     let (one, other) = (subject.open().await, subject.open().await);
     let ten = NewGrant {
@@ -224,6 +298,7 @@ pub(crate) async fn a_broken_glass_is_looked_at_once(subject: &dyn Subject) {
         let grounds = Grounds {
             bypass: Some(&bypass),
             groups: &[],
+            counts_rows: false,
         };
         store.place(&like(number), grounds).await.unwrap();
     }

@@ -91,14 +91,17 @@ impl SqliteStore {
         grounds: Grounds<'_>,
     ) -> Result<Placed, StoreError> {
         let mut tx = self.begin().await?;
-        let basis = match grounds.bypass {
-            Some(basis) => Some(basis.clone()),
-            None => grants::use_one(&mut tx, request, grounds.groups).await?,
+        let placed = match grounds.bypass {
+            Some(basis) => Placed::Running(basis.clone()),
+            None => grants::use_one(&mut tx, request, &grounds).await?,
         };
-        let entry = basis.as_ref().map_or(Entry::Pending, Entry::Running);
+        let entry = match &placed {
+            Placed::Running(basis) => Entry::Running(basis),
+            Placed::Pending | Placed::Uncounted(_) => Entry::Pending,
+        };
         enter(&mut tx, request, entry).await?;
         commit(tx).await?;
-        Ok(basis.map_or(Placed::Pending, Placed::Running))
+        Ok(placed)
     }
 
     /// Records what somebody says afterwards. `false`: it is not waited for.

@@ -60,6 +60,7 @@ fn asked(row: &SqliteRow) -> Result<NewGrant, StoreError> {
         ticket: column(row, "ticket")?,
         length: Duration::from_micros(u64::try_from(length).unwrap_or_default()),
         times: column(row, "times")?,
+        max_rows: column(row, "max_rows")?,
         rule: column(row, "rule")?,
         quorum: json(row, "quorum")?,
         self_approval: column(row, "self_approval")?,

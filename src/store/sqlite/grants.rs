@@ -10,7 +10,7 @@ use super::{SqliteStore, commit, grant_row, not_read, not_written, row};
 use crate::model::{
     Basis, Grant, GrantKind, GrantState, Holder, NewGrant, NewRequest, Principal, RequestId, Review, Verdict,
 };
-use crate::store::{GrantDecided, GrantEnd, GrantFilter, StoreError};
+use crate::store::{GrantDecided, GrantEnd, GrantFilter, Grounds, Placed, StoreError};
 
 /// More grants of one person on one database are not looked through.
 const CANDIDATES: i64 = 1_000;
@@ -35,6 +35,7 @@ impl SqliteStore {
                 "scope": asked.scope,
                 "length_s": asked.length.as_secs(),
                 "times": asked.times,
+                "max_rows": asked.max_rows,
                 "justification": asked.justification,
                 "ticket": asked.ticket,
                 "rule": asked.rule,
@@ -196,37 +197,54 @@ impl SqliteStore {
     }
 }
 
-/// Uses a grant that covers the request, if there is one: the one that ends first, a window before a shape, so that
-/// what can be used a number of times is saved.
+/// Uses a grant that covers the request, if there is one: a window before a shape, so that what can be used a number of
+/// times is saved; what has no limit of rows before what has one, and of these the highest, so that nothing is rolled
+/// back that another grant covers; and then the one that ends first.
 pub(super) async fn use_one(
     connection: &mut SqliteConnection,
     request: &NewRequest,
-    groups: &[String],
-) -> Result<Option<Basis>, StoreError> {
+    grounds: &Grounds<'_>,
+) -> Result<Placed, StoreError> {
     let now = request.created_at;
     let candidates = sqlx::query(
         "SELECT * FROM grants INDEXED BY grants_active WHERE state = 'active' AND database_name = ?1 AND ends_at > ?2 \
          AND (kind = 'window' OR shape = ?3) AND (times IS NULL OR used < times) \
          AND CASE holder_kind WHEN 'user' THEN holder = ?4 \
              ELSE holder IN (SELECT value FROM json_each(?5)) END \
-         ORDER BY kind = 'shape', ends_at, id LIMIT ?6",
+         ORDER BY kind = 'shape', max_rows IS NOT NULL, max_rows DESC, ends_at, id LIMIT ?6",
     )
     .bind(&request.origin.database)
     .bind(now.as_microsecond())
     .bind(request.shape.map(|shape| shape.to_string()))
     .bind(&request.origin.user)
-    .bind(row::to_json(groups)?)
+    .bind(row::to_json(grounds.groups)?)
     .bind(CANDIDATES)
     .fetch_all(&mut *connection)
     .await
     .map_err(not_read)?;
     for found in &candidates {
         let grant = grant_row::grant(found, Vec::new())?;
-        if grant.covers(request) {
-            return count_use(connection, &grant, request).await.map(Some);
+        if !grant.covers(request) {
+            continue;
         }
+        if grant.asked.max_rows.is_some() && !grounds.counts_rows {
+            // Those behind it have a limit, too.
+            return Ok(Placed::Uncounted(basis(&grant)));
+        }
+        return count_use(connection, &grant, request).await.map(Placed::Running);
     }
-    Ok(None)
+    Ok(Placed::Pending)
+}
+
+fn basis(grant: &Grant) -> Basis {
+    let id = grant.asked.id.to_string();
+    match grant.asked.scope.kind() {
+        GrantKind::Window => Basis::Grant { id },
+        GrantKind::Shape => Basis::StandingApproval {
+            id,
+            max_rows: grant.asked.max_rows,
+        },
+    }
 }
 
 async fn count_use(
@@ -248,11 +266,7 @@ async fn count_use(
         set_state(connection, id, GrantState::Ended, request.created_at).await?;
         settled(connection, id, GrantState::Ended, None, request.created_at, None).await?;
     }
-    let id = id.to_string();
-    Ok(match grant.asked.scope.kind() {
-        GrantKind::Window => Basis::Grant { id },
-        GrantKind::Shape => Basis::StandingApproval { id },
-    })
+    Ok(basis(grant))
 }
 
 /// What a verdict brings about for a grant that is pending.
@@ -367,8 +381,8 @@ async fn insert(connection: &mut SqliteConnection, asked: &NewGrant) -> Result<(
     };
     sqlx::query(
         "INSERT INTO grants (id, kind, state, database_name, holder_kind, holder, scope, shape, justification, \
-         ticket, length, times, rule, quorum, group_names, self_approval, asked_by, created_at, expires_at) \
-         VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+         ticket, length, times, rule, quorum, group_names, self_approval, asked_by, created_at, expires_at, max_rows) \
+         VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
     )
     .bind(asked.id.as_str())
     .bind(asked.scope.kind().as_str())
@@ -388,6 +402,7 @@ async fn insert(connection: &mut SqliteConnection, asked: &NewGrant) -> Result<(
     .bind(&asked.asked_by)
     .bind(asked.created_at.as_microsecond())
     .bind(asked.expires_at.as_microsecond())
+    .bind(asked.max_rows)
     .execute(connection)
     .await
     .map_err(|error| match error.as_database_error() {

@@ -9,12 +9,14 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::SqliteStore;
 use crate::model::StateKind;
+use crate::store::contract::grants::standing;
 use crate::store::contract::{
     Subject, approval, at, bring_to, groups, id, person, read, request, start, state, store_contract,
     with_pending,
 };
 use crate::store::{
-    Actor, BoxFuture, Decided, RequestStore as _, Store, StoreError, UserChange, UserRecord, UserStore as _,
+    Actor, BoxFuture, Decided, GrantStore as _, RequestStore as _, Store, StoreError, UserChange, UserRecord,
+    UserStore as _,
 };
 
 struct File(TempDir);
@@ -300,7 +302,13 @@ async fn the_schema_itself_refuses() {
     let store = file.store().await;
     bring_to(&store, 1, StateKind::Rejected).await;
     bring_to(&store, 2, StateKind::Pending).await;
+    let asked = standing(3);
+    store.insert_grant(&asked, None).await.unwrap();
     for (sql, expected) in [
+        (
+            "UPDATE grants SET max_rows = 10",
+            "what was asked cannot be changed",
+        ),
         ("UPDATE audit_events SET actor = 'eve'", "append-only"),
         ("DELETE FROM audit_events", "append-only"),
         (

@@ -130,6 +130,8 @@ async fn statements_are_approved_beforehand() {
         "8h",
         "--times",
         "1",
+        "--rows",
+        "5",
         "--user",
         "alice",
     ];
@@ -137,7 +139,7 @@ async fn statements_are_approved_beforehand() {
     assert!(said.contains("counts until"), "{said}");
     let list = does(&proxy, &proxy.alice, &["standing", "list"]);
     assert!(
-        list.contains("0 of 1") && list.contains("DELETE FROM items"),
+        list.contains("0 of 1  5     /* reason") && list.contains("DELETE FROM items"),
         "{list}"
     );
     let shown = psql

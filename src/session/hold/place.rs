@@ -1,0 +1,98 @@
+//! Placing what policy holds: it waits for people, or runs at once on other grounds.
+
+use super::Verdict;
+use crate::approval;
+use crate::model::{EarlierOutcome, HoldTerms, NewRequest, RequestId};
+use crate::session::Fault;
+use crate::session::gate::Gated;
+use crate::session::intake::Stop;
+use crate::session::limited::Limited;
+use crate::session::notices::{self, Held};
+use crate::session::relay::Session;
+
+impl Session {
+    /// Has it wait for people, or runs it on other grounds. What runs under a limit of rows and changes more is undone,
+    /// and then waits for people.
+    pub(super) async fn place(
+        &mut self,
+        mut request: NewRequest,
+        terms: &HoldTerms,
+        gated: &mut Gated,
+        recorded: &mut Option<(RequestId, String)>,
+    ) -> Result<Verdict, Fault> {
+        let is_commit = self.is_reviewed_commit(gated);
+        let mut asker = self.asker(terms);
+        if asker.bypass.is_none() && self.is_reviewed_later(gated, &terms.asks) {
+            asker.bypass = Some(self.review_later(&request, terms, &gated.facts));
+        }
+        let mut unit = match asker.bypass {
+            Some(_) => Err(None),
+            None => self.countable(gated).await?.map_err(Some),
+        };
+        loop {
+            asker.counts_rows = unit.is_ok();
+            let held = self.held(&request);
+            // From here on Ctrl-C withdraws.
+            self.handle.set_holding(true);
+            let rule = request.rule.clone();
+            let (running, basis) = match self.shared.broker.hold(request, asker.clone()).await {
+                Ok(approval::Held::Waits(ticket, uncounted)) => {
+                    tracing::info!(request.id = %held.id, user.name = %self.who.principal.name,
+                        database.name = %self.who.database, command = %held.command, %rule, "held");
+                    if let (Some(basis), Err(Some(why))) = (&uncounted, unit) {
+                        self.say(&notices::uncounted(basis, why));
+                    }
+                    *recorded = Some((held.id, held.command.clone()));
+                    self.commit_waits(is_commit);
+                    let verdict = self.wait(ticket, &held, gated).await?;
+                    self.commit_waits(false);
+                    return Ok(verdict);
+                }
+                Ok(approval::Held::Runs(running, basis)) => (running, basis),
+                Err(error) => {
+                    tracing::error!(%error, "cannot record a held statement");
+                    return Ok(Verdict::Refused(notices::cannot_record()));
+                }
+            };
+            self.note_not_held(&held, &basis);
+            let (most, whole) = match (basis.max_rows(), unit) {
+                (None, _) => return Ok(Verdict::Runs(running)),
+                (Some(most), Ok(whole)) => (most, whole),
+                (Some(_), Err(_)) => {
+                    running.not_forwarded("its rows cannot be counted; it did not run");
+                    return Ok(Verdict::Refused(notices::cannot_record()));
+                }
+            };
+            let (why, cancelled) = match self.run_limited(running, most, gated, whole).await? {
+                Limited::Answered => {
+                    self.remember_request(held.id, &held.command, EarlierOutcome::Held, gated.tag);
+                    return Ok(Verdict::Answered);
+                }
+                Limited::Skipped => return Ok(Verdict::Skipped),
+                Limited::Undone { why, cancelled } => (why, cancelled),
+            };
+            tracing::info!(request.id = %held.id, %why, "rolled back: it is not within its standing approval");
+            if cancelled {
+                return Ok(Verdict::Refused(notices::undone_and_cancelled(&held)));
+            }
+            self.say(&notices::undone(&basis, &why, held.id));
+            self.intake.stop = Some(Stop::Deciding);
+            unit = Err(None);
+            request = self.request(gated);
+            request.signals.push(notices::was_undone(&basis, &why, held.id));
+        }
+    }
+
+    /// What the requester is told of it.
+    fn held(&self, request: &NewRequest) -> Held {
+        Held {
+            id: request.id,
+            approvers: request.quorum.to_string(),
+            seats: request.quorum.seats().len(),
+            url: self.shared.url_of(request.id),
+            expires_at: request.expires_at,
+            command: request.command.clone(),
+            digest: request.digest,
+        }
+    }
+}
