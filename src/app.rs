@@ -34,6 +34,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError, UserStore as _};
 use crate::tls::TlsError;
 use crate::tls::client::ClientTlsError;
+use crate::upstream::Pool;
 pub use shared::sight_of;
 use signals::{Signals, Wish};
 use workers::Workers;
@@ -222,13 +223,7 @@ async fn run(
     let keeper = tokio::spawn(tend_pools(Arc::clone(&shared)));
     until_stop(&mut signals, config, &shared).await;
     keeper.abort();
-    for pool in shared
-        .databases
-        .values()
-        .flat_map(|database| database.pools.values())
-    {
-        pool.close();
-    }
+    pools(&shared).for_each(|pool| pool.close());
     end_sessions(workers, &sessions, &mut signals).await;
     stopping.cancel();
     sweeper.abort();
@@ -411,13 +406,16 @@ async fn expel_disabled(directory: Arc<Directory>, sessions: Arc<Sessions>) {
     }
 }
 
-/// Closes connections to servers that nobody uses any more, and keeps ready what is to be kept ready.
-async fn tend_pools(shared: Arc<Shared>) {
-    let pools: Vec<_> = shared
+fn pools(shared: &Shared) -> impl Iterator<Item = &Arc<Pool>> {
+    shared
         .databases
         .values()
         .flat_map(|database| database.pools.values())
-        .collect();
+}
+
+/// Closes connections to servers that nobody uses any more, and keeps ready what is to be kept ready.
+async fn tend_pools(shared: Arc<Shared>) {
+    let pools: Vec<_> = pools(&shared).collect();
     if pools.is_empty() {
         return;
     }

@@ -125,21 +125,13 @@ impl RawDatabase {
         folder: &Path,
         problems: &mut Problems<'_>,
     ) -> Option<DatabaseConfig> {
+        self.pool.validate(name, problems);
         let mut section = problems.database(name);
-        section.require(
-            "connect_timeout",
-            self.connect_timeout >= Duration::from_millis(100),
-            "must be at least 100ms",
-        );
+        self.check_times(&mut section);
         section.require(
             "access",
             !self.access.is_empty(),
             "is empty: nobody could connect; write [\"*\"] for everybody",
-        );
-        section.require(
-            "catalogue_refresh",
-            self.catalogue_refresh >= Duration::from_secs(1),
-            "must be at least 1s",
         );
         let Some(url) = &self.upstream else {
             section.fail("upstream", missing_upstream(name, names));
@@ -156,12 +148,11 @@ impl RawDatabase {
                 return None;
             }
         };
-        if name.trim() != name || name.is_empty() || name.contains(char::is_control) {
-            section.fail(
-                "upstream",
-                "the database's name is empty, or has spaces at its ends",
-            );
-        }
+        section.require(
+            "upstream",
+            is_good_name(name),
+            "the database's name is empty, or has spaces at its ends",
+        );
         let tls = self.read_tls(&upstream, folder, &mut section);
         if self.auth == Auth::Passthrough {
             self.check_passthrough(&mut section);
@@ -181,7 +172,6 @@ impl RawDatabase {
             );
         }
         upstream.password = given.or(upstream.password);
-        self.pool.validate(name, problems);
         let catalogue = self.catalogue.unwrap_or(self.auth == Auth::Proxy);
         let roles = self.roles.into_iter().enumerate();
         Some(DatabaseConfig {
@@ -199,6 +189,19 @@ impl RawDatabase {
             read_shield: self.read_shield,
             observe: self.observe,
         })
+    }
+
+    fn check_times(&self, section: &mut Section<'_, '_>) {
+        section.require(
+            "connect_timeout",
+            self.connect_timeout >= Duration::from_millis(100),
+            "must be at least 100ms",
+        );
+        section.require(
+            "catalogue_refresh",
+            self.catalogue_refresh >= Duration::from_secs(1),
+            "must be at least 1s",
+        );
     }
 
     /// Where clients sign in to the server by themselves, holdpoint has no roles and no passwords.
@@ -262,6 +265,10 @@ impl RawDatabase {
             }
         }
     }
+}
+
+fn is_good_name(name: &str) -> bool {
+    name.trim() == name && !name.is_empty() && !name.contains(char::is_control)
 }
 
 /// A variable for `Shop` makes a second database, `shop`: say so.

@@ -168,29 +168,13 @@ impl Fault {
                 "terminating connection: the read shield could not be moved",
             )
             .hint("Connect again. If it happens again, tell the operator of holdpoint; its log says more."),
-            Self::Inquiry => Report::fatal(
-                sqlstate::INTERNAL_ERROR,
-                "terminating connection: the transaction was lost while an approver's change was checked",
-            )
-            .detail("The held statement did not run.")
-            .hint("Connect again. If it happens again, tell the operator of holdpoint; its log says more."),
-            Self::Limited => Report::fatal(
-                sqlstate::INTERNAL_ERROR,
-                "terminating connection: the rows that a statement changes could not be counted",
-            )
-            .hint("Its request says what became of it. If it happens again, tell the operator of holdpoint."),
+            Self::Inquiry => lost_in_inquiry(),
+            Self::Limited => uncounted(),
             Self::Expelled { user } => Report::fatal(
                 sqlstate::ADMIN_SHUTDOWN,
                 format!("terminating connection: user \"{user}\" was disabled"),
             ),
-            Self::ReviewOver { id, url } => Report::fatal(
-                sqlstate::TRANSACTION_TIMEOUT,
-                "terminating connection: the time for the review of the transaction is over",
-            )
-            .detail(format!(
-                "It was not committed in time, and is rolled back: request {id}, {url}"
-            ))
-            .hint("Connect again and do it again, with its COMMIT in time for people to look at it."),
+            Self::ReviewOver { id, url } => review_over(*id, url),
             Self::ShuttingDown => Report::fatal(
                 sqlstate::ADMIN_SHUTDOWN,
                 "terminating connection: holdpoint is being stopped",
@@ -293,4 +277,32 @@ pub(super) async fn say_goodbye(client: &mut Leg) {
     };
     // A client that does not take it has lost nothing but the explanation.
     let _ = tokio::time::timeout(FAREWELL, farewell).await;
+}
+
+fn lost_in_inquiry() -> Report {
+    Report::fatal(
+        sqlstate::INTERNAL_ERROR,
+        "terminating connection: the transaction was lost while an approver's change was checked",
+    )
+    .detail("The held statement did not run.")
+    .hint("Connect again. If it happens again, tell the operator of holdpoint; its log says more.")
+}
+
+fn uncounted() -> Report {
+    Report::fatal(
+        sqlstate::INTERNAL_ERROR,
+        "terminating connection: the rows that a statement changes could not be counted",
+    )
+    .hint("Its request says what became of it. If it happens again, tell the operator of holdpoint.")
+}
+
+fn review_over(id: RequestId, url: &str) -> Report {
+    Report::fatal(
+        sqlstate::TRANSACTION_TIMEOUT,
+        "terminating connection: the time for the review of the transaction is over",
+    )
+    .detail(format!(
+        "It was not committed in time, and is rolled back: request {id}, {url}"
+    ))
+    .hint("Connect again and do it again, with its COMMIT in time for people to look at it.")
 }
