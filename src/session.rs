@@ -168,11 +168,10 @@ pub async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
     if connections > shared.limits.max_connections + LOGINS {
         return fault::tell(Fault::TooManyConnections, &mut client, peer).await;
     }
-    let opened = tokio::time::timeout(
-        shared.limits.login_timeout,
-        startup::open(&shared, &mut client, peer),
-    );
-    let opened = opened.await.unwrap_or(Err(Fault::LoginTimeout));
+    // What it takes to log in, a session need not carry along.
+    let opening = Box::pin(startup::open(&shared, &mut client, peer));
+    let opened = tokio::time::timeout(shared.limits.login_timeout, opening).await;
+    let opened = opened.unwrap_or(Err(Fault::LoginTimeout));
     let mut left = None;
     let ended = match opened {
         Ok(Opened::Nothing) => Ok(()),
@@ -207,7 +206,7 @@ pub async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
 
 impl Session {
     /// The connection to the server, where another session can go on with it.
-    fn reusable_server(&mut self, ended: &Result<(), Fault>) -> Option<(Lease, Stream)> {
+    fn reusable_server(&mut self, ended: &Result<(), Fault>) -> Option<(Box<Lease>, Stream)> {
         let is_over = matches!(ended, Ok(()) | Err(Fault::ClientGone)) && !self.is_closing();
         if !is_over || !self.is_reusable() {
             return None;
@@ -243,5 +242,22 @@ async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
         // It said why, or was asked to.
         Err(Fault::ServerGone) if session.goodbye.is_some() || session.is_closing() => Ok(()),
         ended => ended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<F>(_: impl Fn(Arc<Shared>, TcpStream, SocketAddr) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Each of ten thousand idle clients has one of these.
+    #[test]
+    fn a_session_is_small() {
+        assert!(size_of::<Session>() <= 2048, "{}", size_of::<Session>());
+        let whole = size_of_future(serve);
+        assert!(whole <= 3 * 1024, "{whole}");
     }
 }

@@ -56,7 +56,7 @@ pub(super) struct Session {
     pub(super) client: Leg,
     pub(super) server: Leg,
     /// What the server's side goes back to at the end, where it is a pool's.
-    pub(super) lease: Option<Lease>,
+    pub(super) lease: Option<Box<Lease>>,
     pub(super) intake: Intake,
     /// How long the client has been silent in the middle of a segment.
     pub(super) pause: Pause,
@@ -136,7 +136,8 @@ impl Session {
                 Event::Stopped if self.ends_reusable() => return Ok(()),
                 Event::Shutdown => return Err(self.told_to_end()),
                 Event::CancelRequested | Event::Skipped => {}
-                Event::Stopped => self.attend().await?,
+                // A session at rest is not to carry the states of a wait along.
+                Event::Stopped => Box::pin(self.attend()).await?,
             }
             poll_fn(|cx| Poll::Ready(self.resume(cx))).await?;
         }

@@ -299,7 +299,7 @@ fn no_such_database(database: &str) -> Fault {
 impl LoggedIn {
     /// The session, ready for its first statement: what the server greeted with goes to the client, the
     /// server's cancel key replaced by one of our own.
-    pub(super) fn into_session(self, shared: &Arc<Shared>, mut client: Leg) -> (Session, Held) {
+    pub(super) fn into_session(self, shared: &Arc<Shared>, mut client: Leg) -> (Box<Session>, Held) {
         let Self {
             who,
             policy,
@@ -324,7 +324,7 @@ impl LoggedIn {
         reply::ready_for_query(connected.status, client.out());
         tracing::debug!(user.name = %who.principal.name, database.name = %who.database,
             client.addr = %who.client_addr, "session begins");
-        let session = Session {
+        let session = Box::new(Session {
             shared: Arc::clone(shared),
             passed: super::passed::Passed::new(policy.asks_time()),
             policy,
@@ -335,7 +335,7 @@ impl LoggedIn {
             handle: Arc::clone(&entered.handle),
             client,
             server: Leg::new(connected.stream),
-            lease: connected.lease,
+            lease: connected.lease.map(Box::new),
             intake: super::intake::Intake::default(),
             pause: super::intake::Pause::default(),
             outflow: super::outflow::Outflow::default(),
@@ -361,7 +361,7 @@ impl LoggedIn {
             goodbye: None,
             busy: false,
             client_ended: false,
-        };
+        });
         (session, held)
     }
 }
