@@ -11,6 +11,7 @@ mod demands;
 mod encryption;
 mod pool;
 mod rows;
+mod scram;
 mod target;
 
 pub use cancel::CancelKey;
@@ -19,4 +20,5 @@ pub use demands::{ChannelBinding, Demands, Methods};
 pub use encryption::{Encryption, Tls};
 pub use pool::{Beginning, Lease, Pool, PoolLimits};
 pub use rows::{Row, RowsError, rows};
+pub use scram::ScramKeys;
 pub use target::{Address, Target};

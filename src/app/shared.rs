@@ -15,7 +15,9 @@ use crate::session::{
 };
 use crate::sql::{Judge, JudgeLimits, Sight};
 use crate::tls::client::{ClientSettings, ClientTlsError, Connector, Roots, Verification};
-use crate::upstream::{self, Address, Demands, Encryption, Methods, Pool, PoolLimits, Target, Tls};
+use crate::upstream::{
+    self, Address, Demands, Encryption, Methods, Pool, PoolLimits, ScramKeys, Target, Tls,
+};
 
 /// The databases that clients can name, by name.
 pub(super) type Databases = BTreeMap<String, Database>;
@@ -156,6 +158,7 @@ fn roles(config: &DatabaseConfig, own: &Arc<Target>) -> Roles {
         let target = Target {
             user: entry.role.clone(),
             password: entry.password.clone(),
+            scram_keys: ScramKeys::default(),
             ..Target::clone(own)
         };
         (entry.members.iter().map(member).collect(), Arc::new(target))
@@ -194,6 +197,7 @@ fn target(database: &DatabaseConfig) -> Result<Target, ClientTlsError> {
         user: upstream.user.clone(),
         dbname: upstream.dbname.clone(),
         password: upstream.password.clone(),
+        scram_keys: ScramKeys::default(),
         encryption,
         demands: demands(&database.tls),
         connect_timeout: database.connect_timeout,

@@ -149,7 +149,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::upstream::{Address, Demands, Encryption};
+    use crate::upstream::{Address, Demands, Encryption, ScramKeys};
 
     fn principal(name: &str, groups: &[&str]) -> Principal {
         Principal {
@@ -165,6 +165,7 @@ mod tests {
             user: user.to_owned(),
             dbname: "shop".to_owned(),
             password: None,
+            scram_keys: ScramKeys::default(),
             encryption: Encryption::Never,
             demands: Demands::default(),
             connect_timeout: Duration::from_secs(1),

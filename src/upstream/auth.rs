@@ -1,16 +1,15 @@
 //! Authenticating to the server with whatever it asks for: trust, cleartext, MD5, SCRAM-SHA-256.
 //!
-//! The computations are `postgres-protocol`'s, the client side of the same exchanges in Rust's drivers.
+//! MD5 is `postgres-protocol`'s, as in Rust's drivers; SCRAM is in `scram`, which computes a password's keys once.
 //! What libpq would not answer is not answered here: see [`Demands`].
 
 use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{
-    ChannelBinding as Binding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
-};
+use postgres_protocol::authentication::sasl::{SCRAM_SHA_256, SCRAM_SHA_256_PLUS};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::demands::{ChannelBinding, Demands, Methods};
 use super::encryption::Encrypted;
+use super::scram::{Binding, Exchange, ScramKeys};
 use super::{ConnectError, Target};
 use crate::wire::Fields;
 
@@ -18,9 +17,10 @@ use crate::wire::Fields;
 pub(super) struct Authentication<'a> {
     user: &'a str,
     password: Option<&'a SecretString>,
+    keys: &'a ScramKeys,
     demands: Demands,
     encrypted: Option<&'a Encrypted>,
-    scram: Option<ScramSha256>,
+    scram: Option<Exchange>,
     scram_finished: bool,
     /// SCRAM is bound to the connection.
     is_bound: bool,
@@ -44,6 +44,7 @@ impl<'a> Authentication<'a> {
         Self {
             user: &target.user,
             password: target.password.as_ref(),
+            keys: &target.scram_keys,
             demands: target.demands,
             encrypted,
             scram: None,
@@ -85,12 +86,13 @@ impl<'a> Authentication<'a> {
             }
             10 => self.sasl_first(fields),
             11 => {
+                let password = self.password()?;
                 let scram = self
                     .scram
                     .as_mut()
                     .ok_or(ConnectError::Protocol("SASL out of turn"))?;
-                scram.update(fields.rest()).map_err(ConnectError::Scram)?;
-                Ok(Answer::Send(scram.message().to_vec()))
+                let answer = scram.answer(fields.rest(), password, self.keys);
+                Ok(Answer::Send(answer.map_err(ConnectError::Scram)?.into_bytes()))
             }
             12 => {
                 let scram = self
@@ -134,12 +136,13 @@ impl<'a> Authentication<'a> {
             return Err(ConnectError::Protocol("the server offers no SCRAM-SHA-256"));
         }
         self.is_bound = mechanism == SCRAM_SHA_256_PLUS;
-        let scram = ScramSha256::new(self.password()?.as_bytes(), binding);
+        self.password()?;
+        let scram = Exchange::new(binding);
         let mut body = mechanism.as_bytes().to_vec();
         body.push(0);
-        let first = scram.message();
+        let first = scram.first();
         body.extend(u32::try_from(first.len()).unwrap_or(u32::MAX).to_be_bytes());
-        body.extend(first);
+        body.extend(first.into_bytes());
         self.scram = Some(scram);
         self.has_answered = true;
         Ok(Answer::Send(body))
@@ -159,18 +162,18 @@ impl<'a> Authentication<'a> {
             } else if required {
                 Err(ConnectError::NoChannelBinding("the connection is without TLS"))
             } else {
-                Ok((SCRAM_SHA_256, Binding::unsupported()))
+                Ok((SCRAM_SHA_256, Binding::Unsupported))
             };
         };
         match &encrypted.end_point {
-            _ if !wanted => Ok((SCRAM_SHA_256, Binding::unsupported())),
-            Some(hash) if offered => Ok((SCRAM_SHA_256_PLUS, Binding::tls_server_end_point(hash.clone()))),
+            _ if !wanted => Ok((SCRAM_SHA_256, Binding::Unsupported)),
+            Some(hash) if offered => Ok((SCRAM_SHA_256_PLUS, Binding::EndPoint(hash.clone()))),
             _ if required && offered => Err(ConnectError::NoChannelBinding(
                 "the server's certificate has a signature for which it is not defined (Ed25519, for one)",
             )),
             _ if required => Err(ConnectError::NoChannelBinding("the server does not offer it")),
-            None => Ok((SCRAM_SHA_256, Binding::unsupported())),
-            Some(_) => Ok((SCRAM_SHA_256, Binding::unrequested())),
+            None => Ok((SCRAM_SHA_256, Binding::Unsupported)),
+            Some(_) => Ok((SCRAM_SHA_256, Binding::Unrequested)),
         }
     }
 

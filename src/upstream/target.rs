@@ -9,6 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::demands::Demands;
 use super::encryption::Encryption;
+use super::scram::ScramKeys;
 use crate::wire::Stream;
 
 /// A server's address.
@@ -31,6 +32,8 @@ pub struct Target {
     pub dbname: String,
     /// The role's password; its Debug is redacted.
     pub password: Option<SecretString>,
+    /// What was derived from it.
+    pub scram_keys: ScramKeys,
     /// Whether and how the connection is encrypted.
     pub encryption: Encryption,
     /// What is demanded of the server's way to authenticate.

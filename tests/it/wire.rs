@@ -94,6 +94,10 @@ async fn every_transcript_comes_true_on_connections_that_others_have_used() {
         both(transcript, &direct, &through, &proxy.database).await
     })
     .await;
+    // Whoever came last has left one behind: else nothing was shown.
+    let kept = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query = 'DISCARD ALL' AND state = 'idle'
+                AND datname = current_database()";
+    assert_eq!(proxy.database.value(kept).await, "t");
 }
 
 /// Plays a transcript both ways.

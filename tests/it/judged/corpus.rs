@@ -101,6 +101,7 @@ impl Stage {
             user: "app".to_owned(),
             dbname: "judged".to_owned(),
             password: None,
+            scram_keys: holdpoint::upstream::ScramKeys::default(),
             encryption: Encryption::Never,
             demands: Demands {
                 channel_binding: ChannelBinding::Disable,
