@@ -112,7 +112,22 @@ impl Session {
         let is_alone = outcome == EarlierOutcome::Refused
             && matches!(tag, b'Q' | b'F')
             && self.status == TransactionStatus::Idle;
-        let segment = self.intake.segment.wrapping_sub(is_alone.into());
+        self.remember_in(
+            self.intake.segment.wrapping_sub(is_alone.into()),
+            id,
+            command,
+            outcome,
+        );
+    }
+
+    /// As [`Self::remember_request`], in the segment of this number.
+    pub(super) fn remember_in(
+        &mut self,
+        segment: u64,
+        id: RequestId,
+        command: &str,
+        outcome: EarlierOutcome,
+    ) {
         let judged = Arc::new(Judged {
             statements: Vec::new(),
             gist: Gist::Request {

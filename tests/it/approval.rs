@@ -9,6 +9,7 @@ mod glass;
 mod grants;
 mod justified;
 mod limited;
+mod limited_attacked;
 mod overdue;
 mod own;
 mod quorum;

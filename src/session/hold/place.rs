@@ -63,9 +63,11 @@ impl Session {
                     return Ok(Verdict::Refused(notices::cannot_record()));
                 }
             };
+            // That of a query is over by the time that it is answered.
+            let segment = self.intake.segment;
             let (why, cancelled) = match self.run_limited(running, most, gated, whole).await? {
                 Limited::Answered => {
-                    self.remember_request(held.id, &held.command, EarlierOutcome::Held, gated.tag);
+                    self.remember_in(segment, held.id, &held.command, EarlierOutcome::Held);
                     return Ok(Verdict::Answered);
                 }
                 Limited::Skipped => return Ok(Verdict::Skipped),

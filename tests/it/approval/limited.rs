@@ -8,7 +8,7 @@ use crate::support::request::Request;
 use crate::support::{Proxy, eventually};
 
 /// bob allows beforehand what is like this, with a limit of rows, and rejects the example. Gives the identifier.
-async fn limited(proxy: &Proxy, text: &str, rows: u32) -> Value {
+pub(super) async fn limited(proxy: &Proxy, text: &str, rows: u32) -> Value {
     let mut alice = proxy.alice.raw().await;
     let unit = if text.contains('$') {
         Frames::new()
@@ -33,12 +33,12 @@ async fn limited(proxy: &Proxy, text: &str, rows: u32) -> Value {
     given["id"].clone()
 }
 
-fn basis(id: &Value, rows: u32) -> Value {
+pub(super) fn basis(id: &Value, rows: u32) -> Value {
     json!({"kind": "standing_approval", "id": id, "max_rows": rows})
 }
 
 /// Waits until so many requests under these grounds have failed; the latest.
-async fn failed(proxy: &Proxy, basis: &Value, count: usize) -> Request {
+pub(super) async fn failed(proxy: &Proxy, basis: &Value, count: usize) -> Request {
     eventually(&format!("{count} have failed under {basis}"), async || {
         let mut list = proxy.bob.requests("?state=failed").await;
         list.retain(|request| request.field("basis") == basis);

@@ -1,0 +1,58 @@
+//! Attacks on standing approvals with a limit of rows.
+
+use serde_json::json;
+
+use super::grants::ran;
+use super::limited::{basis, limited};
+use crate::support::Proxy;
+use crate::support::raw::Frames;
+
+#[tokio::test]
+async fn what_ran_by_itself_is_not_told_as_of_the_next_transaction() {
+    let proxy = Proxy::start().await;
+    let id = limited(&proxy, "DELETE FROM items WHERE id < 1", 2).await;
+    let mut alice = proxy.alice.raw().await;
+    let text = "DELETE FROM items WHERE id < 2";
+    alice.exchange(Frames::new().query(text)).await;
+    alice.exchange(Frames::new().statement(text).sync()).await;
+    ran(&proxy, &basis(&id, 2), 2).await;
+    alice.exchange(Frames::new().query("BEGIN")).await;
+    alice.exchange(Frames::new().query(text)).await;
+    alice.send(Frames::new().query("DROP TABLE items")).await;
+    let request = proxy.bob.rejects_next("no").await;
+    let told: Vec<(&str, bool)> = request
+        .field("earlier")
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| {
+            let same = one["same_transaction"].as_bool().expect("yes or no");
+            (one["text"].as_str().expect("a text"), same)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("DELETE", false),
+            ("DELETE", false),
+            ("BEGIN", true),
+            ("DELETE", true)
+        ]
+    );
+    alice.ready().await;
+    alice.exchange(Frames::new().query("ROLLBACK")).await;
+    // Right behind each other, without anything in between.
+    alice.exchange(Frames::new().query(text)).await;
+    alice.send(Frames::new().query("DROP TABLE items")).await;
+    let request = proxy.bob.rejects_next("no").await;
+    let last = request
+        .field("earlier")
+        .as_array()
+        .and_then(|list| list.last())
+        .expect("one");
+    assert_eq!(
+        (&last["text"], &last["same_transaction"]),
+        (&json!("DELETE"), &json!(false))
+    );
+    alice.ready().await;
+}
