@@ -232,6 +232,10 @@ async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
     session
         .intake
         .forget_approval_at_the_end("the session ended before it was forwarded; it did not run");
+    if let Err(Fault::ClientStalled) = ended {
+        // Nor does this: it takes nothing.
+        return ended;
+    }
     // What the server said before it closed is the client's.
     let _ = tokio::time::timeout(
         Duration::from_secs(5),

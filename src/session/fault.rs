@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     ClientGone,
     #[error("the client's connection failed: {0}")]
     ClientIo(#[source] io::Error),
+    #[error("the client does not take what it is told while a statement runs under a limit of rows")]
+    ClientStalled,
     #[error("the client broke the protocol: {0}")]
     ClientProtocol(String),
     #[error("the client sent an invalid message length")]
@@ -125,7 +127,11 @@ impl Fault {
         Some(match self {
             // A handshake that failed has told by an alert. PostgreSQL only logs a bad length, and closes
             // (`pq_getmessage` in `src/backend/libpq/pqcomm.c`).
-            Self::ClientGone | Self::ClientIo(_) | Self::ClientFraming | Self::Handshake(_) => return None,
+            Self::ClientGone
+            | Self::ClientStalled
+            | Self::ClientIo(_)
+            | Self::ClientFraming
+            | Self::Handshake(_) => return None,
             Self::ClientProtocol(what) => Report::fatal(sqlstate::PROTOCOL_VIOLATION, what.clone()),
             Self::ClientInCopy(_) => Report::fatal(
                 sqlstate::PROTOCOL_VIOLATION,

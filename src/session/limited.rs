@@ -9,11 +9,14 @@
 //! - what changed more rows than the limit does not stay changed: COMMIT is sent only behind a tag with no more;
 //! - nothing of the client's goes upstream in between, and of the server's only notices, notifications, settings and the
 //!   end of the session go to the client;
+//! - a client that does not take what it is told meanwhile does not keep what is undecided, nor its locks
+//!   (`limited/patience.rs`);
 //! - the statement's frames stay at the head of the intake's buffer until that is decided (`intake/limited.rs`);
 //! - every way out records what became of it (`limited/attempt.rs`).
 
 mod attempt;
 mod heard;
+mod patience;
 mod wrap;
 
 use std::future::poll_fn;
@@ -33,6 +36,7 @@ use crate::wire::backend::{ServerError, TransactionStatus};
 use crate::wire::reply;
 use attempt::Attempt;
 pub(super) use heard::Heard;
+use patience::Patience;
 use wrap::Wrap;
 
 /// How long the rest of a segment is waited for. Its client waits for nothing before it has sent that.
@@ -291,12 +295,17 @@ impl Session {
             is_statement,
             ..Heard::default()
         }));
+        let mut patience = Patience::default();
         poll_fn(|cx| {
             let moved = self.poll_relay(cx);
             let is_answered = self.heard.as_ref().is_none_or(|heard| heard.status.is_some());
             if is_answered && self.outflow.at_boundary() {
                 // What else there is to say comes up again.
                 return Poll::Ready(Ok(()));
+            }
+            // The server is not read while the client does not take what it has said before.
+            if moved.is_pending() && patience.is_over(cx, self.client.spill() > 0) {
+                return Poll::Ready(Err(Fault::ClientStalled));
             }
             match moved {
                 Poll::Ready(Err(fault)) => Poll::Ready(Err(fault)),

@@ -3,9 +3,46 @@
 use serde_json::json;
 
 use super::grants::ran;
-use super::limited::{basis, limited};
-use crate::support::Proxy;
+use super::limited::{basis, failed, limited};
 use crate::support::raw::Frames;
+use crate::support::{Proxy, eventually};
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_keeps_no_locks_beyond_its_limit() {
+    let proxy = Proxy::start().await;
+    let id = limited(&proxy, "DELETE FROM items WHERE id < 1", 2).await;
+    proxy
+        .database
+        .run(
+            "CREATE FUNCTION tells() RETURNS trigger LANGUAGE plpgsql
+               AS $$ BEGIN RAISE NOTICE '%', repeat('x', 4000000); RETURN OLD; END $$;
+             CREATE TRIGGER tells AFTER DELETE ON items FOR EACH ROW EXECUTE FUNCTION tells()",
+        )
+        .await;
+    let mut alice = proxy.alice.raw().await;
+    alice
+        .send(Frames::new().query("DELETE FROM items WHERE id < 99"))
+        .await;
+    proxy
+        .database
+        .sees_waiting("DELETE FROM items%", "ClientWrite")
+        .await;
+    eventually("the server has ended it", async || {
+        let query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DELETE FROM items%' \
+                     AND datname = current_database()";
+        (proxy.database.value(query).await == "0").then_some(())
+    })
+    .await;
+    let tried = failed(&proxy, &basis(&id, 2), 1).await;
+    assert!(
+        tried.outcome()["error"]
+            .to_string()
+            .contains("it was rolled back"),
+        "{tried}"
+    );
+    assert_eq!(proxy.database.items().await, 10);
+    drop(alice);
+}
 
 #[tokio::test]
 async fn what_ran_by_itself_is_not_told_as_of_the_next_transaction() {
