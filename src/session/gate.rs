@@ -198,7 +198,8 @@ impl Session {
         let need = self.need(&judged);
         Ok(match self.rule(&judged) {
             Ruled::Passes(proof, resolved, observed) => {
-                if let Some(stop) = self.shield_stop(need) {
+                let is_late = self.waits_in_review(self.control(&judged).is_possible);
+                if let Some(stop) = self.shield_stop(need).or(is_late.then_some(Stop::InTurn)) {
                     self.intake.judged = Some(judged);
                     return Ok(Step::Stop(stop));
                 }
@@ -293,6 +294,9 @@ impl Session {
         let portal = self.name_of(portal)?;
         if let Some(stop) = self.shield_stop(self.need_of_portal(portal)) {
             return Ok(Step::Stop(stop));
+        }
+        if self.waits_in_review(self.control_of_portal(portal).is_possible) {
+            return Ok(Step::Stop(Stop::InTurn));
         }
         if let Err(report) = self.execute_in_review(portal) {
             return Ok(Step::Refuse(report));

@@ -80,6 +80,20 @@ impl Leg {
         Poll::Ready(Ok(()))
     }
 
+    /// Reads up to the connection's end, also by an error; what comes is nobody's. Cancel-safe.
+    pub(super) async fn read_to_end(&mut self) {
+        std::future::poll_fn(|cx| {
+            let mut scratch = Scratch::take();
+            loop {
+                match ready!(self.poll_read(cx, &mut scratch.bytes)) {
+                    Ok(0) | Err(_) => return Poll::Ready(()),
+                    Ok(_) => {}
+                }
+            }
+        })
+        .await;
+    }
+
     /// Reads once into `scratch`; 0 is the end.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut read = ReadBuf::new(scratch);

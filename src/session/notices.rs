@@ -240,6 +240,16 @@ pub(super) fn commit_by_itself() -> Report {
     .hint("Send COMMIT by itself, or ROLLBACK.")
 }
 
+/// A COMMIT stands in one pipeline with what may have changed the transaction that it is to end.
+pub(super) fn commit_behind_others() -> Report {
+    Report::error(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        "a transaction that is reviewed as a whole is not committed in one pipeline with savepoints or other control of \
+         transactions",
+    )
+    .hint("Send a Sync before the COMMIT.")
+}
+
 /// More than can be shown to people.
 pub(super) fn too_much_to_review() -> Report {
     Report::error(

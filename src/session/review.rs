@@ -48,6 +48,8 @@ pub(super) struct CommitPortals {
 impl Session {
     /// A Bind is cleared.
     pub(super) fn note_commit_portal(&mut self, portal: &[u8], judged: &Judged) {
+        // What comes between a COMMIT's Bind and its Execute could take any time.
+        self.drop_commit();
         let commits = may_commit(judged);
         let portals = &mut self.commit_portals;
         if portal.is_empty() {
@@ -154,6 +156,10 @@ impl Session {
             Commits::No => None,
             // For certain it rolls back now.
             Commits::Alone if self.server_refuses_all_but_the_end() && !self.intake.has_control => None,
+            // People are asked once all before it is answered, which a Sync of ours must be able to ask for.
+            Commits::Alone if self.intake.has_bound && !self.may_pause() => {
+                Some(Err(super::notices::commit_behind_others()))
+            }
             Commits::Alone if review.is_overfull => Some(Err(super::notices::too_much_to_review())),
             Commits::Alone => Some(Ok(Ruling::Hold(review.terms.clone()))),
             Commits::Perhaps => Some(Err(super::notices::commit_by_itself())),
@@ -212,11 +218,9 @@ impl Session {
         let segment = self.intake.segment;
         let is_the_one =
             matches!(&review.committing, Some((name, of)) if **name == *portal && *of == segment);
-        // Once; and nothing else that has to do with transactions comes between its Bind and its Execute. Whether it
-        // has committed is told by the end of the transaction alone.
-        if is_the_one || self.control_of_portal(portal).is_possible {
-            self.drop_commit();
-        }
+        // Once; and nothing else comes between its Bind and its Execute: it could take any time, with the locks held.
+        // Whether it has committed is told by the end of the transaction alone.
+        self.drop_commit();
         if is_the_one && let Some(review) = &mut self.review {
             review.limit.commit_runs();
         }
@@ -228,6 +232,12 @@ impl Session {
             .hint("Bind it again, or send COMMIT as a query."));
         }
         Ok(())
+    }
+
+    /// Whether what may begin, end or roll back has to wait for the answers to earlier segments. Behind one that is
+    /// cancelled at the limit it could else revive the transaction on the server, with nobody there any more.
+    pub(super) fn waits_in_review(&self, is_control: bool) -> bool {
+        is_control && self.review.is_some() && self.inflight.awaits_ready()
     }
 
     /// Whether it is the COMMIT of the transaction that is in review.

@@ -127,7 +127,7 @@ impl Session {
     }
 
     /// Whether a Sync of ours ends no transaction of the segment at hand.
-    fn may_pause(&self) -> bool {
+    pub(in crate::session) fn may_pause(&self) -> bool {
         let intake = &self.intake;
         !intake.has_bound
             || intake.after_control

@@ -121,13 +121,7 @@ impl Session {
                 Stop::InTurn
             }
             Stop::ShieldPause => {
-                self.forward(cx, &buffer[span.start..span.at])?;
-                span.done(0);
-                self.server.out().extend_from_slice(SYNC);
-                self.inflight.push_own(Expect::Pause);
-                // What comes behind it begins anew.
-                self.intake.has_bound = false;
-                self.intake.begin_anew();
+                self.pause_inside(cx, buffer, span)?;
                 Stop::InTurn
             }
             Stop::Held(_) if matches!(tag, b'Q' | b'F') && !self.inflight.is_empty() => Stop::Drain,
@@ -139,8 +133,26 @@ impl Session {
                 self.inflight.push_own(Expect::Pause);
                 Stop::InTurn
             }
+            // What runs before it, in the same pipeline, is on the clock of its review, which an approved COMMIT is not.
+            Stop::Held(ref gated)
+                if tag == b'B' && self.intake.has_bound && self.is_reviewed_commit(gated) =>
+            {
+                self.pause_inside(cx, buffer, span)?;
+                Stop::InTurn
+            }
             stop => stop,
         });
+        Ok(())
+    }
+
+    /// Ends what was cleared of a segment by a Sync of ours: what comes behind it begins anew.
+    fn pause_inside(&mut self, cx: &mut Context<'_>, buffer: &[u8], span: &mut Span) -> Result<(), Fault> {
+        self.forward(cx, &buffer[span.start..span.at])?;
+        span.done(0);
+        self.server.out().extend_from_slice(SYNC);
+        self.inflight.push_own(Expect::Pause);
+        self.intake.has_bound = false;
+        self.intake.begin_anew();
         Ok(())
     }
 }

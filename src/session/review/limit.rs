@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::task::Context;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::InReview;
@@ -22,8 +23,10 @@ use crate::wire::sqlstate;
 
 /// How long the server is given, beyond the limit, to carry out the ROLLBACK in the place of a COMMIT.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long a cancel request for what still runs may take; the connection is closed in any case.
+/// How long it may take to cancel what still runs; the connection is closed in any case.
 const CANCEL: Duration = Duration::from_secs(2);
+/// How long the server is given to leave before what runs is cancelled again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// Why a statement's outcome is what it is.
 const WHY: &str = "the time for the review of its transaction was over; it was rolled back";
@@ -167,12 +170,24 @@ impl Session {
                 .broker
                 .record_expired_later(self.never_committed(&review));
         }
-        if self.busy
-            && tokio::time::timeout(CANCEL, self.handle.cancel_upstream())
+        if self.busy && tokio::time::timeout(CANCEL, self.end_upstream()).await.is_err() {
+            tracing::warn!("the server did not end what runs within {CANCEL:?}");
+        }
+    }
+
+    /// Tells the server that nothing more comes, and cancels what runs until it has left. A cancel request that meets it
+    /// between two statements does nothing, and what is sent ahead would run on.
+    async fn end_upstream(&mut self) {
+        // A server that does not read takes no goodbye.
+        let _ = tokio::time::timeout(AGAIN, self.server.stream.shutdown()).await;
+        loop {
+            self.handle.cancel_upstream().await;
+            if tokio::time::timeout(AGAIN, self.server.read_to_end())
                 .await
-                .is_err()
-        {
-            tracing::warn!("a cancel request did not reach the server in time");
+                .is_ok()
+            {
+                return;
+            }
         }
     }
 

@@ -242,3 +242,108 @@ async fn a_savepoint_in_a_failed_transaction_does_not_outlast_it() {
     is_gone(&proxy, &backend).await;
     assert_eq!(proxy.database.items().await, 10);
 }
+
+#[tokio::test]
+async fn what_stands_before_an_approved_commit_keeps_no_locks() {
+    let proxy = Proxy::with().policy(&policy("4s")).start().await;
+    let (mut alice, backend) = in_review(&proxy).await;
+    let slow = "SELECT count(pg_sleep(100))";
+    let segment = Frames::new()
+        .parse("c", "COMMIT")
+        .parse("s", slow)
+        .bind("", "s", &[])
+        .execute("", 0)
+        .bind("", "c", &[])
+        .execute("", 0)
+        .sync();
+    alice.send(segment).await;
+    let approving = async {
+        // Whether people are asked before it or behind it: nobody is slower than the limit.
+        let list = eventually("people are asked, or it is over", async || {
+            let list = proxy.bob.requests("?state=pending").await;
+            let over = !proxy.bob.requests("?state=expired").await.is_empty();
+            (over || !list.is_empty()).then_some(list)
+        })
+        .await;
+        for request in list {
+            proxy.bob.approve(&request).await;
+        }
+    };
+    let (answers, ()) = tokio::join!(alice.rest(), approving);
+    ends_with_the_limit(&answers);
+    is_gone(&proxy, &backend).await;
+    assert_eq!(proxy.database.items().await, 10);
+}
+
+#[tokio::test]
+async fn a_savepoint_that_is_sent_ahead_does_not_outlast_it() {
+    // Nothing waits for the read shield.
+    let proxy = Proxy::with()
+        .policy(&policy("3s"))
+        .databases("read_shield = false");
+    let proxy = proxy.start().await;
+    let (mut alice, backend) = in_review(&proxy).await;
+    let ahead = Frames::new()
+        .query("SAVEPOINT a")
+        .query("SELECT count(pg_sleep(100))")
+        .query("ROLLBACK TO a; SELECT count(pg_sleep(100))")
+        .query("ROLLBACK TO a; SELECT count(pg_sleep(100))");
+    alice.send(ahead).await;
+    ends_with_the_limit(&alice.rest().await);
+    is_gone(&proxy, &backend).await;
+    assert_eq!(proxy.database.items().await, 10);
+}
+
+#[tokio::test]
+async fn a_commit_in_a_pipeline_is_asked_about_once_the_rest_of_it_ran() {
+    let proxy = Proxy::with().policy(&policy("1m")).start().await;
+    let (mut alice, _) = in_review(&proxy).await;
+    let prepared = Frames::new()
+        .parse("c", "COMMIT")
+        .parse("s", "SELECT count(*) FROM items")
+        .parse("p", "SAVEPOINT a");
+    alice.exchange(prepared.sync()).await;
+    let commit = |before: &str| {
+        Frames::new()
+            .bind("", before, &[])
+            .execute("", 0)
+            .bind("", "c", &[])
+            .execute("", 0)
+            .sync()
+    };
+    alice.send(commit("s")).await;
+    let answers = alice.up_to(b'N').await;
+    assert!(tags(&answers).starts_with("2DC"), "{}", tags(&answers));
+    proxy.bob.approves_next().await;
+    let answers = alice.ready().await;
+    assert!(tags(&answers).ends_with("2CZ"), "{}", tags(&answers));
+    assert_eq!(answers.last().expect("an answer").body, b"I");
+    assert_eq!(proxy.database.items().await, 9);
+
+    // Behind what may have changed the transaction, nobody is asked.
+    for text in ["BEGIN", "DELETE FROM items WHERE id = 2"] {
+        alice.exchange(Frames::new().query(text)).await;
+    }
+    let answers = alice.exchange(commit("p")).await;
+    assert_eq!(tags(&answers), "2CEZ");
+    assert_eq!(answers[2].code(), "0A000");
+    alice.exchange(Frames::new().query("ROLLBACK")).await;
+
+    // Approved, it is executed at once or not at all.
+    for text in ["BEGIN", "DELETE FROM items WHERE id = 2"] {
+        alice.exchange(Frames::new().query(text)).await;
+    }
+    let between = Frames::new()
+        .bind("mine", "s", &[])
+        .bind("", "c", &[])
+        .execute("mine", 0)
+        .execute("", 0)
+        .sync();
+    alice.send(between).await;
+    proxy.bob.approves_next().await;
+    let answers = alice.ready().await;
+    assert!(tags(&answers).ends_with("DCEZ"), "{}", tags(&answers));
+    assert_eq!(answers[answers.len() - 2].code(), "0A000");
+    alice.exchange(Frames::new().query("ROLLBACK")).await;
+    assert_eq!(proxy.database.items().await, 9);
+}
