@@ -211,8 +211,10 @@ impl Session {
         if !is_over || !self.is_reusable() {
             return None;
         }
+        let mut lease = self.lease.take()?;
+        lease.keep_default_path(self.outlook.default_path());
         let server = std::mem::replace(&mut self.server.stream, Stream::Closed);
-        self.lease.take().map(|lease| (lease, server))
+        Some((lease, server))
     }
 }
 
@@ -243,6 +245,7 @@ async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
     )
     .await;
     match ended {
+        Err(Fault::ServerGone) if session.handle.is_expelled() => Err(session.told_to_end()),
         // It said why, or was asked to.
         Err(Fault::ServerGone) if session.goodbye.is_some() || session.is_closing() => Ok(()),
         ended => ended,

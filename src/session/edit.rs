@@ -263,6 +263,13 @@ impl Session {
         if text.len() >= self.limits.max_message || may_be_own(text.as_bytes()) {
             return Err("it is too long, or a statement that nobody need approve".to_owned());
         }
+        if !self.is_utf8 && !text.is_ascii() {
+            return Err(
+                "its session's client_encoding is not UTF8, in which characters beyond ASCII are others: only ASCII \
+                 can be put in its place"
+                    .to_owned(),
+            );
+        }
         let sight = self.outlook.sight().cloned();
         let judged = self
             .shared

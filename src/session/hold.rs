@@ -29,6 +29,10 @@ use crate::wire::{Header, Report};
 /// How often a client whose buffer is full is looked at for having gone.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What people should know of a text in another encoding than they read it in.
+const SHOWN_OTHERWISE: &str = "the session's client_encoding is not UTF8: characters beyond ASCII are shown as if it were, \
+                               and may be others to the server";
+
 /// How a wait ended.
 enum Waited {
     Settled(Settlement),
@@ -388,6 +392,16 @@ impl Session {
         }
     }
 
+    /// Whether the server may read other characters in it than people do.
+    fn is_shown_otherwise(&self, gated: &Gated) -> bool {
+        let mut values = gated
+            .parameters
+            .iter()
+            .filter_map(|parameter| parameter.value.as_deref());
+        let is_ascii = gated.text.is_ascii() && values.all(str::is_ascii);
+        !(self.is_utf8 || is_ascii)
+    }
+
     fn request(&self, gated: &Gated) -> NewRequest {
         let created_at = self.shared.clock.now();
         let (rule, asks) = match &gated.ruling {
@@ -421,6 +435,7 @@ impl Session {
                 .iter()
                 .cloned()
                 .chain(self.outlook.signals())
+                .chain(self.is_shown_otherwise(gated).then(|| SHOWN_OTHERWISE.to_owned()))
                 .collect(),
             unfiltered: gated.facts.unfiltered,
             rule,

@@ -272,10 +272,11 @@ impl Inflight {
         self.queue.back().is_none_or(Expect::brings_ready)
     }
 
-    /// Whether what was cleared last is in a segment that has not ended.
+    /// Whether what was cleared last is in a segment that has not ended. What belongs to a COPY ends none.
     pub(super) fn ends_open(&self) -> bool {
+        let is_of_copy = |expect: &&Expect| matches!(expect, Expect::CopyData | Expect::CopyEnd);
         matches!(
-            self.queue.back(),
+            self.queue.iter().rev().find(|expect| !is_of_copy(expect)),
             Some(
                 Expect::Parse { .. }
                     | Expect::Bind

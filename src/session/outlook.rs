@@ -36,12 +36,18 @@ pub(super) struct Outlook {
 }
 
 impl Outlook {
-    /// With this catalogue, which is asked for when the first text is judged.
-    pub(super) fn new(upkeep: Option<Arc<Upkeep>>, has_default_path: bool, has_set_path: bool) -> Self {
+    /// With this catalogue, which is asked for when the first text is judged. `default_path` is what is known of the
+    /// connection's own defaults, where it has served a session before.
+    pub(super) fn new(
+        upkeep: Option<Arc<Upkeep>>,
+        has_default_path: bool,
+        has_set_path: bool,
+        default_path: Option<&[Box<str>]>,
+    ) -> Self {
         let mut outlook = Self {
             upkeep,
             has_default_path,
-            default_path: None,
+            default_path: default_path.map(Into::into),
             sight: None,
             version: 0,
             changing: false,
@@ -53,6 +59,11 @@ impl Outlook {
             outlook.note_default_path(&snapshot);
         }
         outlook
+    }
+
+    /// The search path that sessions began with when this one's connection did, as far as it is known.
+    pub(super) fn default_path(&self) -> Option<&[Box<str>]> {
+        self.default_path.as_deref()
     }
 
     /// A default that is another than when the session began is not its own.

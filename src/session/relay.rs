@@ -38,8 +38,12 @@ use crate::wire::backend::{self, ServerError, TransactionStatus};
 /// While the client has not taken this many bytes, nothing more of it is read.
 pub(super) const SPILL_LIMIT: usize = 256 * 1024;
 
+/// The `client_encoding` in which texts are to the server what they are to people, as it reports it.
+pub(super) const UTF8: &str = "UTF8";
+
 /// A client's session with its server.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about it")]
 pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
     /// The policy in force, as of the last statement.
@@ -87,6 +91,8 @@ pub(super) struct Session {
     pub(super) status: TransactionStatus,
     /// The settings that change what a text means, as the server reports them.
     pub(super) meaning: Meaning,
+    /// Texts are UTF-8 to the server, too: what is shown to people is what it reads.
+    pub(super) is_utf8: bool,
     /// What names stand for.
     pub(super) outlook: Outlook,
     /// Whether the server refuses writes in what passes as a read.
@@ -184,9 +190,29 @@ impl Session {
         matches!(self.intake.stop, Some(Stop::Terminate)) && self.is_reusable()
     }
 
-    /// Whether the goodbye, which the server would look at only behind what it is at, may turn out to be none for it.
+    /// Whether the goodbye, which the server would look at only behind what it is at, may turn out to be none for it. What
+    /// is in a segment without an end, or in a COPY, is not answered in full before the server hears more.
     fn may_come_to_rest(&self) -> bool {
-        self.lease.as_ref().is_some_and(|lease| !lease.is_spoilt()) && !self.inflight.is_empty()
+        self.lease.as_ref().is_some_and(|lease| !lease.is_spoilt())
+            && !self.inflight.is_empty()
+            && !self.inflight.ends_open()
+            && !self.inflight.is_copying()
+    }
+
+    /// Whether the server waits for the end of a segment that never comes. It is told the goodbye then, as it would see
+    /// the end of the connection directly: else it would keep the transaction and its locks, and the session never end.
+    fn is_left_open(&self) -> bool {
+        (self.client_ended || self.hears_no_more())
+            && self.inflight.ends_open()
+            && !self.intake.is_stopped()
+            && !self.intake.is_passing()
+            && !self.intake.is_congested()
+            && !self.must_wait_for_cancel()
+    }
+
+    /// Whether nothing more of the client's is taken, since it may not go on.
+    fn hears_no_more(&self) -> bool {
+        self.handle.is_signalled() && self.handle.is_expelled()
     }
 
     /// Whether the connection to the server is a pool's, and as good as when the session began.
@@ -217,6 +243,9 @@ impl Session {
         let (mut down, mut up) = (Turn::Moved, Turn::Moved);
         loop {
             self.poll_limit(cx)?;
+            if self.is_left_open() {
+                self.intake.stop = Some(Stop::Terminate);
+            }
             if let Some(event) = self.pending_event() {
                 return Poll::Ready(Ok(event));
             }
@@ -256,7 +285,10 @@ impl Session {
         if !self.handle.is_signalled() {
             return None;
         }
-        if self.handle.is_stopping() && self.is_at_rest() {
+        // One who is not heard any more is not waited for, either.
+        let is_over = self.is_at_rest()
+            || (self.handle.is_expelled() && self.waits_for_more() && self.outflow.at_boundary());
+        if self.handle.is_stopping() && is_over {
             return Some(Event::Shutdown);
         }
         self.handle.take_withdrawal().then_some(Event::CancelRequested)
@@ -297,7 +329,8 @@ impl Session {
         // The server answers nothing more before it has a message's end.
         let crowded = self.inflight.len() >= INFLIGHT_LIMIT && !self.intake.is_passing();
         let congested = self.client.spill() > SPILL_LIMIT;
-        if crowded || congested || self.client_ended || self.must_wait_for_cancel() {
+        let is_deaf = self.client_ended || self.hears_no_more();
+        if crowded || congested || is_deaf || self.must_wait_for_cancel() {
             return Ok(Turn::Blocked);
         }
         if self.intake.is_congested() {
@@ -326,9 +359,14 @@ impl Session {
     }
 
     /// Whether nothing can go on without the client. What it has sent before still runs, and may still be read;
-    /// what is held does not run, and a COPY waits for its data.
+    /// what is held does not run, and a COPY waits for its data, as the server does for the rest of a message.
     fn needs_client(&self) -> bool {
-        self.inflight.is_empty() || self.intake.is_undecided() || self.inflight.is_copying()
+        self.inflight.is_empty() || self.intake.is_undecided() || self.waits_for_more()
+    }
+
+    /// Whether the server is in the middle of what only the client can bring to its end: a COPY, or a message.
+    fn waits_for_more(&self) -> bool {
+        self.inflight.is_copying() || (self.intake.is_passing() && !self.inflight.awaits_ready())
     }
 
     /// Something goes upstream: from now on a cancel request has a target.
@@ -392,6 +430,7 @@ impl Session {
             b"client_encoding" => {
                 let value = std::str::from_utf8(value).unwrap_or_default();
                 self.meaning.encoding_is_safe = settings::encoding_is_safe(value);
+                self.is_utf8 = value == UTF8;
             }
             b"default_transaction_read_only" => self.shield.reported(value),
             b"application_name" => {

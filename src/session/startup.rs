@@ -13,7 +13,7 @@ use super::handle::Entered;
 use super::leg::Leg;
 use super::outlook::Outlook;
 use super::policy::Terms;
-use super::relay::Session;
+use super::relay::{self, Session};
 use super::seats::{NoSeat, Seat};
 use super::shield::Shield;
 use super::{Fault, Shared, Who, login, observe};
@@ -125,7 +125,12 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         who,
         policy: asked.policy,
         policy_version: asked.policy_version,
-        outlook: Outlook::new(terms.catalogue, has_default_path, moves_path),
+        outlook: Outlook::new(
+            terms.catalogue,
+            has_default_path,
+            moves_path,
+            connected.lease.as_ref().and_then(|lease| lease.default_path()),
+        ),
         is_shielded: terms.is_shielded,
         observe: asked.observe,
         own: parameters::own(&startup).unwrap_or_default(),
@@ -312,11 +317,7 @@ impl LoggedIn {
             held,
         } = self;
         let entered = &held.entered;
-        let read_only = connected
-            .parameters
-            .iter()
-            .rfind(|(name, _)| name == "default_transaction_read_only")
-            .map(|(_, value)| value.as_str());
+        let read_only = reported(&connected.parameters, "default_transaction_read_only");
         let name = format!("_holdpoint_{:016x}", rand::random::<u64>());
         let shield = Shield::new(is_shielded, read_only, name);
         client.out().extend_from_slice(&connected.greeting);
@@ -354,6 +355,7 @@ impl LoggedIn {
             heard: None,
             status: TransactionStatus::Idle,
             meaning: meaning_of(&connected.parameters),
+            is_utf8: reported(&connected.parameters, "client_encoding") == Some(relay::UTF8),
             outlook,
             shield,
             portals: std::collections::HashMap::new(),
@@ -368,16 +370,18 @@ impl LoggedIn {
 
 /// What texts mean under the settings that the server has reported.
 fn meaning_of(parameters: &[(String, String)]) -> Meaning {
-    let reported = |name: &str| {
-        parameters
-            .iter()
-            .rfind(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
-    };
     Meaning {
-        standard_conforming_strings: reported("standard_conforming_strings") == Some("on"),
-        encoding_is_safe: reported("client_encoding").is_some_and(settings::encoding_is_safe),
+        standard_conforming_strings: reported(parameters, "standard_conforming_strings") == Some("on"),
+        encoding_is_safe: reported(parameters, "client_encoding").is_some_and(settings::encoding_is_safe),
     }
+}
+
+/// The value of a setting as the server has reported it.
+fn reported<'p>(parameters: &'p [(String, String)], name: &str) -> Option<&'p str> {
+    parameters
+        .iter()
+        .rfind(|(n, _)| n == name)
+        .map(|(_, v)| v.as_str())
 }
 
 /// What must be so before any way of logging in: TLS, and a certificate, where they are required. Gives whether

@@ -73,7 +73,7 @@ struct State {
     idle: Vec<Idle>,
     /// All that there are, or are being opened.
     open: usize,
-    /// What the latest session began with: for one like it, some are kept ready.
+    /// What the latest session that the server took began with: for one like it, some are kept ready.
     latest: Option<Arc<Beginning>>,
     /// The greeting of the latest connection: mostly they are all the same.
     greeting: Bytes,
@@ -91,6 +91,8 @@ pub struct Lease {
     greeting: Bytes,
     cancel_key: CancelKey,
     changes: Changes,
+    /// See [`Self::default_path`].
+    default_path: Option<Box<[Box<str>]>>,
     /// It is not to be used again.
     is_spoilt: bool,
 }
@@ -135,10 +137,15 @@ impl Pool {
         let beginning = Arc::new(beginning);
         loop {
             match self.room(&beginning).await? {
-                Room::New(place) => return self.open(beginning, place).await,
+                Room::New(place) => {
+                    let connected = self.open(Arc::clone(&beginning), place).await?;
+                    self.state().latest = Some(beginning);
+                    return Ok(connected);
+                }
                 // One that has died is closed, and no longer counted.
                 Room::Idle(idle) => {
                     if let Some(connected) = self.revive(*idle).await {
+                        self.state().latest = Some(beginning);
                         return Ok(connected);
                     }
                 }
@@ -171,7 +178,6 @@ impl Pool {
 
     fn room_now(self: &Arc<Self>, beginning: &Arc<Beginning>) -> Option<Room> {
         let mut state = self.state();
-        state.latest = Some(Arc::clone(beginning));
         if let Some(at) = state.idle.iter().rposition(|idle| idle.beginning == *beginning) {
             return Some(Room::Idle(Box::new(state.idle.remove(at))));
         }
@@ -202,6 +208,7 @@ impl Pool {
             greeting: self.shared_greeting(&connected.greeting),
             cancel_key: connected.cancel_key.clone(),
             changes: Changes::default(),
+            default_path: None,
             is_spoilt: false,
         });
         Ok(connected)
@@ -312,6 +319,20 @@ impl Lease {
     #[must_use]
     pub fn is_spoilt(&self) -> bool {
         self.is_spoilt
+    }
+
+    /// The schemas that names without one are looked for in by default, as the first session on the connection knew
+    /// them: a reset returns to those. `None`: no session has known them.
+    #[must_use]
+    pub fn default_path(&self) -> Option<&[Box<str>]> {
+        self.default_path.as_deref()
+    }
+
+    /// Keeps what the session knows of [`Self::default_path`]; the first that is known stays.
+    pub fn keep_default_path(&mut self, known: Option<&[Box<str>]>) {
+        if self.default_path.is_none() {
+            self.default_path = known.map(Into::into);
+        }
     }
 
     /// The server has reported this value of a setting.

@@ -16,6 +16,7 @@ mod pooled;
 mod settings;
 mod startup;
 mod texts;
+mod unended;
 
 /// A policy under which everything passes.
 pub(crate) const EVERYTHING_PASSES: &str = r#"

@@ -211,7 +211,7 @@ impl Session {
     /// A statement runs under a limit of rows, bound to the unnamed portal if it is bound: nothing of it is among what is
     /// in flight.
     pub(in crate::session) fn note_limited(&mut self, pass: &Pass) {
-        self.outlook.note(&pass.judged);
+        self.note_cleared(&pass.judged);
         if pass.portal.is_some() {
             self.note_need(pass);
             self.note_commit_portal(b"", &pass.judged);

@@ -276,3 +276,43 @@ async fn a_whole_segment_with_its_parse_is_changed_likewise() {
     // Only what runs is left, one for each.
     assert_eq!(prepared_by_holdpoint(&mut alice).await, "2");
 }
+
+#[tokio::test]
+async fn in_another_encoding_nobody_is_misled_about_characters() {
+    let proxy = Proxy::start().await;
+    for deletes in [
+        Frames::new().query("DELETE FROM items WHERE id < 3 AND name <> 'ü'"),
+        Frames::new()
+            .parse("", "DELETE FROM items WHERE id < 3 AND name <> $1")
+            .bind("", "", &["ü"])
+            .execute("", 0)
+            .sync(),
+    ] {
+        let (mut alice, _) = proxy.alice.raw_with(&[("client_encoding", "LATIN1")]).await;
+        alice.send(deletes.as_ref()).await;
+        let request = proxy.bob.pending_one().await;
+        let signals = request.field("signals").to_string();
+        assert!(signals.contains("client_encoding is not UTF8"), "{signals}");
+        let changed = "DELETE FROM items WHERE id < 2 AND name <> 'ü'";
+        is_refused(&proxy.bob, &request, &[(changed, "client_encoding is not UTF8")]).await;
+        proxy.bob.rejects_next("no").await;
+        ready(&mut alice).await;
+        // As soon as it is UTF8, they are what they seem.
+        alice
+            .exchange(Frames::new().query("SET client_encoding = 'UTF8'"))
+            .await;
+        alice.send(deletes.as_ref()).await;
+        let request = proxy.bob.pending_one().await;
+        assert_eq!(*request.field("signals"), json!([]));
+        proxy.bob.rejects_next("no").await;
+        ready(&mut alice).await;
+    }
+    let (mut alice, _) = proxy.alice.raw_with(&[("client_encoding", "LATIN1")]).await;
+    alice
+        .send(Frames::new().query("DELETE FROM items WHERE id < 3"))
+        .await;
+    let request = proxy.bob.pending_one().await;
+    assert_eq!(*request.field("signals"), json!([]));
+    is_taken(&proxy.bob, &request, "DELETE FROM items WHERE id < 2").await;
+    assert_eq!(tags(&ready(&mut alice).await), "CZ");
+}

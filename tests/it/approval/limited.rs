@@ -549,3 +549,34 @@ async fn names_that_fail_and_binds_that_fail_run_nothing() {
     assert_eq!(tags(&alice.rest().await), "CZTDCZ");
     assert_eq!(proxy.database.items().await, 8);
 }
+
+#[tokio::test]
+async fn what_it_leaves_in_a_connection_is_not_passed_on() {
+    let proxy = Proxy::with().databases("pool = { max_idle = 5 }").start().await;
+    let text = "DELETE FROM items WHERE id < 1 AND setseed(0.5) IS NOT NULL";
+    let id = limited(&proxy, text, 2).await;
+    let seeds = async |text: &str| {
+        let (mut alice, _) = proxy.alice.raw_with(&[("application_name", "seeds")]).await;
+        let query = "SELECT pg_backend_pid()";
+        let there = alice.exchange(Frames::new().query(query)).await[1].values();
+        alice.exchange(Frames::new().query(text)).await;
+        alice.send(Frames::new().terminate()).await;
+        alice.rest().await;
+        let over = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND query <> 'DISCARD ALL'",
+            there[0]
+        );
+        eventually("it is over", async || {
+            (proxy.database.value(&over).await == "0").then_some(())
+        })
+        .await;
+        let (mut next, _) = proxy.alice.raw_with(&[("application_name", "seeds")]).await;
+        let now = next.exchange(Frames::new().query(query)).await[1].values();
+        next.send(Frames::new().terminate()).await;
+        next.rest().await;
+        there == now
+    };
+    assert!(seeds("SELECT 1").await, "else it means nothing");
+    assert!(!seeds("DELETE FROM items WHERE id < 2 AND setseed(0.5) IS NOT NULL").await);
+    ran(&proxy, &basis(&id, 2), 1).await;
+}

@@ -362,3 +362,62 @@ async fn what_is_held_and_approved_runs_on_one_as_on_any_other() {
     let (_, fresh) = proxy.alice.raw_with(&[]).await;
     assert_eq!(greeting(&greeted), greeting(&fresh));
 }
+
+#[tokio::test]
+async fn who_the_server_refuses_is_nobody_to_keep_connections_ready_for() {
+    let proxy = pooled("pool = { max_idle = 5, min_idle = 2 }").await;
+    let first = proxy.alice.raw().await;
+    let (_, refused) = proxy.alice.raw_with(&[("TimeZone", "Nowhere/AtAll")]).await;
+    assert_eq!(refused.last().map(Message::code).as_deref(), Some("22023"));
+    let ready =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'app%'
+                 AND application_name NOT LIKE 'holdpoint%' AND query = ''";
+    eventually("two are ready", async || {
+        (proxy.database.value(ready).await == "3").then_some(())
+    })
+    .await;
+    drop(first);
+}
+
+/// A reset returns to the search path that the connection began with, whatever sessions begin with by now.
+#[tokio::test]
+async fn the_next_session_is_judged_by_the_search_path_of_its_connection() {
+    let proxy = Proxy::with().databases(POOL).start().await;
+    proxy
+        .database
+        .run(
+            "CREATE SCHEMA good AUTHORIZATION app;
+            CREATE FUNCTION good.same() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
+            CREATE FUNCTION public.same() RETURNS int LANGUAGE sql VOLATILE
+                AS 'DELETE FROM public.items WHERE id = 1; SELECT 1'",
+        )
+        .await;
+    let mut first = proxy.alice.raw().await;
+    let there = pid(&mut first).await;
+    first.send(Frames::new().query("SELECT same()")).await;
+    proxy.bob.rejects_next("it acts").await;
+    first.ready().await;
+    part(&proxy, first).await;
+    let alter = format!(
+        "ALTER ROLE app IN DATABASE {} SET search_path = good",
+        proxy.database.name
+    );
+    proxy.database.run(&alter).await;
+    let (mut other, _) = proxy.alice.raw_with(&[("application_name", "other")]).await;
+    other
+        .send(Frames::new().query("CREATE TABLE good.another (id int)"))
+        .await;
+    proxy.bob.approves_next().await;
+    other.ready().await;
+    // By now it is known, and holds for who begins now.
+    other.send(Frames::new().query("SELECT 1")).await;
+    other.ready().await;
+    let (mut new, _) = proxy.alice.raw_with(&[("application_name", "new")]).await;
+    assert_eq!(value(&mut new, "SELECT same()").await, "1");
+    let mut second = proxy.alice.raw().await;
+    assert_eq!(pid(&mut second).await, there);
+    second.send(Frames::new().query("SELECT same()")).await;
+    proxy.bob.rejects_next("it acts").await;
+    second.ready().await;
+    assert_eq!(proxy.database.items().await, 10);
+}
