@@ -63,7 +63,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("pg_query", &["sql"]),
     ("sqlparser", &["sql"]),
-    ("pgwire", &["wire", "identity"]),
+    ("pgwire", &["wire", "identity", "upstream"]),
     ("figment", &["config"]),
     ("clap", &["cli"]),
     ("axum", &["console", "app"]),
