@@ -228,7 +228,7 @@ async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
     let ended = session.run().await;
     if let Err(Fault::ReviewOver { .. }) = ended {
         // The server rolls back once its connection is closed: that waits for no client.
-        session.cut_off().await;
+        Box::pin(session.cut_off()).await;
         return ended;
     }
     session
@@ -265,6 +265,6 @@ mod tests {
     fn a_session_is_small() {
         assert!(size_of::<Session>() <= 2048, "{}", size_of::<Session>());
         let whole = size_of_future(serve);
-        assert!(whole <= 3 * 1024, "{whole}");
+        assert!(whole <= 1536, "{whole}");
     }
 }

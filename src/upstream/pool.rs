@@ -2,7 +2,7 @@
 //!
 //! A connection serves one session at a time, from its greeting to its end, and then another one that begins as
 //! that did: for the same user of holdpoint's, as the same role, in the same protocol, with the same startup
-//! packet. In between it is reset ([`reset`]): what `DISCARD ALL` leaves is left to the same user alone, and which
+//! packet. In between it is reset ([`reset()`]): what `DISCARD ALL` leaves is left to the same user alone, and which
 //! sessions leave more is for the caller to know ([`Lease::give_back`]).
 //!
 //! Invariants: an idle connection has nothing unread and nothing unanswered; every connection is counted from
