@@ -9,36 +9,35 @@ use super::{not_read, row};
 use crate::model::{HeldRequest, Principal, RequestId};
 use crate::store::{RequestFilter, StoreError};
 
+/// A request with all that belongs to it, in one question: each way to SQLite's thread and back takes longer than
+/// what is done there.
+const ONE: &str = "SELECT 'request' AS part, * FROM requests WHERE id = ?1; \
+     SELECT 'review' AS part, * FROM reviews WHERE request_id = ?1 ORDER BY id; \
+     SELECT 'edit' AS part, * FROM edits WHERE request_id = ?1 ORDER BY id; \
+     SELECT 'followup' AS part, * FROM followups WHERE request_id = ?1";
+
 /// One request. To be called in a transaction, or its reviews may be newer than its state.
 pub(super) async fn one(
     connection: &mut SqliteConnection,
     id: RequestId,
 ) -> Result<Option<HeldRequest>, StoreError> {
-    let found = sqlx::query("SELECT * FROM requests WHERE id = ?1")
+    let rows = sqlx::query(ONE)
         .bind(id.as_str())
-        .fetch_optional(&mut *connection)
+        .fetch_all(connection)
         .await
         .map_err(not_read)?;
-    let Some(found) = found else { return Ok(None) };
-    let reviews = sqlx::query("SELECT * FROM reviews WHERE request_id = ?1 ORDER BY id")
-        .bind(id.as_str())
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(not_read)?;
-    let reviews = reviews.iter().map(row::review).collect::<Result<_, _>>()?;
-    let followup = sqlx::query("SELECT * FROM followups WHERE request_id = ?1")
-        .bind(id.as_str())
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(not_read)?;
-    let followup = followup.as_ref().map(row::review).transpose()?;
-    let edits = sqlx::query("SELECT * FROM edits WHERE request_id = ?1 ORDER BY id")
-        .bind(id.as_str())
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(not_read)?;
-    let edits = edits.iter().map(row::edit).collect::<Result<_, _>>()?;
-    row::request(&found, reviews, edits, followup).map(Some)
+    let (mut request, mut reviews, mut edits, mut followup) = (None, Vec::new(), Vec::new(), None);
+    for found in &rows {
+        match found.try_get("part").map_err(not_read)? {
+            "request" => request = Some(found),
+            "review" => reviews.push(row::review(found)?),
+            "edit" => edits.push(row::edit(found)?),
+            _ => followup = Some(row::review(found)?),
+        }
+    }
+    request
+        .map(|found| row::request(found, reviews, edits, followup))
+        .transpose()
 }
 
 /// Requests by filter, newest first. To be called in a transaction, likewise.
