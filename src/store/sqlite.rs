@@ -3,6 +3,7 @@
 //! Imports `model` and the traits of `store`; sqlx appears nowhere else. Invariants:
 //! - one connection writes, in `BEGIN IMMEDIATE` transactions: what is read there cannot change before the
 //!   commit, also when another process has the file open;
+//! - writes that arrive together share a transaction, each in a savepoint of its own (`writer`);
 //! - `synchronous=FULL` in WAL mode: what was committed survives a loss of power;
 //! - every transition and every change of a user commits together with its row in `audit_events`,
 //!   which can only be added to.
@@ -19,6 +20,7 @@ mod sessions;
 mod transition;
 mod user_changes;
 mod users;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -41,12 +43,15 @@ use crate::model::{
     Clock, Edit, Grant, HeldRequest, NewGrant, NewRequest, Outcome, RequestId, Review, Sightings, SystemClock,
 };
 use decide::Entry;
+use writer::{Queue, Write};
 
 /// Requests, users, sessions and observations in a SQLite database.
 ///
 /// Dropping it closes the database; [`SqliteStore::close`] does so and waits for it.
 pub struct SqliteStore {
-    /// One connection, so that writers queue here, fairly, and not at SQLite's lock.
+    /// Where writers wait for their turn, in order of arrival, and not at SQLite's lock.
+    queue: Queue,
+    /// The one connection that writes.
     writer: SqlitePool,
     /// Connections that cannot write; the writer's own pool where the database is in memory.
     readers: SqlitePool,
@@ -75,22 +80,20 @@ impl SqliteStore {
         self.writer.close().await;
     }
 
-    /// Begins a transaction that holds SQLite's write lock from the start. Dropped, it is rolled back.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(not_written)
+    /// A turn at writing, with SQLite's write lock. Dropped, what was written is undone; [`Write::commit`] keeps it.
+    async fn begin(&self) -> Result<Write, StoreError> {
+        self.queue.turn(false).await
+    }
+
+    /// The same for what takes long: nothing else that is written waits for its end to be committed.
+    async fn begin_alone(&self) -> Result<Write, StoreError> {
+        self.queue.turn(true).await
     }
 
     /// Begins a transaction for several reads of one state of the database.
     async fn begin_read(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         self.readers.begin().await.map_err(not_read)
     }
-}
-
-async fn commit(tx: Transaction<'static, Sqlite>) -> Result<(), StoreError> {
-    tx.commit().await.map_err(not_written)
 }
 
 fn not_read(source: sqlx::Error) -> StoreError {
@@ -268,11 +271,13 @@ impl RequestStore for SqliteStore {
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
+            let mut tx = self.begin().await?;
             let written: i64 =
                 sqlx::query_scalar("UPDATE liveness SET checks = checks + 1 WHERE id = 1 RETURNING checks")
-                    .fetch_one(&self.writer)
+                    .fetch_one(&mut *tx)
                     .await
                     .map_err(not_written)?;
+            tx.commit().await?;
             let read: i64 = sqlx::query_scalar("SELECT checks FROM liveness WHERE id = 1")
                 .fetch_one(&self.readers)
                 .await

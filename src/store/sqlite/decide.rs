@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::audit::{self, Event};
 use super::transition::{self, Change};
-use super::{SqliteStore, commit, grants, list, not_written, row};
+use super::{SqliteStore, grants, list, not_written, row};
 use crate::model::{
     Basis, Edit, HeldRequest, NewRequest, RequestId, RequestState, Review, StateKind, Verdict,
 };
@@ -26,6 +26,7 @@ impl SqliteStore {
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
         if let Some(refusal) = refusal(&request, &review, seen, now) {
+            tx.commit().await?;
             return Ok(refusal);
         }
         insert_review(&mut tx, &request, &review).await?;
@@ -37,7 +38,7 @@ impl SqliteStore {
         let recorded = list::one(&mut tx, id)
             .await?
             .ok_or_else(|| changed_meanwhile(id))?;
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(Decided::Recorded(recorded))
     }
 
@@ -55,9 +56,11 @@ impl SqliteStore {
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
         if let Some(refusal) = settled(&request, now) {
+            tx.commit().await?;
             return Ok(refusal);
         }
         if request.edits.len() != seen {
+            tx.commit().await?;
             return Ok(Decided::Changed);
         }
         insert_edit(&mut tx, &request, &edit).await?;
@@ -73,7 +76,7 @@ impl SqliteStore {
         let recorded = list::one(&mut tx, id)
             .await?
             .ok_or_else(|| changed_meanwhile(id))?;
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(Decided::Recorded(recorded))
     }
 
@@ -81,7 +84,7 @@ impl SqliteStore {
     pub(super) async fn insert(&self, request: &NewRequest, entry: Entry<'_>) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         enter(&mut tx, request, entry).await?;
-        commit(tx).await
+        tx.commit().await
     }
 
     /// Records what policy holds: about to run where there are grounds for that, or else Pending.
@@ -100,7 +103,7 @@ impl SqliteStore {
             Placed::Pending | Placed::Uncounted(_) => Entry::Pending,
         };
         enter(&mut tx, request, entry).await?;
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(placed)
     }
 
@@ -123,6 +126,7 @@ impl SqliteStore {
         .map_err(not_written)?
         .rows_affected();
         if changed == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         let event = Event {
@@ -137,7 +141,7 @@ impl SqliteStore {
             }),
         };
         audit::record(&mut tx, event).await?;
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(true)
     }
 }

@@ -6,7 +6,7 @@ use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::audit::{self, Event};
-use super::{SqliteStore, commit, grant_row, not_read, not_written, row};
+use super::{SqliteStore, grant_row, not_read, not_written, row};
 use crate::model::{
     Basis, Grant, GrantKind, GrantState, Holder, NewGrant, NewRequest, Principal, RequestId, Review, Verdict,
 };
@@ -49,7 +49,7 @@ impl SqliteStore {
             follow(&mut tx, &grant, review.at).await?;
         }
         let grant = read(&mut tx, asked.id).await?;
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(grant)
     }
 
@@ -65,9 +65,11 @@ impl SqliteStore {
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("grant {id}")))?;
         if grant.state != GrantState::Pending {
+            tx.commit().await?;
             return Ok(GrantDecided::AlreadySettled(grant.state));
         }
         if grant.asked.expires_at.as_microsecond() <= now.as_microsecond() {
+            tx.commit().await?;
             return Ok(GrantDecided::AlreadySettled(GrantState::Expired));
         }
         let is_again = |earlier: &Review| {
@@ -76,6 +78,7 @@ impl SqliteStore {
                 && earlier.reviewer == review.reviewer
         };
         if grant.reviews.iter().any(is_again) {
+            tx.commit().await?;
             return Ok(GrantDecided::AlreadyReviewed);
         }
         insert_review(&mut tx, id, review).await?;
@@ -85,7 +88,7 @@ impl SqliteStore {
         let grant = read(&mut tx, id).await?;
         follow(&mut tx, &grant, now).await?;
         let grant = read(&mut tx, id).await?;
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(GrantDecided::Recorded(Box::new(grant)))
     }
 
@@ -117,10 +120,11 @@ impl SqliteStore {
         .map_err(not_written)?
         .rows_affected();
         if changed == 0 {
+            tx.commit().await?;
             return Ok(false);
         }
         settled(&mut tx, id, to, Some(by), now, Some(why)).await?;
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(true)
     }
 
@@ -136,7 +140,7 @@ impl SqliteStore {
         if due.is_none() {
             return Ok(Vec::new());
         }
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         let due = sqlx::query(DUE)
             .bind(now.as_microsecond())
             .fetch_all(&mut *tx)
@@ -153,7 +157,7 @@ impl SqliteStore {
             settled(&mut tx, id, to, None, now, None).await?;
             ids.push(id);
         }
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(ids)
     }
 

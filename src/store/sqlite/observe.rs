@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::{SqliteStore, commit, not_read, not_written, row};
+use super::{SqliteStore, not_read, not_written, row};
 use crate::model::Sightings;
 use crate::model::observation::hour_of;
 use crate::store::{ObservationQuery, StoreError, StoredObservation};
@@ -22,7 +22,7 @@ impl SqliteStore {
         batch: &[Sightings],
         max_rows: u64,
     ) -> Result<u64, StoreError> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         let mut room = max_rows.saturating_sub(at_most(&mut tx).await?);
         let mut left_out: u64 = 0;
         for seen in batch {
@@ -39,7 +39,7 @@ impl SqliteStore {
             insert(&mut tx, seen, &digest).await?;
             room -= 1;
         }
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(left_out)
     }
 
@@ -65,7 +65,7 @@ impl SqliteStore {
     pub(super) async fn forget_observations(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut forgotten = 0;
         loop {
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_alone().await?;
             let gone = sqlx::query(
                 "DELETE FROM observations WHERE id IN \
                  (SELECT id FROM observations WHERE hour < ?1 ORDER BY hour LIMIT ?2)",
@@ -76,7 +76,7 @@ impl SqliteStore {
             .await
             .map_err(not_written)?
             .rows_affected();
-            commit(tx).await?;
+            tx.commit().await?;
             forgotten += gone;
             if gone < FORGOTTEN_AT_ONCE {
                 return Ok(forgotten);

@@ -14,6 +14,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::SqliteStore;
+use super::writer::Queue;
 use crate::model::Clock;
 use crate::store::StoreError;
 
@@ -21,9 +22,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long a statement waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a caller waits for a connection; longer than [`BUSY_TIMEOUT`], so that the error that
+/// How long a caller waits for a connection, or for a turn at writing; longer than [`BUSY_TIMEOUT`], so that the error that
 /// comes first is the one that says why.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Between two tries to open a database that another process is just setting up.
 const BUSY_RETRY: Duration = Duration::from_millis(50);
 const READERS: u32 = 4;
@@ -103,6 +104,7 @@ pub(super) async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<SqliteStore
         pool(READERS).connect_lazy_with(place.options.pragma("query_only", "ON"))
     };
     Ok(SqliteStore {
+        queue: Queue::start(writer.clone()),
         writer,
         readers,
         _anchor: anchor,
@@ -221,7 +223,7 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-fn is_busy(error: &sqlx::Error) -> bool {
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     // Extended result codes carry the primary one in their low byte; 5 is SQLITE_BUSY.
     error
         .as_database_error()

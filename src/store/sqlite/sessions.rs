@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::audit::{self, Event};
-use super::{SqliteStore, commit, not_read, not_written, row};
+use super::{SqliteStore, not_read, not_written, row};
 use crate::store::{StoreError, UserRecord, WebSession};
 
 impl SqliteStore {
@@ -32,7 +32,7 @@ impl SqliteStore {
             detail: json!({ "user": user }),
         };
         audit::record(&mut tx, event).await?;
-        commit(tx).await
+        tx.commit().await
     }
 
     pub(super) async fn token_owner(&self, token_hash: [u8; 32]) -> Result<Option<UserRecord>, StoreError> {
@@ -77,7 +77,7 @@ impl SqliteStore {
             detail: json!({ "user": session.user }),
         };
         audit::record(&mut tx, event).await?;
-        commit(tx).await
+        tx.commit().await
     }
 
     pub(super) async fn live_web_session(
@@ -108,7 +108,9 @@ impl SqliteStore {
                 .fetch_optional(&mut *tx)
                 .await
                 .map_err(not_written)?;
-        let Some(user) = user else { return Ok(()) };
+        let Some(user) = user else {
+            return tx.commit().await;
+        };
         let event = Event {
             at: self.clock.now(),
             kind: "user.signed_out",
@@ -117,7 +119,7 @@ impl SqliteStore {
             detail: json!({ "user": user }),
         };
         audit::record(&mut tx, event).await?;
-        commit(tx).await
+        tx.commit().await
     }
 
     pub(super) async fn installation_secret(&self) -> Result<[u8; 32], StoreError> {

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::audit::{self, Event};
-use super::{SqliteStore, commit, not_read, not_written, row};
+use super::{SqliteStore, not_read, not_written, row};
 use crate::model::{Outcome, RequestId, StateKind};
 use crate::store::StoreError;
 
@@ -138,11 +138,9 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        if !make(&mut tx, id, change, now).await? {
-            return Ok(false);
-        }
-        commit(tx).await?;
-        Ok(true)
+        let made = make(&mut tx, id, change, now).await?;
+        tx.commit().await?;
+        Ok(made)
     }
 
     /// Expires every Pending request whose time is over.
@@ -159,14 +157,14 @@ impl SqliteStore {
         if due.is_none() {
             return Ok(Vec::new());
         }
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         let due = sqlx::query(DUE)
             .bind(now.as_microsecond())
             .fetch_all(&mut *tx)
             .await
             .map_err(not_read)?;
         let ids = make_all(&mut tx, &due, Change::Expire, now).await?;
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(ids)
     }
 
@@ -176,7 +174,7 @@ impl SqliteStore {
         why: &str,
         now: Timestamp,
     ) -> Result<Vec<RequestId>, StoreError> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         let unfinished = sqlx::query(
             "SELECT id FROM requests WHERE state IN ('pending', 'approved', 'running') ORDER BY created_at, id",
         )
@@ -184,7 +182,7 @@ impl SqliteStore {
         .await
         .map_err(not_read)?;
         let ids = make_all(&mut tx, &unfinished, Change::Abandon(why), now).await?;
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(ids)
     }
 }

@@ -5,7 +5,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::audit::{self, Event};
 use super::users::{end_web_sessions, no_such_user};
-use super::{SqliteStore, commit, not_read, not_written, row};
+use super::{SqliteStore, not_read, not_written, row};
 use crate::store::{Actor, StoreError, UserChange, UserFilter, UserRecord};
 
 impl SqliteStore {
@@ -28,6 +28,7 @@ impl SqliteStore {
             return Err(StoreError::OwnAccess);
         }
         if after == before {
+            tx.commit().await?;
             return Ok(after);
         }
         sqlx::query("UPDATE users SET group_names = ?2, admin = ?3, disabled = ?4 WHERE name = ?1")
@@ -45,7 +46,7 @@ impl SqliteStore {
         for (kind, detail) in events(&before, &after) {
             self.record_user_event(&mut tx, kind, actor, detail).await?;
         }
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(after)
     }
 
@@ -66,7 +67,7 @@ impl SqliteStore {
             self.record_user_event(&mut tx, "user.tokens_revoked", actor, detail)
                 .await?;
         }
-        commit(tx).await?;
+        tx.commit().await?;
         Ok(revoked)
     }
 

@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 
 use super::audit::{self, Event};
 use super::user_changes::expect_admin;
-use super::{SqliteStore, commit, not_read, not_written, row};
+use super::{SqliteStore, not_read, not_written, row};
 use crate::store::{Actor, StoreError, UserRecord};
 
 impl SqliteStore {
@@ -44,7 +44,7 @@ impl SqliteStore {
             }),
         };
         audit::record(&mut tx, event).await?;
-        commit(tx).await
+        tx.commit().await
     }
 
     pub(super) async fn user_by_name(&self, name: &str) -> Result<Option<UserRecord>, StoreError> {
@@ -77,7 +77,7 @@ impl SqliteStore {
         let detail = json!({ "user": name });
         self.record_user_event(&mut tx, "user.password_changed", Actor::CommandLine, detail)
             .await?;
-        commit(tx).await
+        tx.commit().await
     }
 }
 

@@ -1,10 +1,13 @@
 //! The store cannot be written: nothing that needs a decision passes; everything else does.
 
-use futures_util::future::join;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{join, join_all};
 use tokio_postgres::error::SqlState;
 
 use crate::support::Proxy;
 use crate::support::driver::refusal;
+use crate::support::eventually;
 
 #[tokio::test]
 async fn nothing_that_needs_a_record_passes() {
@@ -101,4 +104,37 @@ async fn an_outcome_that_cannot_be_recorded_is_settled_by_a_restart() {
     assert_eq!(proxy.store.state(request.id()).await, "running");
     proxy.restart().await;
     assert_eq!(proxy.bob.request(request.id()).await.state(), "abandoned");
+}
+
+/// Those that arrive together share a transaction, and its failure.
+#[tokio::test]
+async fn of_many_at_once_none_passes_and_none_waits_behind_the_others() {
+    let proxy = Proxy::start().await;
+    let drivers = join_all((0..12).map(|_| proxy.alice.driver())).await;
+    let delete = "DELETE FROM items WHERE id = 3";
+
+    let lock = proxy.store.lock().await;
+    let begun = Instant::now();
+    let refused = join_all(drivers.iter().map(|driver| driver.execute(delete, &[]))).await;
+    for one in refused {
+        refusal(one, &SqlState::IO_ERROR);
+    }
+    // One waits for the lock five seconds, and then all others do, together.
+    assert!(begun.elapsed() < Duration::from_secs(14), "{:?}", begun.elapsed());
+    assert_eq!(proxy.database.items().await, 10);
+
+    lock.release().await;
+    let deletes = join_all(drivers.iter().map(|driver| driver.execute(delete, &[])));
+    let decisions = async {
+        let pending = eventually("all of them are pending", async || {
+            let pending = proxy.bob.requests("?state=pending").await;
+            (pending.len() == drivers.len()).then_some(pending)
+        });
+        for answer in join_all(pending.await.iter().map(|request| proxy.bob.approve(request))).await {
+            assert!(answer.is_taken(), "{answer:?}");
+        }
+    };
+    let (done, ()) = join(deletes, decisions).await;
+    let rows: u64 = done.into_iter().map(Result::unwrap).sum();
+    assert_eq!(rows, 1, "it works again by itself");
 }
