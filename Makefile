@@ -31,6 +31,6 @@ fuzz: ## the parsers of what comes from outside, with arbitrary bytes (ARGS="--s
 	@scripts/setup --with-fuzz
 	@scripts/fuzz $(ARGS)
 
-bench: ## transactions per second direct, through pgbouncer and through holdpoint (ARGS="--quick")
+bench: ## side by side: direct, haproxy, pgbouncer and holdpoint (ARGS="--quick")
 	@scripts/setup --with-bench
 	@benches/passthrough $(ARGS)
