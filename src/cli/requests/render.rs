@@ -74,7 +74,9 @@ pub(super) fn whole(request: &Request, now: Timestamp) -> String {
             visible_lines(edit.statement.trim_matches('\n'))
         );
     }
-    if let count @ 1.. = request.edits.len() {
+    if let count @ 1.. = request.edits.len()
+        && request.state == "pending"
+    {
         let _ = writeln!(out, "To approve it as it is now: --edits {count}");
     }
     out.push('\n');
@@ -344,6 +346,18 @@ mod tests {
             assert!(text.contains(part), "{part:?} is missing in:\n{text}");
         }
         assert!(!text.contains("functions"), "empty facts are left out");
+    }
+
+    #[test]
+    fn how_to_approve_a_change_is_said_while_that_can_be_done() {
+        let mut changed = request();
+        let edit =
+            json!({"editor": "bob", "at": "2026-03-01T12:02:00Z", "comment": "", "statement": "SELECT 1"});
+        changed.edits = vec![serde_json::from_value(edit).unwrap()];
+        let now = at("2026-03-01T12:15:30Z");
+        assert!(whole(&changed, now).contains("To approve it as it is now: --edits 1\n"));
+        changed.state = "executed".to_owned();
+        assert!(!whole(&changed, now).contains("--edits"));
     }
 
     #[test]

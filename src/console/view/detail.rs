@@ -225,7 +225,11 @@ fn earlier_view(earlier: &Earlier) -> EarlierView {
         text: (!earlier.text.is_empty()).then(|| shown(&earlier.text)),
         request: earlier.request,
         is_cut: earlier.is_cut,
-        before: duration(earlier.seconds_before.saturating_mul(1000)),
+        // The clock that it comes from goes by seconds.
+        before: match earlier.seconds_before {
+            0 => "less than 1 s".to_owned(),
+            seconds => duration(seconds.saturating_mul(1000)),
+        },
         same_transaction: earlier.same_transaction,
         outcome: match earlier.outcome {
             EarlierOutcome::Passed => "passed",
