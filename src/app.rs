@@ -24,7 +24,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use crate::approval::{Broker, Observer, ObserverLimits, record_observed, sweep_expired};
-use crate::config::{Config, ObserveConfig, StoreUrl};
+use crate::audit::{AuditLog, AuditSettings, AuditWriter};
+use crate::config::{AuditConfig, AuditOverflow, AuditStatements, Config, ObserveConfig, StoreUrl};
 use crate::console::{self, ConsoleState};
 use crate::identity::{Directory, SignInThrottle};
 use crate::model::{Clock, CoarseClock, SystemClock};
@@ -91,6 +92,14 @@ pub enum ServeError {
         database: String,
         /// Why.
         why: &'static str,
+    },
+    /// What passes cannot be recorded.
+    #[error("[audit] file {}: {source}", path.display())]
+    Audit {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// A thread or a runtime cannot be made.
     #[error("cannot start: {0}")]
@@ -179,7 +188,9 @@ async fn run(
     let _lock = lock(path)?;
     let store = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
     let policy = Arc::new(PolicyInForce::new(files.policy));
-    let parts = Parts::new(&store, policy, control, &config.observe).await?;
+    let mut parts = Parts::new(&store, policy, control, &config.observe).await?;
+    let recording = open_audit(&config.audit, config.proxy.workers.count().get())?;
+    parts.audit = recording.as_ref().map(|(log, _)| log.clone());
     let left_over = parts.broker.abandon_left_over().await?;
     if left_over > 0 {
         tracing::warn!(
@@ -235,6 +246,9 @@ async fn run(
         parts.broker.drain().await;
         // It has not been asked to end before the last session has.
         let _ = recorder.await;
+        if let Some((_, writer)) = recording {
+            let _ = tokio::task::spawn_blocking(|| writer.close()).await;
+        }
         store.close().await;
     };
     if tokio::time::timeout(LAST_WRITES, last).await.is_err() {
@@ -242,6 +256,28 @@ async fn run(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The audit log of what passes, where there is to be one. As many threads as are said record in it.
+fn open_audit(config: &AuditConfig, threads: usize) -> Result<Option<(AuditLog, AuditWriter)>, ServeError> {
+    let Some(path) = config.file.clone() else {
+        return Ok(None);
+    };
+    let settings = AuditSettings {
+        path: path.clone(),
+        all: config.statements == AuditStatements::All,
+        refuses: config.overflow == AuditOverflow::Refuse,
+        max_queue: config.max_queue,
+        max_file: (config.max_file > 0).then_some(config.max_file as u64),
+        interval: config.interval,
+    };
+    let opened = settings.open(threads);
+    let opened = opened.map_err(|source| ServeError::Audit {
+        path: path.clone(),
+        source,
+    })?;
+    tracing::info!(path = %path.display(), "what passes is recorded");
+    Ok(Some(opened))
 }
 
 /// Nobody is to believe that a database is guarded which is not.
@@ -262,6 +298,7 @@ async fn until_stop(signals: &mut Signals, config: &Config, shared: &Shared) {
                 Wish::Reload => {
                     watch.look();
                     reload::reload(config, shared);
+                    shared.audit.iter().for_each(AuditLog::reopen);
                 }
             },
             () = watch.changed() => reload::certificates(&config.proxy, shared),
@@ -274,6 +311,7 @@ struct Parts {
     broker: Broker,
     policy: Arc<PolicyInForce>,
     observer: Observer,
+    audit: Option<AuditLog>,
     directory: Arc<Directory>,
     clock: Arc<dyn Clock>,
     ticks: Arc<CoarseClock>,
@@ -300,6 +338,7 @@ impl Parts {
             broker,
             policy,
             observer,
+            audit: None,
             directory,
             clock,
             ticks: Arc::default(),

@@ -14,6 +14,7 @@
 //! Invariants: a `Config` has passed every check; relative paths in it start from the file's
 //! folder; nothing secret is in an error or in a `Debug` form.
 
+mod audit;
 mod console;
 mod database;
 mod error;
@@ -46,6 +47,7 @@ use std::path::Path;
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
 
+pub use audit::{AuditConfig, AuditOverflow, AuditStatements};
 pub use console::ConsoleConfig;
 pub use database::DatabaseConfig;
 pub use error::{ConfigError, ConfigProblem, Place};
@@ -68,7 +70,7 @@ use extract::extract;
 use source::Source;
 
 /// The sections of the file.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "proxy",
     "console",
     "store",
@@ -77,6 +79,7 @@ const SECTIONS: [&str; 9] = [
     "log",
     "judge",
     "observe",
+    "audit",
     "databases",
 ];
 
@@ -99,6 +102,8 @@ pub struct Config {
     pub judge: JudgeConfig,
     /// `[observe]`
     pub observe: ObserveConfig,
+    /// `[audit]`
+    pub audit: AuditConfig,
     /// `[databases.NAME]`, by name; never empty.
     pub databases: BTreeMap<String, DatabaseConfig>,
 }
@@ -149,6 +154,7 @@ impl Config {
             log: take(&mut sections, "log", &mut problems),
             judge: take(&mut sections, "judge", &mut problems),
             observe: take(&mut sections, "observe", &mut problems),
+            audit: take(&mut sections, "audit", &mut problems),
             databases: BTreeMap::new(),
         };
         for name in sections.keys() {
@@ -159,6 +165,7 @@ impl Config {
         config.proxy.tls.resolve(folder);
         config.store.resolve(folder);
         config.policy.resolve(folder);
+        config.audit.resolve(folder);
         let names: Vec<String> = databases.iter().map(|(name, _)| name.clone()).collect();
         for (name, raw) in databases {
             if let Some(database) = raw.resolve(&name, &names, folder, &mut problems) {
@@ -175,6 +182,7 @@ impl Config {
         self.hold.validate(&mut problems.section("hold"));
         self.judge.validate(&mut problems.section("judge"));
         self.observe.validate(&mut problems.section("observe"));
+        self.audit.validate(&mut problems.section("audit"));
         if self.proxy.listen.contains(&self.console.listen) && self.console.listen.port() != 0 {
             problems.section("console").fail(
                 "listen",

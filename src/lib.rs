@@ -2,7 +2,7 @@
 //!
 //! The modules follow the way of a statement; `docs/ARCHITECTURE.md` walks through them.
 //! Imports point one way: `model` imports nothing of ours, `wire` nothing of ours;
-//! `sql`, `policy`, `store` import `model`; `approval` adds `policy` and `store`;
+//! `sql`, `policy`, `store`, `audit` import `model`; `approval` adds `policy` and `store`;
 //! `upstream` adds `wire`; `catalogue` has `sql` and `upstream`; `session` all of these; `console` never sees `session` or `wire`;
 //! `app` and `cli` put everything together. `tests/it/architecture.rs` holds this.
 
@@ -10,6 +10,7 @@
 
 pub mod app;
 pub mod approval;
+pub mod audit;
 pub mod catalogue;
 pub mod cli;
 pub mod config;

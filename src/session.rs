@@ -1,11 +1,12 @@
 //! A client's session: startup, gate, hold, relay, to its end.
 //!
-//! Imports `wire`, `tls`, `sql`, `policy`, `approval`, `identity`, `upstream`, `catalogue`, `model`. Invariants:
+//! Imports `wire`, `tls`, `audit`, `sql`, `policy`, `approval`, `identity`, `upstream`, `catalogue`, `model`. Invariants:
 //! - one task serves both directions of a session, and all its state is in `relay::Session`;
 //! - client bytes go upstream only through a permit (`approval::Permit`);
 //! - what a client may see of a fault goes through [`Fault::report`] alone.
 
 mod access;
+mod audited;
 mod cursors;
 mod edit;
 mod encryption;
@@ -47,6 +48,7 @@ use jiff::Timestamp;
 use tokio::net::TcpStream;
 
 use crate::approval::{Broker, Observer};
+use crate::audit::AuditLog;
 use crate::identity::Directory;
 use crate::model::{Clock, CoarseClock, Principal, RequestId};
 use crate::policy::{Policy, PolicyInForce, Subject};
@@ -73,6 +75,8 @@ pub struct Shared {
     pub broker: Broker,
     /// Counts what is let pass and observed.
     pub observer: Observer,
+    /// Records what passes, where that is asked for.
+    pub audit: Option<AuditLog>,
     /// Knows users.
     pub directory: Arc<Directory>,
     /// TLS for clients, where there is a certificate.

@@ -64,6 +64,7 @@ pub(super) fn shared(
         policy: Arc::clone(&parts.policy),
         broker: parts.broker.clone(),
         observer: parts.observer.clone(),
+        audit: parts.audit.clone(),
         directory: Arc::clone(&parts.directory),
         tls,
         databases,

@@ -48,6 +48,7 @@ fn every_key_in_the_example_is_its_default() {
         "sslkey",
         "sslcrl",
         "require_auth",
+        "file ",
     ];
     let lines: Vec<&str> = text
         .lines()
@@ -61,6 +62,7 @@ fn every_key_in_the_example_is_its_default() {
     assert_eq!(config.log, LogConfig::default());
     assert_eq!(config.judge, JudgeConfig::default());
     assert_eq!(config.observe, ObserveConfig::default());
+    assert_eq!(config.audit, AuditConfig::default());
     let console = ConsoleConfig::default();
     assert_eq!(config.console.listen, console.listen);
     assert_eq!(
@@ -93,7 +95,7 @@ fn no_key_is_missing_from_the_example() {
     shown.sort();
     known.sort();
     assert_eq!(shown, known);
-    assert_eq!(known.len(), 21);
+    assert_eq!(known.len(), 27);
 
     for (table, known) in [
         (&example["databases"]["shop"], database_keys()),

@@ -12,7 +12,8 @@ use super::TlsConfig;
 use super::database::RawDatabase;
 use super::error::Problems;
 use super::{
-    ConsoleConfig, HoldConfig, JudgeConfig, LogConfig, ObserveConfig, PolicyConfig, ProxyConfig, StoreConfig,
+    AuditConfig, ConsoleConfig, HoldConfig, JudgeConfig, LogConfig, ObserveConfig, PolicyConfig, ProxyConfig,
+    StoreConfig,
 };
 
 /// Reads the table at `path`; keys with a fault keep their defaults and are among the problems.
@@ -47,6 +48,7 @@ pub(super) fn settings() -> Vec<(&'static str, &'static str)> {
         ("log", known_keys::<LogConfig>()),
         ("judge", known_keys::<JudgeConfig>()),
         ("observe", known_keys::<ObserveConfig>()),
+        ("audit", known_keys::<AuditConfig>()),
     ]
     .into_iter()
     .flat_map(|(section, keys)| keys.iter().map(move |key| (section, *key)))

@@ -5,7 +5,6 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::value;
-use crate::model::nearest::nearest;
 
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
@@ -63,7 +62,7 @@ impl FromStr for LogFormat {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        one_of(text, &[("text", Self::Text), ("json", Self::Json)])
+        value::one_of(text, &[("text", Self::Text), ("json", Self::Json)])
     }
 }
 
@@ -71,19 +70,10 @@ impl FromStr for LogLevel {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        one_of(
+        value::one_of(
             text,
             &[Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace]
                 .map(|level| (level.as_str(), level)),
         )
     }
-}
-
-fn one_of<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, String> {
-    if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
-        return Ok(*value);
-    }
-    let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-    let advice = nearest(text, &known).map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
-    Err(format!("\"{text}\" is none of {}{advice}", known.join(", ")))
 }

@@ -13,6 +13,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use super::roles::Member;
 use super::size;
 use crate::model::duration;
+use crate::model::nearest::nearest;
 
 /// A duration, as in `"1h30m"`.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -55,6 +56,16 @@ where
     T: FromStr<Err = String>,
 {
     parsed(deserializer, "a text", T::from_str)
+}
+
+/// One of a few words; the error names them all.
+pub(super) fn one_of<T: Copy>(text: &str, words: &[(&'static str, T)]) -> Result<T, String> {
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+        return Ok(*value);
+    }
+    let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let advice = nearest(text, &known).map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
+    Err(format!("\"{text}\" is none of {}{advice}", known.join(", ")))
 }
 
 /// Users and groups: a text (several separated by commas) or a list of texts, as in `["alice", "@dba"]`.

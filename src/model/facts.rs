@@ -355,6 +355,18 @@ impl Judged {
         }
     }
 
+    /// What is kept of its text, and whether there was more of it; a NUL stands for a number that was masked. `None`:
+    /// nothing is.
+    #[must_use]
+    pub fn kept_text(&self) -> Option<(&[u8], bool)> {
+        match &self.gist {
+            Gist::None | Gist::Request { .. } => None,
+            Gist::Whole(text) => Some((text, false)),
+            Gist::Start(text) => Some((text, true)),
+            Gist::Instead(other) => other.kept_text(),
+        }
+    }
+
     /// A text that is not SQL as far as the grammar here knows; the server may know better.
     #[must_use]
     pub fn unparsed(why: impl Into<String>) -> Self {

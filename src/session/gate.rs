@@ -154,12 +154,15 @@ pub(super) struct PortalExecute {
 }
 
 /// What the rules say, names resolved.
-enum Ruled {
+pub(super) enum Ruled {
     Passes(Allowed, Vec<Prepared>, Option<Observed>),
     Stops(Ruling, Facts, Vec<Prepared>),
     Missing(String),
     Refused(Report),
+    /// Not before the server has answered what came before.
     Unanswered,
+    /// It passes, and cannot be recorded yet.
+    Unrecorded,
 }
 
 impl Gated {
@@ -235,6 +238,7 @@ impl Session {
             Ruled::Missing(name) => Step::Refuse(missing(&name)),
             Ruled::Refused(report) => Step::Refuse(report),
             Ruled::Unanswered => Step::Stop(Stop::Drain),
+            Ruled::Unrecorded => Step::Stop(Stop::unrecorded()),
         })
     }
 
@@ -346,6 +350,7 @@ impl Session {
             Ruled::Missing(name) => Some(Step::Refuse(missing(&name))),
             Ruled::Refused(report) => Some(Step::Refuse(report)),
             Ruled::Unanswered => Some(Step::Stop(Stop::Drain)),
+            Ruled::Unrecorded => Some(Step::Stop(Stop::unrecorded())),
         });
         self.portal_executes = all;
         step
@@ -414,6 +419,7 @@ impl Session {
             segment: self.intake.segment,
         })?;
         if run.is_none() {
+            self.record(&pass.judged);
             self.remember(pass.judged);
         }
         Ok(())
@@ -482,6 +488,14 @@ impl Session {
     }
 
     fn rule(&mut self, judged: &Arc<Judged>) -> Ruled {
+        match self.rule_alone(judged) {
+            passes @ Ruled::Passes(..) => self.ruled_unrecorded(judged).unwrap_or(passes),
+            other => other,
+        }
+    }
+
+    /// As [`Self::rule`], whether or not it can be recorded.
+    fn rule_alone(&mut self, judged: &Arc<Judged>) -> Ruled {
         if is_own(judged) {
             return ruled(Decision::Allow, judged, Vec::new());
         }

@@ -111,6 +111,8 @@ pub(super) enum Stop {
     ShieldPause,
     /// The server is being asked whether the text is SQL at all.
     Probing(Box<Gated>),
+    /// Its record waits for room in the audit log.
+    Unrecorded(crate::audit::Ticket),
     /// It is being judged, or decided on.
     Deciding,
     /// It runs under a limit of rows, and is still at hand.
@@ -198,7 +200,14 @@ impl Intake {
     pub(super) fn is_undecided(&self) -> bool {
         matches!(
             self.stop,
-            Some(Stop::Held(_) | Stop::Deciding | Stop::Probing(_) | Stop::Judge(_) | Stop::Own(_))
+            Some(
+                Stop::Held(_)
+                    | Stop::Deciding
+                    | Stop::Probing(_)
+                    | Stop::Judge(_)
+                    | Stop::Own(_)
+                    | Stop::Unrecorded(_)
+            )
         )
     }
 

@@ -84,6 +84,8 @@ pub(super) struct Session {
     pub(super) review: Option<Box<InReview>>,
     /// What was sent lately, for who decides on what comes next.
     pub(super) recent: Recent,
+    /// How many of its statements are in the audit log.
+    pub(super) recorded: u64,
     /// Portals that may commit.
     pub(super) commit_portals: CommitPortals,
     /// What the server has answered to a step of a statement that runs under a limit of rows.
@@ -243,6 +245,7 @@ impl Session {
         let (mut down, mut up) = (Turn::Moved, Turn::Moved);
         loop {
             self.poll_limit(cx)?;
+            self.poll_audit(cx)?;
             if self.is_left_open() {
                 self.intake.stop = Some(Stop::Terminate);
             }

@@ -1,5 +1,6 @@
 //! The relay: where nothing is held, holdpoint is not there; and no other way leads past the gate.
 
+mod audited;
 mod calls;
 mod cancel;
 mod copy;

@@ -45,7 +45,10 @@ enum Bound {
         pass: Pass,
     },
     Refused(Report),
+    /// As in [`Ruled`].
     Unanswered,
+    /// As in [`Ruled`].
+    Unrecorded,
 }
 
 impl Session {
@@ -97,6 +100,7 @@ impl Session {
             }))),
             Bound::Refused(report) => Step::Refuse(report),
             Bound::Unanswered => Step::Stop(Stop::Drain),
+            Bound::Unrecorded => Step::Stop(Stop::unrecorded()),
         })
     }
 
@@ -121,6 +125,7 @@ impl Session {
             Bound::Stops { .. } => Large::Gathered,
             Bound::Refused(report) => Large::Refused(Box::new(report)),
             Bound::Unanswered => Large::Stop(Stop::Drain),
+            Bound::Unrecorded => Large::Stop(Stop::unrecorded()),
         })
     }
 
@@ -183,6 +188,7 @@ impl Session {
             Ruled::Missing(name) => Bound::Refused(missing(&name)),
             Ruled::Refused(report) => Bound::Refused(report),
             Ruled::Unanswered => Bound::Unanswered,
+            Ruled::Unrecorded => Bound::Unrecorded,
         })
     }
 
@@ -195,6 +201,11 @@ impl Session {
         let Standing::Passes(proof) = stand(decision) else {
             return Bound::Refused(missing(&String::from_utf8_lossy(statement)));
         };
+        match self.ruled_unrecorded(&judged) {
+            Some(Ruled::Refused(report)) => return Bound::Refused(report),
+            Some(_) => return Bound::Unrecorded,
+            None => {}
+        }
         self.note_observed(
             b"-- a prepared statement that was not seen being prepared",
             &[],
@@ -235,6 +246,7 @@ impl Session {
         self.inflight.push(Expect::Bind)?;
         self.note_unnamed(&pass, approved);
         if !approved {
+            self.record(&pass.judged);
             self.remember(pass.judged);
         }
         Ok(())

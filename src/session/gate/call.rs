@@ -39,6 +39,7 @@ impl Session {
                 let text = known.map_or("-- a function call by number", |(text, _)| text);
                 self.note_observed(text.as_bytes(), &[], observed);
                 self.note_cleared(&judged);
+                self.record(&judged);
                 self.note_call(None)?;
                 Step::Allowed(proof)
             }
@@ -63,6 +64,7 @@ impl Session {
             Ruled::Missing(_) => Step::Refuse(not_reviewable()),
             Ruled::Refused(report) => Step::Refuse(report),
             Ruled::Unanswered => Step::Stop(Stop::Drain),
+            Ruled::Unrecorded => Step::Stop(Stop::unrecorded()),
         })
     }
 

@@ -29,6 +29,7 @@ pub(crate) struct Setup {
     role: Option<Role>,
     proxy: String,
     hold: String,
+    audit: String,
     database: String,
 }
 
@@ -79,6 +80,12 @@ impl Setup {
     /// Lines of `[hold]`.
     pub(crate) fn hold(mut self, lines: &str) -> Self {
         lines.clone_into(&mut self.hold);
+        self
+    }
+
+    /// Lines of `[audit]`; files start from [`Proxy::folder`].
+    pub(crate) fn audit(mut self, lines: &str) -> Self {
+        lines.clone_into(&mut self.audit);
         self
     }
 
@@ -135,13 +142,15 @@ listen = "127.0.0.1:0"
 listen = "127.0.0.1:0"
 [hold]
 {}
+[audit]
+{}
 [log]
 format = "json"
 [databases.{DATABASE}]
 upstream = "{url}"
 {}
 "#,
-            self.proxy, self.hold, self.database
+            self.proxy, self.hold, self.audit, self.database
         )
     }
 }
@@ -183,6 +192,11 @@ impl Proxy {
     /// One that is set up otherwise.
     pub(crate) fn with() -> Setup {
         Setup::default()
+    }
+
+    /// The folder of its configuration.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Where clients connect.

@@ -1,0 +1,428 @@
+//! Where records wait to be written: a lane for each data thread, so that threads do not wait for one another.
+//!
+//! `full` is set by the record that fills the queue, and cleared once what was written is synced. Lock order: `waiting`
+//! before a lane; the bell is taken alone.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::{AuditSettings, Record, record};
+use crate::model::Judged;
+
+/// How often it is said that there is no room.
+const COMPLAIN: Duration = Duration::from_secs(10);
+/// A lane that was this large keeps no more of it.
+const KEEP: usize = 256 * 1024;
+
+/// The log as sessions see it. A cheap clone.
+#[derive(Debug, Clone)]
+pub struct AuditLog {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    all: bool,
+    refuses: bool,
+    lanes: Box<[Mutex<Lane>]>,
+    /// Bytes that a lane may hold.
+    lane_bytes: usize,
+    /// A lane holds that much.
+    full: AtomicBool,
+    waiting: Mutex<Waiting>,
+    bell: Mutex<Bell>,
+    rung: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    ready: Vec<u8>,
+    /// Bytes that were taken from here and are not on the disk.
+    taken: usize,
+}
+
+impl Lane {
+    fn holds(&self) -> usize {
+        self.ready.len() + self.taken
+    }
+}
+
+/// Tasks that wait for room.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// How often all of them were woken.
+    round: u64,
+    /// When it was said last that there is no room.
+    said: Option<Instant>,
+    wakers: Vec<Waker>,
+}
+
+impl Waiting {
+    fn complain(&mut self, consequence: &str) {
+        if self.said.is_none_or(|said| said.elapsed() >= COMPLAIN) {
+            self.said = Some(Instant::now());
+            tracing::warn!(consequence, "there is no room in the queue of the audit log");
+        }
+    }
+}
+
+/// In which round a task has begun to wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ticket(Option<u64>);
+
+/// What the writer is told.
+#[derive(Debug, Default, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "independent things to say")]
+pub(super) struct Bell {
+    /// There is something to write.
+    pub(super) some: bool,
+    /// There is much: now.
+    pub(super) much: bool,
+    /// The file is another's by now: it is to be opened again.
+    pub(super) reopen: bool,
+    /// This is the end.
+    pub(super) closed: bool,
+}
+
+thread_local! {
+    /// The number of this thread among those that record.
+    static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+fn number_of_this_thread() -> usize {
+    NUMBER.get().unwrap_or_else(|| {
+        let number = THREADS.fetch_add(1, Ordering::Relaxed);
+        NUMBER.set(Some(number));
+        number
+    })
+}
+
+impl AuditLog {
+    pub(super) fn new(settings: &AuditSettings, lanes: usize) -> Self {
+        let lanes = lanes.max(1);
+        Self {
+            shared: Arc::new(Shared {
+                all: settings.all,
+                refuses: settings.refuses,
+                lanes: (0..lanes).map(|_| Mutex::default()).collect(),
+                lane_bytes: settings.max_queue / lanes,
+                full: AtomicBool::new(false),
+                waiting: Mutex::default(),
+                bell: Mutex::default(),
+                rung: Condvar::new(),
+            }),
+        }
+    }
+
+    /// Whether a text with this judgement is recorded.
+    #[must_use]
+    pub fn wants(&self, judged: &Judged) -> bool {
+        self.shared.all || record::is_change(judged)
+    }
+
+    /// Whether a statement is refused, and does not wait, where there is no room for its record.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        self.shared.refuses
+    }
+
+    /// Whether there is no room at the moment. A load.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.shared.full.load(Ordering::Acquire)
+    }
+
+    /// Takes a record. Whoever asks for room before exceeds the bound of the queue by one record at most.
+    pub fn record(&self, record: &Record<'_>) {
+        let shared = &*self.shared;
+        let (is_first, holds) = {
+            let mut lane = lock(&shared.lanes[number_of_this_thread() % shared.lanes.len()]);
+            let is_first = lane.ready.is_empty();
+            record.write(&mut lane.ready);
+            let holds = lane.holds();
+            if holds >= shared.lane_bytes {
+                // Under the lane's lock: the writer looks at it behind every lane.
+                shared.full.store(true, Ordering::Release);
+            }
+            (is_first, holds)
+        };
+        let much = holds >= shared.lane_bytes / 2;
+        if is_first || much {
+            self.ring(|bell| {
+                bell.some = true;
+                bell.much |= much;
+            });
+        }
+    }
+
+    /// Waits for room. `ticket` is the caller's, kept from one poll to the next: it is woken once. Cancel-safe.
+    pub fn poll_room(&self, cx: &Context<'_>, ticket: &mut Ticket) -> Poll<()> {
+        let mut waiting = lock(&self.shared.waiting);
+        if !self.is_full() {
+            return Poll::Ready(());
+        }
+        waiting.complain("statements wait for it");
+        if ticket.0 != Some(waiting.round) {
+            ticket.0 = Some(waiting.round);
+            waiting.wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// A statement was refused since there is no room.
+    pub fn note_refused(&self) {
+        lock(&self.shared.waiting).complain("statements are refused");
+    }
+
+    /// Opens the file again by its name: somebody has moved the one that was open.
+    pub fn reopen(&self) {
+        self.ring(|bell| bell.reopen = true);
+    }
+
+    pub(super) fn close(&self) {
+        self.ring(|bell| bell.closed = true);
+    }
+
+    fn ring(&self, say: impl FnOnce(&mut Bell)) {
+        say(&mut lock(&self.shared.bell));
+        self.shared.rung.notify_one();
+    }
+
+    /// Waits until there is something to do, and then for more of it, but not longer than `interval`. What was said is
+    /// forgotten, but for the end.
+    pub(super) fn next(&self, interval: Duration) -> Bell {
+        let bell = lock(&self.shared.bell);
+        let idle = |bell: &mut Bell| !(bell.some || bell.reopen || bell.closed);
+        let bell = self
+            .shared
+            .rung
+            .wait_while(bell, idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        let few = |bell: &mut Bell| !(bell.much || bell.reopen || bell.closed);
+        let (mut bell, _) = self
+            .shared
+            .rung
+            .wait_timeout_while(bell, interval, few)
+            .unwrap_or_else(PoisonError::into_inner);
+        let said = *bell;
+        *bell = Bell {
+            closed: said.closed,
+            ..Bell::default()
+        };
+        said
+    }
+
+    /// Waits for so long, or until the end.
+    pub(super) fn pause(&self, time: Duration) -> bool {
+        let bell = lock(&self.shared.bell);
+        let (bell, _) = self
+            .shared
+            .rung
+            .wait_timeout_while(bell, time, |bell| !bell.closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        bell.closed
+    }
+
+    /// Moves what is ready to `batch`.
+    pub(super) fn take(&self, batch: &mut Vec<u8>) {
+        for lane in &self.shared.lanes {
+            let mut lane = lock(lane);
+            lane.taken += lane.ready.len();
+            batch.extend_from_slice(&lane.ready);
+            lane.ready.clear();
+            lane.ready.shrink_to(KEEP);
+        }
+    }
+
+    /// What was taken is on the disk: there is room again.
+    pub(super) fn synced(&self) {
+        let mut waiting = lock(&self.shared.waiting);
+        // A record that comes meanwhile may say so again, with reason or without: it rings, too, and there is another round.
+        self.shared.full.store(false, Ordering::Release);
+        let mut full = false;
+        for lane in &self.shared.lanes {
+            let mut lane = lock(lane);
+            lane.taken = 0;
+            full |= lane.holds() >= self.shared.lane_bytes;
+        }
+        if full {
+            self.shared.full.store(true, Ordering::Release);
+            return;
+        }
+        waiting.round += 1;
+        let wakers = std::mem::take(&mut waiting.wakers);
+        drop(waiting);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::path::PathBuf;
+    use std::task::Wake;
+
+    use super::*;
+    use crate::audit::Asked;
+    use crate::model::{Clock as _, Effect, Facts, SystemClock};
+
+    fn settings(path: PathBuf) -> AuditSettings {
+        AuditSettings {
+            path,
+            all: true,
+            refuses: false,
+            max_queue: 4096,
+            max_file: None,
+            interval: Duration::from_millis(1),
+        }
+    }
+
+    fn judged(effect: Effect) -> Judged {
+        Judged::from_facts([Facts {
+            effect,
+            ..Facts::unknown("")
+        }])
+    }
+
+    fn record(log: &AuditLog, session: i32, number: u64) {
+        let asked = Asked {
+            session,
+            number,
+            user: "ann",
+            database: "shop",
+            client: "",
+            application: "",
+        };
+        log.record(&Record::new(SystemClock.now(), asked, &judged(Effect::Read)));
+    }
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn who_finds_no_room_is_woken_once_what_was_written_is_on_the_disk() {
+        let log = AuditLog::new(&settings(PathBuf::new()), 1);
+        let woken = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let cx = Context::from_waker(&waker);
+        let mut ticket = Ticket::default();
+        let mut number = 0;
+        while !log.is_full() {
+            assert!(log.poll_room(&cx, &mut ticket).is_ready());
+            number += 1;
+            record(&log, 1, number);
+        }
+        assert!(number > 10, "{number}");
+        for _ in 0..3 {
+            assert!(log.poll_room(&cx, &mut ticket).is_pending());
+        }
+        let mut batch = Vec::new();
+        log.take(&mut batch);
+        assert!(log.poll_room(&cx, &mut ticket).is_pending(), "it may be lost yet");
+        assert_eq!(woken.0.load(Ordering::SeqCst), 0);
+        log.synced();
+        assert_eq!(
+            woken.0.load(Ordering::SeqCst),
+            1,
+            "once, however often it was polled"
+        );
+        assert!(log.poll_room(&cx, &mut ticket).is_ready());
+        let lines = batch.split(|byte| *byte == b'\n').count() - 1;
+        assert_eq!(lines as u64, number);
+    }
+
+    #[test]
+    fn what_arrives_while_a_batch_is_written_counts_with_it() {
+        let log = AuditLog::new(&settings(PathBuf::new()), 1);
+        let mut batch = Vec::new();
+        for _ in 0..2 {
+            let mut number = 0;
+            while !log.is_full() && number < 8 {
+                number += 1;
+                record(&log, 1, number);
+            }
+            log.take(&mut batch);
+        }
+        let before = batch.len();
+        while !log.is_full() {
+            record(&log, 1, 0);
+        }
+        log.take(&mut batch);
+        assert!(batch.len() < 4096 + 512, "{} and {before}", batch.len());
+    }
+
+    #[test]
+    fn all_of_many_threads_stands_in_the_file_in_the_order_of_each() {
+        const THREADS: i32 = 4;
+        const EACH: u64 = 2000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let (log, writer) = settings(path.clone()).open(2).unwrap();
+        std::thread::scope(|scope| {
+            for session in 1..=THREADS {
+                let log = log.clone();
+                scope.spawn(move || {
+                    let woken = Arc::new(Unpark(std::thread::current()));
+                    let waker = Waker::from(woken);
+                    let cx = Context::from_waker(&waker);
+                    for number in 1..=EACH {
+                        let mut ticket = Ticket::default();
+                        while log.poll_room(&cx, &mut ticket).is_pending() {
+                            std::thread::park();
+                        }
+                        record(&log, session, number);
+                    }
+                });
+            }
+        });
+        writer.close();
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut last = [0_u64; THREADS as usize + 1];
+        for line in text.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let session = usize::try_from(line["session"].as_i64().unwrap()).unwrap();
+            last[session] += 1;
+            assert_eq!(line["number"], last[session], "{line}");
+        }
+        assert_eq!(last[1..], [EACH; THREADS as usize]);
+    }
+
+    struct Unpark(std::thread::Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    #[test]
+    fn where_only_changes_are_wanted_reads_are_not() {
+        let mut settings = settings(PathBuf::new());
+        let all = AuditLog::new(&settings, 1);
+        settings.all = false;
+        let changes = AuditLog::new(&settings, 1);
+        for (effect, is_change) in [
+            (Effect::Session, false),
+            (Effect::Read, false),
+            (Effect::Write, true),
+        ] {
+            assert!(all.wants(&judged(effect)));
+            assert_eq!(changes.wants(&judged(effect)), is_change, "{effect:?}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What is recorded of a statement.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::model::{Effect, Judged, Shape};
+
+/// Whose statement it is.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Asked<'a> {
+    /// The session, by the process id that its client was told: unique among the sessions that there are.
+    pub session: i32,
+    /// The number of the record in its session, from 1.
+    pub number: u64,
+    /// The user.
+    pub user: &'a str,
+    /// The NAME of `[databases.NAME]`.
+    pub database: &'a str,
+    /// Where the client is.
+    pub client: &'a str,
+    /// What it calls itself.
+    pub application: &'a str,
+}
+
+/// A record, as it is written.
+#[derive(Debug, Serialize)]
+pub struct Record<'a> {
+    at: Moment,
+    #[serde(flatten)]
+    asked: Asked<'a>,
+    effect: &'static str,
+    commands: Commands<'a>,
+    shapes: Shapes<'a>,
+    text: Option<Readable<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
+}
+
+impl<'a> Record<'a> {
+    /// Of a text with this judgement, asked now.
+    #[must_use]
+    pub fn new(at: Timestamp, asked: Asked<'a>, judged: &'a Judged) -> Self {
+        let kept = judged.kept_text();
+        Self {
+            at: Moment(at),
+            asked,
+            effect: judged.effect().as_str(),
+            commands: Commands(judged),
+            shapes: Shapes(judged),
+            text: kept.map(|(text, _)| Readable(text)),
+            cut: kept.is_some_and(|(_, cut)| cut),
+        }
+    }
+
+    /// Appends it as a line.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        // Writing to memory does not fail, nor do these values.
+        if serde_json::to_writer(&mut *out, self).is_ok() {
+            out.push(b'\n');
+        } else {
+            out.truncate(start);
+        }
+    }
+}
+
+/// Whether a text is recorded where only changes are: it does more than read, or may do so.
+pub(super) fn is_change(judged: &Judged) -> bool {
+    judged.effect() > Effect::Read
+}
+
+/// To the microsecond.
+#[derive(Debug)]
+struct Moment(Timestamp);
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.6}", self.0))
+    }
+}
+
+/// The commands of all its statements.
+#[derive(Debug)]
+struct Commands<'a>(&'a Judged);
+
+impl Serialize for Commands<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let statements = self.0.statements.iter();
+        serializer.collect_seq(statements.flat_map(|statement| &statement.facts.commands))
+    }
+}
+
+/// The shape of each statement that has one: what is the same for all that differ in constants alone.
+#[derive(Debug)]
+struct Shapes<'a>(&'a Judged);
+
+impl Serialize for Shapes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let statements = self.0.statements.iter();
+        let shapes = statements.filter_map(|statement| statement.facts.shape.as_ref());
+        serializer.collect_seq(shapes.map(Hex))
+    }
+}
+
+struct Hex<'a>(&'a Shape);
+
+impl Serialize for Hex<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
+}
+
+/// A text for people: what is not UTF-8 is replaced, and so are masked numbers, by `?`.
+#[derive(Debug)]
+struct Readable<'a>(&'a [u8]);
+
+impl Serialize for Readable<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Readable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for (index, part) in chunk.valid().split('\0').enumerate() {
+                if index > 0 {
+                    f.write_str("?")?;
+                }
+                f.write_str(part)?;
+            }
+            if !chunk.invalid().is_empty() {
+                f.write_str("\u{FFFD}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::model::{Facts, Gist};
+
+    fn written(judged: &Judged) -> Value {
+        let asked = Asked {
+            session: 7,
+            number: 3,
+            user: "ann\n\"a\"",
+            database: "shop",
+            client: "127.0.0.1:5555",
+            application: "psql",
+        };
+        let mut out = b"before\n".to_vec();
+        let at = "2026-11-27T03:00:00.000001Z".parse().unwrap();
+        Record::new(at, asked, judged).write(&mut out);
+        let line = out.strip_prefix(b"before\n").unwrap();
+        assert_eq!(line.split(|byte| *byte == b'\n').count(), 2, "one line");
+        serde_json::from_slice(line).unwrap()
+    }
+
+    fn read_of(gist: Gist) -> Judged {
+        let mut facts = Facts::unknown("");
+        facts.effect = Effect::Read;
+        facts.commands = vec!["SELECT".to_owned()];
+        facts.shape = Some(Shape::new([0xAB; 32]));
+        let mut judged = Judged::from_facts([facts]);
+        judged.gist = gist;
+        judged
+    }
+
+    #[test]
+    fn a_record_says_who_asked_what_when() {
+        let text: &[u8] = b"SELECT \0 FROM \"a\"\nWHERE b = \0";
+        assert_eq!(
+            written(&read_of(Gist::Whole(text.into()))),
+            json!({
+                "at": "2026-11-27T03:00:00.000001Z", "session": 7, "number": 3, "user": "ann\n\"a\"", "database": "shop",
+                "client": "127.0.0.1:5555", "application": "psql", "effect": "read", "commands": ["SELECT"],
+                "shapes": ["ab".repeat(32)], "text": "SELECT ? FROM \"a\"\nWHERE b = ?",
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_not_kept_whole_says_so_and_what_is_not_utf8_is_replaced() {
+        let start = read_of(Gist::Start(b"SELECT '\xff'".as_slice().into()));
+        let long = written(&read_of(Gist::Instead(std::sync::Arc::new(start))));
+        assert_eq!(
+            (&long["text"], &long["cut"]),
+            (&json!("SELECT '\u{FFFD}'"), &json!(true))
+        );
+        let none = written(&read_of(Gist::None));
+        assert_eq!(none["text"], Value::Null);
+    }
+
+    #[test]
+    fn what_only_reads_is_no_change() {
+        let with = |effect| {
+            let mut facts = Facts::unknown("");
+            facts.effect = effect;
+            is_change(&Judged::from_facts([facts]))
+        };
+        assert!(!with(Effect::Session) && !with(Effect::Read));
+        assert!(with(Effect::Write) && with(Effect::Schema) && with(Effect::Unknown));
+    }
+}

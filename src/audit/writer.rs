@@ -1,0 +1,156 @@
+//! The thread that writes what waits, in batches.
+
+use std::io;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::AuditLog;
+use super::file::AuditFile;
+use crate::model::{Clock as _, SystemClock};
+
+/// After an error: how long until the next attempt.
+const RETRY: Duration = Duration::from_secs(1);
+/// A batch that was this large keeps no more of it.
+const KEEP: usize = 1024 * 1024;
+
+/// The thread that writes. Ended by [`AuditWriter::close`]; dropped, it goes on until the process ends.
+#[derive(Debug)]
+pub struct AuditWriter {
+    log: AuditLog,
+    thread: JoinHandle<()>,
+}
+
+impl AuditWriter {
+    pub(super) fn start(log: AuditLog, file: AuditFile, interval: Duration) -> io::Result<Self> {
+        let work = Work {
+            log: log.clone(),
+            file,
+            interval,
+            batch: Vec::new(),
+            written: 0,
+            is_failing: false,
+            is_stuck: false,
+        };
+        let thread = std::thread::Builder::new()
+            .name("holdpoint-audit".to_owned())
+            .spawn(move || work.run())?;
+        Ok(Self { log, thread })
+    }
+
+    /// Writes what is left, and ends. To be called when nothing is recorded any more. Blocks until the disk has
+    /// everything, or has failed once more: then it is logged how much is lost.
+    pub fn close(self) {
+        self.log.close();
+        if self.thread.join().is_err() {
+            tracing::error!("the thread of the audit log had panicked");
+        }
+    }
+}
+
+struct Work {
+    log: AuditLog,
+    file: AuditFile,
+    interval: Duration,
+    /// What was taken and is not on the disk.
+    batch: Vec<u8>,
+    /// How much of that was written.
+    written: usize,
+    /// The last attempt has failed, and it was said.
+    is_failing: bool,
+    /// The file could not be set aside, and it was said.
+    is_stuck: bool,
+}
+
+impl Work {
+    fn run(mut self) {
+        loop {
+            let told = self.log.next(self.interval);
+            if told.reopen {
+                self.reopen();
+            }
+            self.log.take(&mut self.batch);
+            let mut ends = told.closed;
+            while let Err(error) = self.write() {
+                self.complain(&error);
+                if ends {
+                    tracing::error!(
+                        bytes = self.batch.len() - self.written,
+                        "records of the audit log are lost"
+                    );
+                    return;
+                }
+                ends = self.log.pause(RETRY);
+            }
+            if ends && !told.closed {
+                // What came before the end, while the disk did not take anything.
+                continue;
+            }
+            if ends {
+                return;
+            }
+        }
+    }
+
+    fn reopen(&mut self) {
+        match self.file.reopen() {
+            Ok(()) => tracing::info!("opened the audit log again"),
+            Err(error) => tracing::error!(
+                %error,
+                "cannot open the audit log again: records go on into the file that is open"
+            ),
+        }
+    }
+
+    /// Writes what is not written of the batch, and waits for the disk.
+    fn write(&mut self) -> io::Result<()> {
+        while self.written < self.batch.len() {
+            match self.file.write(&self.batch[self.written..]) {
+                Ok(n) => self.written += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if let Err(error) = self.file.sync() {
+            // What the system held of it may be gone, and another sync would not say so. Rather twice than never.
+            self.written = 0;
+            return Err(error);
+        }
+        self.written = 0;
+        self.batch.clear();
+        self.batch.shrink_to(KEEP);
+        self.log.synced();
+        if self.is_failing {
+            self.is_failing = false;
+            tracing::info!("the audit log is written again");
+        }
+        self.set_aside();
+        Ok(())
+    }
+
+    fn set_aside(&mut self) {
+        match self.file.set_aside(SystemClock.now()) {
+            Ok(None) => {}
+            Ok(Some(path)) => {
+                self.is_stuck = false;
+                tracing::info!(path = %path.display(), "set a file of the audit log aside");
+            }
+            Err(error) => {
+                if !self.is_stuck {
+                    tracing::error!(%error, "cannot set the audit log aside: it grows on");
+                }
+                self.is_stuck = true;
+            }
+        }
+    }
+
+    /// Once for each outage.
+    fn complain(&mut self, error: &io::Error) {
+        if !self.is_failing {
+            tracing::error!(
+                %error,
+                "cannot write the audit log: what is to be recorded waits, or is refused once the queue is full"
+            );
+        }
+        self.is_failing = true;
+    }
+}
