@@ -454,18 +454,21 @@ fn pools(shared: &Shared) -> impl Iterator<Item = &Arc<Pool>> {
 
 /// Closes connections to servers that nobody uses any more, and keeps ready what is to be kept ready.
 async fn tend_pools(shared: Arc<Shared>) {
-    let pools: Vec<_> = pools(&shared).collect();
-    if pools.is_empty() {
-        return;
+    let mut tended = tokio::task::JoinSet::new();
+    for pool in pools(&shared) {
+        let pool = Arc::clone(pool);
+        // Each by itself: a server that does not answer is not to keep the others waiting.
+        tended.spawn(async move {
+            let mut looks = tokio::time::interval(TEND_POOLS);
+            looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                looks.tick().await;
+                pool.tend().await;
+            }
+        });
     }
-    let mut looks = tokio::time::interval(TEND_POOLS);
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        for pool in &pools {
-            pool.tend().await;
-        }
-    }
+    // Dropped, it ends them.
+    while tended.join_next().await.is_some() {}
 }
 
 /// Waits until there is no session. Sessions leave by themselves; nobody waits for them but a stop.

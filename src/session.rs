@@ -1,6 +1,6 @@
 //! A client's session: startup, gate, hold, relay, to its end.
 //!
-//! Imports `wire`, `tls`, `audit`, `sql`, `policy`, `approval`, `identity`, `upstream`, `catalogue`, `model`. Invariants:
+//! Imports `wire`, `tls`, `store` (its errors), `audit`, `sql`, `policy`, `approval`, `identity`, `upstream`, `catalogue`, `model`. Invariants:
 //! - one task serves both directions of a session, and all its state is in `relay::Session`;
 //! - client bytes go upstream only through a permit (`approval::Permit`);
 //! - what a client may see of a fault goes through [`Fault::report`] alone.

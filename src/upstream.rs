@@ -19,6 +19,6 @@ pub use connect::{ConnectError, Connected, Pending, connect, connect_as};
 pub use demands::{ChannelBinding, Demands, Methods};
 pub use encryption::{Encryption, Tls};
 pub use pool::{Beginning, Lease, Pool, PoolLimits};
-pub use rows::{Row, RowsError, rows};
+pub use rows::{CURRENT_SCHEMAS, Row, RowsError, rows};
 pub use scram::ScramKeys;
 pub use target::{Address, Target};

@@ -6,7 +6,7 @@
 /// Before the others: a snapshot of one moment, and an answer in bounded time.
 pub(super) const BEGIN: [&str; 5] = [
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-    "SELECT array_to_string(current_schemas(true), E'\\n')",
+    crate::upstream::CURRENT_SCHEMAS,
     "SET LOCAL search_path = ''",
     "SET LOCAL statement_timeout = '30s'",
     // Writing out a view's query locks its tables, as reading them does.

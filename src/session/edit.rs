@@ -234,7 +234,7 @@ impl Session {
         let name = private_name();
         let question = Question::Text {
             name: &name,
-            text: &source.text,
+            text: source.text(),
             types: &source.types,
         };
         let reply = self.ask(question).map_err(str::to_owned)?;

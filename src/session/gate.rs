@@ -267,18 +267,17 @@ impl Session {
         let judged = self.with_types(judged, &types);
         let name = self.name_of(parse.name)?;
         let has_room = self.names.kept.load(Ordering::Relaxed) <= self.limits.max_message;
-        // What is only observed need not be shown to people.
-        if self.names.len() >= NAMES_LIMIT || !(has_room || self.observe) {
+        if !self.has_room_for_names() {
             return Ok(Step::Refuse(too_many_names()));
         }
         let plain = judged.effect() <= Effect::Read
             && !changes_names(&judged)
-            && matches!(self.decide(&judged), Decision::Allow);
+            && matches!(self.decide_once(&judged), Decision::Allow);
         // A text is judged again once definitions have changed, and shown beside a write that takes the shield from
         // it: then it must be at hand.
         let sight = self.outlook.number();
         let source = ((!plain || sight != 0 || self.shield.is_worn()) && has_room)
-            .then(|| Source::new(Bytes::copy_from_slice(parse.text), types.into(), &self.names.kept));
+            .then(|| Source::new(parse.text, &judged, &types, &self.names.kept));
         self.intake.has_doubt |= !plain && !self.observe;
         let prepared = Prepared::Protocol {
             judged,
@@ -443,6 +442,12 @@ impl Session {
         self.unnamed.segment == self.intake.segment
     }
 
+    /// Whether there may be another prepared statement. What is only observed need not be shown to people.
+    fn has_room_for_names(&self) -> bool {
+        let is_within = self.names.kept.load(Ordering::Relaxed) <= self.limits.max_message;
+        self.names.len() < NAMES_LIMIT && (is_within || self.observe)
+    }
+
     /// Policy's decision on a text without names to resolve.
     fn decide(&self, judged: &Judged) -> Decision {
         if self.observe {
@@ -498,6 +503,10 @@ impl Session {
     fn rule_alone(&mut self, judged: &Arc<Judged>) -> Ruled {
         if is_own(judged) {
             return ruled(Decision::Allow, judged, Vec::new());
+        }
+        let prepares = |statement: &Statement| matches!(statement.name_op, Some(NameOp::Prepare { .. }));
+        if judged.statements.iter().any(prepares) && !self.has_room_for_names() {
+            return Ruled::Refused(too_many_names());
         }
         match self.rule_in_review(judged) {
             None => {}

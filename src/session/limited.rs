@@ -27,6 +27,7 @@ use super::Fault;
 use super::gate::Gated;
 use super::inflight::Expect;
 use super::intake::{SYNC, Stop, Unit};
+use super::names::Source;
 use super::relay::{Event, Session};
 use super::review::is_undone;
 use super::shield::{self, ANSWERS, Need};
@@ -64,19 +65,31 @@ pub(super) enum Limited {
     },
 }
 
+/// Whether the rows that a held statement changes can be counted.
+#[derive(Debug)]
+pub(super) enum Countable {
+    /// This is to be forwarded for it.
+    As(Unit),
+    /// They cannot, and why not, for the requester.
+    Not(&'static str),
+    /// The requester has cancelled it meanwhile.
+    Cancelled,
+}
+
 impl Session {
     /// Whether the rows that a held statement changes can be counted before they stay changed: what is to be forwarded
     /// for it, or why not, for the requester. Waits for the rest of its segment, up to a second.
-    pub(super) async fn countable(&mut self, gated: &Gated) -> Result<Result<Unit, &'static str>, Fault> {
+    /// Cancel-safe.
+    pub(super) async fn countable(&mut self, gated: &Gated) -> Result<Countable, Fault> {
         if let Err(why) = self.is_countable(gated) {
-            return Ok(Err(why));
+            return Ok(Countable::Not(why));
         }
         let whole = async {
             loop {
                 match self.unit(gated) {
-                    Ok(Some(unit)) => return Ok(Ok(unit)),
+                    Ok(Some(unit)) => return Ok(Countable::As(unit)),
                     Ok(None) => {}
-                    Err(why) => return Ok(Err(why)),
+                    Err(why) => return Ok(Countable::Not(why)),
                 }
                 let before = self.intake.buffer.len();
                 let moved = poll_fn(|cx| match self.poll_relay(cx) {
@@ -84,19 +97,22 @@ impl Session {
                     other => other.map_ok(Some),
                 });
                 match moved.await? {
-                    None | Some(Event::CancelRequested | Event::Stopped) => {}
+                    None | Some(Event::Stopped) => {}
+                    Some(Event::CancelRequested) => return Ok(Countable::Cancelled),
                     Some(Event::Shutdown) => return Err(self.told_to_end()),
-                    Some(Event::Skipped) => return Ok(Err("an earlier message of its pipeline has failed")),
+                    Some(Event::Skipped) => {
+                        return Ok(Countable::Not("an earlier message of its pipeline has failed"));
+                    }
                 }
             }
         };
         tokio::time::timeout(SEGMENT_WAIT, whole)
             .await
-            .unwrap_or(Ok(Err("the end of its pipeline has not come")))
+            .unwrap_or(Ok(Countable::Not("the end of its pipeline has not come")))
     }
 
     fn is_countable(&self, gated: &Gated) -> Result<(), &'static str> {
-        let text = gated.source.as_ref().map_or(&gated.text, |source| &source.text);
+        let text = gated.source.as_ref().map_or(&gated.text[..], Source::text);
         // A backslash means one thing or another, by a setting that may have changed since the text was parsed.
         let is_certain = |text: &&str| {
             !text.contains('\\') || (gated.tag == b'Q' && self.meaning.standard_conforming_strings)

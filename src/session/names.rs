@@ -6,13 +6,13 @@
 //!
 //! Portals need no list: whatever creates one (Bind, DECLARE) is judged when it does.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 
-use crate::model::{Facts, Judged, NameOp, PreparedSql};
+use crate::model::{Facts, Gist, Judged, NameOp, PreparedSql};
 
 /// A prepared statement as judged.
 #[derive(Debug, Clone)]
@@ -26,43 +26,71 @@ pub(super) enum Prepared {
         /// The number of the sight that it was judged by (`sql::Sight`).
         sight: u64,
     },
-    /// By SQL `PREPARE`.
-    Sql(Arc<PreparedSql>),
+    /// By SQL `PREPARE`; its bytes count as those of a [`Source`] do, where the session keeps it.
+    Sql(Arc<PreparedSql>, Option<Arc<Charge>>),
 }
 
 /// What was parsed, for showing it to people. Its bytes count against the session's budget while any
 /// clone of it is kept.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
-    pub(super) text: Bytes,
     pub(super) types: Arc<[u32]>,
-    #[expect(dead_code, reason = "kept for its drop")]
     kept: Arc<Kept>,
 }
 
 impl Source {
-    pub(super) fn new(text: Bytes, types: Arc<[u32]>, budget: &Arc<AtomicUsize>) -> Self {
-        let bytes = text.len() + types.len() * 4;
-        budget.fetch_add(bytes, Ordering::Relaxed);
+    /// Keeps the text of this judgement: what the judgement keeps of it, if that is all of it, else a copy.
+    pub(super) fn new(text: &[u8], judged: &Judged, types: &[u32], budget: &Arc<AtomicUsize>) -> Self {
+        let charge = Charge::of(text.len() + size_of_val(types), budget);
+        let text = match &judged.gist {
+            Gist::Whole(whole) if **whole == *text => Arc::clone(whole),
+            _ => text.into(),
+        };
         Self {
-            text,
-            types,
+            // Most give none, and an empty one takes no memory.
+            types: if types.is_empty() {
+                Arc::default()
+            } else {
+                types.into()
+            },
             kept: Arc::new(Kept {
-                bytes,
-                budget: Arc::clone(budget),
+                text,
+                _charge: charge,
             }),
         }
     }
+
+    /// The text.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.kept.text
+    }
+}
+
+/// A text, and what was taken for it.
+#[derive(Debug)]
+struct Kept {
+    text: Arc<[u8]>,
+    _charge: Charge,
 }
 
 /// Bytes taken from a budget; given back when dropped.
 #[derive(Debug)]
-struct Kept {
+pub(super) struct Charge {
     bytes: usize,
     budget: Arc<AtomicUsize>,
 }
 
-impl Drop for Kept {
+impl Charge {
+    fn of(bytes: usize, budget: &Arc<AtomicUsize>) -> Self {
+        budget.fetch_add(bytes, Ordering::Relaxed);
+        Self {
+            bytes,
+            budget: Arc::clone(budget),
+        }
+    }
+}
+
+impl Drop for Charge {
     fn drop(&mut self) {
         self.budget.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -73,7 +101,7 @@ impl Prepared {
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Protocol { judged: a, .. }, Self::Protocol { judged: b, .. }) => Arc::ptr_eq(a, b),
-            (Self::Sql(a), Self::Sql(b)) => Arc::ptr_eq(a, b),
+            (Self::Sql(a, _), Self::Sql(b, _)) => Arc::ptr_eq(a, b),
             _ => false,
         }
     }
@@ -84,7 +112,7 @@ impl Prepared {
     pub(super) fn sight(&self) -> u64 {
         match self {
             Self::Protocol { sight, .. } => *sight,
-            Self::Sql(prepared) => prepared.sight,
+            Self::Sql(prepared, _) => prepared.sight,
         }
     }
 
@@ -94,15 +122,17 @@ impl Prepared {
             Self::Protocol {
                 source: Some(source), ..
             } => Arc::clone(&source.types),
-            Self::Protocol { .. } | Self::Sql(_) => Arc::default(),
+            Self::Protocol { .. } | Self::Sql(..) => Arc::default(),
         }
     }
 
     /// Its text, where it was kept.
     pub(super) fn text(&self) -> Option<Bytes> {
         match self {
-            Self::Protocol { source, .. } => source.as_ref().map(|source| source.text.clone()),
-            Self::Sql(prepared) => Some(Bytes::copy_from_slice(prepared.text.as_bytes())),
+            Self::Protocol { source, .. } => source
+                .as_ref()
+                .map(|source| Bytes::copy_from_slice(source.text())),
+            Self::Sql(prepared, _) => Some(Bytes::copy_from_slice(prepared.text.as_bytes())),
         }
     }
 
@@ -114,7 +144,7 @@ impl Prepared {
                 source: source.clone(),
                 sight: number,
             },
-            Self::Sql(old) => {
+            Self::Sql(old, charge) => {
                 let again = judged
                     .statements
                     .iter()
@@ -122,13 +152,14 @@ impl Prepared {
                         Some(NameOp::Prepare { prepared, .. }) => Some(Arc::clone(prepared)),
                         _ => None,
                     });
-                Self::Sql(again.unwrap_or_else(|| {
+                let again = again.unwrap_or_else(|| {
                     Arc::new(PreparedSql {
                         facts: Facts::unknown("it could not be judged again"),
                         sight: number,
                         ..PreparedSql::clone(old)
                     })
-                }))
+                });
+                Self::Sql(again, charge.clone())
             }
         }
     }
@@ -174,7 +205,7 @@ pub(super) struct Names {
     named: HashMap<Box<[u8]>, Slot>,
     /// Whether a name was announced whose completion may never be answered (SQL `PREPARE`).
     announced_sql: bool,
-    /// Bytes of the texts that are kept.
+    /// Bytes of the texts that are kept, those of SQL `PREPARE` among them.
     pub(super) kept: Arc<AtomicUsize>,
 }
 
@@ -250,13 +281,18 @@ impl Names {
     pub(super) fn announce_all(&mut self, judged: &Judged, segment: u64) {
         for statement in &judged.statements {
             if let Some(NameOp::Prepare { name, prepared }) = &statement.name_op {
-                self.announce(name.as_bytes(), segment, Prepared::Sql(Arc::clone(prepared)));
+                self.announce(name.as_bytes(), segment, self.charged(prepared));
                 self.announced_sql = true;
             }
         }
     }
 
-    /// A simple query, or a probe, drops the unnamed statement.
+    fn charged(&self, prepared: &Arc<PreparedSql>) -> Prepared {
+        let charge = Charge::of(prepared.text.len(), &self.kept);
+        Prepared::Sql(Arc::clone(prepared), Some(Arc::new(charge)))
+    }
+
+    /// A probe drops the unnamed statement.
     pub(super) fn forget_unnamed(&mut self) {
         self.unnamed.committed = None;
     }
@@ -297,8 +333,9 @@ impl Names {
     pub(super) fn completed(&mut self, op: &NameOp) {
         match op {
             NameOp::Prepare { name, prepared } => {
+                let charged = self.charged(prepared);
                 let slot = self.slot(name.as_bytes());
-                slot.committed = Some(Prepared::Sql(Arc::clone(prepared)));
+                slot.committed = Some(charged);
                 slot.answered();
             }
             NameOp::Deallocate { name } => self.closed(name.as_bytes()),

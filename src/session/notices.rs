@@ -129,6 +129,15 @@ pub(super) fn withdrawn(held: &Held) -> Report {
     ))
 }
 
+/// It was not asked for yet.
+pub(super) fn cancelled() -> Report {
+    Report::error(
+        sqlstate::QUERY_CANCELED,
+        "canceling statement due to user request",
+    )
+    .detail("The statement did not run.")
+}
+
 pub(super) fn not_approved(held: &Held) -> Report {
     Report::error(
         sqlstate::QUERY_CANCELED,

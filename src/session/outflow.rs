@@ -246,6 +246,8 @@ impl Session {
                 self.recent.transaction_ended(segment);
             }
             self.note_all_ran();
+        } else {
+            self.note_ran_so_far();
         }
         if relay == Relay::Swallow {
             self.intake.probe_accepted();

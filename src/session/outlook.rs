@@ -72,7 +72,7 @@ impl Outlook {
         match &self.default_path {
             Some(then) if &**then != now => self.has_default_path = false,
             Some(_) => {}
-            None if now.is_empty() => {}
+            None if now.is_empty() || !self.has_default_path => {}
             None => self.default_path = Some(now.into()),
         }
     }

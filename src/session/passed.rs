@@ -6,13 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::model::Judged;
+use crate::model::{Gist, Judged};
 
 /// Judgements that are remembered. A program's loop has few, and looking through them is to cost next to nothing.
 const REMEMBERED: usize = 8;
-/// One with more tables, functions and columns than this is not: it would be kept alive for this alone.
-const MAX_NAMES: usize = 64;
-
 /// The judgements that the policy in force has let pass.
 #[derive(Debug, Default)]
 pub(super) struct Passed {
@@ -40,15 +37,8 @@ impl Passed {
 
     /// Policy has let it pass.
     pub(super) fn note(&mut self, judged: &Arc<Judged>) {
-        let names = |judged: &Judged| {
-            let facts = judged.statements.iter().map(|statement| &statement.facts);
-            facts
-                .map(|facts| {
-                    facts.tables.len() + facts.functions.len() + facts.columns.len() + facts.signals.len() + 1
-                })
-                .sum::<usize>()
-        };
-        if self.is_off || names(judged) > MAX_NAMES {
+        // It may be kept alive for this alone: only what is small is.
+        if self.is_off || !matches!(judged.gist, Gist::Whole(_)) {
             return;
         }
         self.judged[self.next] = Some(Arc::clone(judged));
@@ -65,16 +55,23 @@ impl Passed {
 mod tests {
     use super::*;
 
+    fn small() -> Arc<Judged> {
+        Arc::new(Judged {
+            statements: Vec::new(),
+            gist: Gist::Whole(Arc::default()),
+        })
+    }
+
     #[test]
     fn what_passed_is_known_until_others_did_or_the_policy_changes() {
         let mut passed = Passed::default();
-        let all: Vec<_> = (0..=REMEMBERED).map(|_| Arc::new(Judged::default())).collect();
+        let all: Vec<_> = (0..=REMEMBERED).map(|_| small()).collect();
         assert!(!passed.has(&all[0]));
         for judged in &all[..REMEMBERED] {
             passed.note(judged);
         }
         assert!(all[..REMEMBERED].iter().all(|judged| passed.has(judged)));
-        assert!(!passed.has(&Arc::new(Judged::default())), "equal is not the same");
+        assert!(!passed.has(&small()), "equal is not the same");
         passed.note(&all[REMEMBERED]);
         assert!(!passed.has(&all[0]) && passed.has(&all[1]) && passed.has(&all[REMEMBERED]));
         passed.forget();
@@ -84,7 +81,7 @@ mod tests {
     #[test]
     fn nothing_is_known_where_the_time_decides() {
         let mut passed = Passed::new(true);
-        let judged = Arc::new(Judged::default());
+        let judged = small();
         passed.note(&judged);
         assert!(!passed.has(&judged));
         passed.forget();
@@ -95,10 +92,14 @@ mod tests {
     #[test]
     fn what_is_large_is_not_kept_for_it() {
         let mut passed = Passed::default();
-        let mut large = Judged::unknown("it is large");
-        large.statements[0].facts.functions = vec![String::new(); MAX_NAMES];
-        let large = Arc::new(large);
-        passed.note(&large);
-        assert!(!passed.has(&large));
+        let gists = [Gist::None, Gist::Instead(small())];
+        for gist in gists {
+            let large = Arc::new(Judged {
+                statements: Vec::new(),
+                gist,
+            });
+            passed.note(&large);
+            assert!(!passed.has(&large));
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::gate::{Gated, Ruling};
-use super::names::cut;
+use super::names::{Source, cut};
 use super::relay::Session;
 use crate::model::{
     Asks, Basis, Effect, Facts, HoldTerms, Judged, NewRequest, Parameter, RequestId, ReviewMode, Statement,
@@ -266,7 +266,7 @@ impl Session {
             })
         });
         review.terms.asks.join(&terms.asks);
-        review.limit.set(review.terms.asks.timeout.unwrap_or(default));
+        review.limit.shorten(terms.asks.timeout.unwrap_or(default));
         for rule in &terms.rules {
             if !review.terms.rules.contains(rule) {
                 review.terms.rules.push(rule.clone());
@@ -343,6 +343,17 @@ impl Session {
         }
     }
 
+    /// As [`Self::note_all_ran`], of what has run so far in a segment that goes on.
+    pub(super) fn note_ran_so_far(&mut self) {
+        if let Some(review) = self.review.as_deref_mut() {
+            for (id, rows) in self.runs.ended() {
+                if let Some(ran) = review.statements.iter_mut().find(|ran| ran.id == id) {
+                    ran.rows = rows;
+                }
+            }
+        }
+    }
+
     /// The transaction has ended, or its COMMIT goes upstream.
     pub(super) fn end_review(&mut self) {
         self.review = None;
@@ -406,7 +417,7 @@ impl Session {
 pub(super) fn is_undone(gated: &Gated) -> bool {
     let facts = &gated.facts;
     let is_change = |command: &String| matches!(command.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE");
-    let text = gated.source.as_ref().map_or(&gated.text, |source| &source.text);
+    let text = gated.source.as_ref().map_or(&gated.text[..], Source::text);
     facts.effect == Effect::Write
         && facts.commands.iter().all(is_change)
         // Whatever it does beyond its command is told there.

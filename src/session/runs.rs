@@ -193,6 +193,12 @@ impl Runs {
         }
     }
 
+    /// Those that have run to their end and whose segment goes on, with the rows affected.
+    pub(super) fn ended(&self) -> impl Iterator<Item = (RequestId, Option<u64>)> {
+        let ended = self.list.iter().filter(|run| run.ended);
+        ended.map(|run| (run.running.id(), run.rows))
+    }
+
     fn find(&mut self, id: Option<RunId>) -> Option<&mut Run> {
         let id = id?;
         self.list.iter_mut().find(|run| run.id == id)

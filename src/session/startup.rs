@@ -58,6 +58,13 @@ pub(super) struct Held {
     _seat: Seat,
 }
 
+/// Whether it is known with which search path the connection began: one that has waited may have begun with another
+/// than connections begin with now.
+fn knows_its_path(connected: &Connected) -> bool {
+    let lease = connected.lease.as_ref();
+    lease.is_none_or(|lease| lease.is_fresh() || lease.default_path().is_some())
+}
+
 /// Opens a session. The caller bounds the time.
 pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAddr) -> Result<Opened, Fault> {
     let Some(first) = opening::first_startup(client, shared.tls.as_ref()).await? else {
@@ -109,7 +116,8 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
     let moves_path = parameters::changes_search_path(&startup);
     let subject = who.subject(&asked.policy, &*shared.clock);
     let terms = Terms::of(database, asked.observe, &asked.policy, &subject);
-    let has_default_path = !moves_path && database.acts_by_default(asked.database, &who.principal);
+    let has_default_path =
+        !moves_path && knows_its_path(&connected) && database.acts_by_default(asked.database, &who.principal);
     if moves_path {
         tracing::info!(client.addr = %peer, user.name = %who.principal.name, database.name = %asked.database,
             "a session begins with a search_path of its own");

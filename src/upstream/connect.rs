@@ -22,7 +22,7 @@ const MAX_MESSAGE: usize = 64 * 1024;
 pub struct Connected {
     /// The connection; nothing of it is read beyond ReadyForQuery.
     pub stream: Stream,
-    /// ParameterStatus and notices as they came, for the client.
+    /// ParameterStatus and notices for the client: as they came, or, of a pool's, with the values of now.
     pub greeting: BytesMut,
     /// What the ParameterStatus messages said.
     pub parameters: Vec<(String, String)>,

@@ -10,8 +10,6 @@
 
 mod idle;
 mod reset;
-#[cfg(test)]
-mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,13 +17,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::{CancelKey, ConnectError, Connected, Target, connect};
+use super::{CURRENT_SCHEMAS, CancelKey, ConnectError, Connected, RowsError, Target, connect, rows};
 use crate::wire::Stream;
 use idle::Idle;
 use reset::{Changes, reset};
 
 /// How long taking back what a session has left may take.
 const RESET: Duration = Duration::from_secs(5);
+/// The most that a server may say of its search path, bytes.
+const MAX_PATH: usize = 64 * 1024;
 /// With more settings of its own than this that the server reports, a connection is not used again.
 const MAX_CHANGES: usize = 64;
 
@@ -93,6 +93,8 @@ pub struct Lease {
     changes: Changes,
     /// See [`Self::default_path`].
     default_path: Option<Box<[Box<str>]>>,
+    /// No time has passed since it was opened but that of its own session.
+    is_fresh: bool,
     /// It is not to be used again.
     is_spoilt: bool,
 }
@@ -129,7 +131,8 @@ impl Pool {
     }
 
     /// A connection for a session that begins so: one that is there, or a new one. It has its [`Lease`] with it.
-    /// Cancel-safe: dropped, the connection closes.
+    /// Each one that turns out to be dead begins the wait anew, and takes two seconds more where it is asked; a new one
+    /// takes the target's `connect_timeout`. Cancel-safe: dropped, the connection closes.
     ///
     /// # Errors
     /// There is no room for `wait_timeout` ([`ConnectError::NoRoom`]); else as [`connect()`].
@@ -209,6 +212,7 @@ impl Pool {
             cancel_key: connected.cancel_key.clone(),
             changes: Changes::default(),
             default_path: None,
+            is_fresh: true,
             is_spoilt: false,
         });
         Ok(connected)
@@ -263,16 +267,35 @@ impl Pool {
         };
         drop(gone);
         while let Some((place, beginning)) = self.place_in_reserve() {
-            let opened = self.open(beginning, place).await;
-            match opened.map(|mut connected| (connected.lease.take(), connected.stream)) {
-                Ok((Some(lease), stream)) => self.keep(Idle::new(lease, stream)),
-                Ok((None, _)) => return,
+            match self.open_in_reserve(beginning, place).await {
+                Ok(idle) => self.keep(idle),
                 Err(error) => {
                     tracing::warn!(%error, role = %self.target.user, "no connection can be kept ready");
                     return;
                 }
             }
         }
+    }
+
+    /// Opens one that no session waits for. By the time that one takes it, its search path may be another than what
+    /// sessions begin with then: it is asked for now.
+    async fn open_in_reserve(
+        self: &Arc<Self>,
+        beginning: Arc<Beginning>,
+        place: Place,
+    ) -> Result<Idle, RowsError> {
+        let mut connected = self.open(beginning, place).await?;
+        let mut budget = MAX_PATH;
+        let asked = rows(&mut connected, CURRENT_SCHEMAS, &mut budget);
+        let answer = tokio::time::timeout(RESET, asked).await;
+        let path = answer.map_err(|_| ConnectError::Timeout(RESET))??;
+        let schemas = path
+            .first()
+            .and_then(|row| row.first())
+            .and_then(Option::as_deref);
+        let mut lease = connected.lease.take().ok_or(ConnectError::Timeout(RESET))?;
+        lease.default_path = schemas.map(|all| all.lines().map(Into::into).collect());
+        Ok(Idle::new(lease, connected.stream))
     }
 
     /// Leave to open one that is to be kept ready.
@@ -294,13 +317,6 @@ impl Pool {
         let idle = std::mem::take(&mut state.idle);
         drop(state);
         drop(idle);
-    }
-
-    /// How many connections there are, and how many of them nobody uses.
-    #[must_use]
-    pub fn count(&self) -> (usize, usize) {
-        let state = self.state();
-        (state.open, state.idle.len())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -326,6 +342,12 @@ impl Lease {
     #[must_use]
     pub fn default_path(&self) -> Option<&[Box<str>]> {
         self.default_path.as_deref()
+    }
+
+    /// Whether it was opened for the session that has it: then its defaults are those that sessions begin with now.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.is_fresh
     }
 
     /// Keeps what the session knows of [`Self::default_path`]; the first that is known stays.

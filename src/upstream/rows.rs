@@ -6,6 +6,9 @@ use super::{ConnectError, Connected};
 use crate::wire::frame::HEADER;
 use crate::wire::{FrameReader, Malformed, backend};
 
+/// The schemas in which names without one are looked for, a line each. `rows` gives them as one text.
+pub const CURRENT_SCHEMAS: &str = "SELECT array_to_string(current_schemas(true), E'\\n')";
+
 /// The longest message of an answer, bytes.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 

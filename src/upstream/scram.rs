@@ -52,20 +52,21 @@ struct Keys {
 
 impl ScramKeys {
     fn of(&self, password: &str, salt: &[u8], iterations: u32) -> Keys {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(derived) = &*kept
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(derived) = &*kept()
             && derived.salt == salt
             && derived.iterations == iterations
         {
             return derived.keys;
         }
+        // Without the lock: others who need them meanwhile derive them themselves, and wait for nobody.
         // u32 fits into usize wherever this runs; were it not so, the server would refuse the proof.
         let salted = gen_salted_password(password, salt, usize::try_from(iterations).unwrap_or(1));
         let keys = Keys {
             client: hmac(&salted, b"Client Key"),
             server: hmac(&salted, b"Server Key"),
         };
-        *kept = Some(Derived {
+        *kept() = Some(Derived {
             salt: salt.to_vec(),
             iterations,
             keys,

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::refusals::{missing, only_unnamed};
 use super::resolve::{UNSEEN, changes_names, executes, judged_alone, may_copy, with_prepared};
 use super::{Gated, Pass, PortalExecute, Ruled, Ruling};
@@ -91,7 +89,7 @@ impl Session {
                 text: self
                     .intake
                     .reads
-                    .shown_behind(with_prepared(&source.text, &pass.resolved)),
+                    .shown_behind(with_prepared(source.text(), &pass.resolved)),
                 parameters: values::parameters(&bind, &source.types),
                 facts,
                 source: Some(source),
@@ -147,10 +145,10 @@ impl Session {
         };
         let (judged, source) = match prepared {
             Prepared::Protocol { judged, source, .. } => (judged, source),
-            Prepared::Sql(sql) => {
-                let text = Bytes::copy_from_slice(sql.text.as_bytes());
-                let source = Source::new(text, Arc::new([]), &self.names.kept);
-                (judged_alone(sql.facts.clone()), Some(source))
+            Prepared::Sql(sql, _) => {
+                let judged = judged_alone(sql.facts.clone());
+                let source = Source::new(sql.text.as_bytes(), &judged, &[], &self.names.kept);
+                (judged, Some(source))
             }
         };
         let named = !portal.is_empty() && changes_names(&judged);
@@ -165,7 +163,7 @@ impl Session {
         };
         Ok(match self.rule(&judged) {
             Ruled::Passes(proof, resolved, observed) => {
-                let text = source.as_ref().map_or(&b""[..], |source| &source.text);
+                let text = source.as_ref().map_or(&b""[..], Source::text);
                 self.note_observed(text, &resolved, observed);
                 Bound::Passes(proof, pass(judged, resolved))
             }

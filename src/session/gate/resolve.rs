@@ -45,7 +45,7 @@ pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment
                 doubt.get_or_insert(Doubt::NotAscii);
             }
             Some(NameOp::Prepare { name, prepared }) => {
-                prepared_here.push((name, Prepared::Sql(Arc::clone(prepared))));
+                prepared_here.push((name, Prepared::Sql(Arc::clone(prepared), None)));
             }
             Some(NameOp::Execute { name }) => {
                 let here = prepared_here
@@ -97,7 +97,7 @@ fn judged_op(judged: &Judged, at: usize) -> Option<&NameOp> {
 
 fn absorb(facts: &mut Facts, prepared: &Prepared) {
     match prepared {
-        Prepared::Sql(sql) => facts.absorb(&sql.facts),
+        Prepared::Sql(sql, _) => facts.absorb(&sql.facts),
         Prepared::Protocol { judged, .. } => {
             facts.absorb(&judged.joined_facts());
             if judged
@@ -221,10 +221,10 @@ pub(in crate::session) fn with_prepared(text: &[u8], resolved: &[Prepared]) -> B
     for prepared in resolved {
         shown.extend_from_slice(b"\n\n-- which was prepared as:\n");
         match prepared {
-            Prepared::Sql(sql) => shown.extend_from_slice(sql.text.as_bytes()),
+            Prepared::Sql(sql, _) => shown.extend_from_slice(sql.text.as_bytes()),
             Prepared::Protocol {
                 source: Some(source), ..
-            } => shown.extend_from_slice(&source.text),
+            } => shown.extend_from_slice(source.text()),
             Prepared::Protocol { source: None, .. } => {
                 shown.extend_from_slice(b"-- (a statement that passed by itself)");
             }

@@ -6,7 +6,7 @@ use crate::model::{EarlierOutcome, HoldTerms, NewRequest, RequestId};
 use crate::session::Fault;
 use crate::session::gate::Gated;
 use crate::session::intake::Stop;
-use crate::session::limited::Limited;
+use crate::session::limited::{Countable, Limited};
 use crate::session::notices::{self, Held};
 use crate::session::relay::Session;
 
@@ -25,15 +25,19 @@ impl Session {
         if asker.bypass.is_none() && self.is_reviewed_later(gated, &terms.asks) {
             asker.bypass = Some(self.review_later(&request, terms, &gated.facts));
         }
+        // From here on Ctrl-C withdraws.
+        self.handle.set_holding(true);
         let mut unit = match asker.bypass {
             Some(_) => Err(None),
-            None => self.countable(gated).await?.map_err(Some),
+            None => match self.countable(gated).await? {
+                Countable::As(unit) => Ok(unit),
+                Countable::Not(why) => Err(Some(why)),
+                Countable::Cancelled => return Ok(Verdict::Refused(notices::cancelled())),
+            },
         };
         loop {
             asker.counts_rows = unit.is_ok();
             let held = self.held(&request);
-            // From here on Ctrl-C withdraws.
-            self.handle.set_holding(true);
             let rule = request.rule.clone();
             let (running, basis) = match self.shared.broker.hold(request, asker.clone()).await {
                 Ok(approval::Held::Waits(ticket, uncounted)) => {
@@ -79,6 +83,7 @@ impl Session {
             }
             self.say(&notices::undone(&basis, &why, held.id));
             self.intake.stop = Some(Stop::Deciding);
+            self.handle.set_holding(true);
             unit = Err(None);
             request = self.request(gated);
             request.signals.push(notices::was_undone(&basis, &why, held.id));

@@ -28,7 +28,7 @@ fn known(names: &Names, name: &[u8], segment: u64) -> Option<String> {
         super::super::names::Lookup::Known(Prepared::Protocol { judged, .. }) => {
             judged.statements.first().map(|s| s.facts.signals.concat())
         }
-        super::super::names::Lookup::Known(Prepared::Sql(sql)) => Some(sql.text.clone()),
+        super::super::names::Lookup::Known(Prepared::Sql(sql, _)) => Some(sql.text.clone()),
         super::super::names::Lookup::Unanswered => Some("unanswered".to_owned()),
         super::super::names::Lookup::Missing => None,
     }

@@ -131,7 +131,8 @@ fn behind(mut rest: &[u8]) -> Result<Behind, Malformed> {
             }
             // A limit of rows does not hold for what gives none.
             b'E' if !is_executed && frontend::execute(body)?.0.is_empty() => is_executed = true,
-            b'C' if is_executed => {
+            // What is not a Close as it should be is refused, which undoes what stands before it.
+            b'C' if is_executed && is_plain(frontend::target(body)?) => {
                 rest = &rest[frame.len()..];
                 continue;
             }
@@ -141,6 +142,11 @@ fn behind(mut rest: &[u8]) -> Result<Behind, Malformed> {
         unit.behind += frame.len();
         rest = &rest[frame.len()..];
     }
+}
+
+fn is_plain(target: Target<'_>) -> bool {
+    let (Target::Statement(name) | Target::Portal(name)) = target;
+    name.is_ascii()
 }
 
 #[cfg(test)]

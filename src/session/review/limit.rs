@@ -70,8 +70,8 @@ impl Limit {
     }
 
     /// Rules that join may shorten it.
-    pub(super) fn set(&mut self, length: Duration) {
-        if length != self.length {
+    pub(super) fn shorten(&mut self, length: Duration) {
+        if length < self.length {
             self.length = length;
             self.timer.as_mut().reset(self.began + length);
         }
@@ -250,7 +250,7 @@ mod tests {
         let mut limit = Limit::new(Duration::from_mins(1));
         assert!(!limit.is_reached(&mut cx, true));
         // It counts from the beginning.
-        limit.set(Duration::ZERO);
+        limit.shorten(Duration::ZERO);
         let reached = std::future::poll_fn(|cx| {
             if limit.is_reached(cx, true) {
                 Poll::Ready(())
@@ -274,7 +274,7 @@ mod tests {
         limit.rolls_back();
         assert!(!limit.is_reached(&mut cx, true), "the server has a moment");
         limit.is_committed();
-        limit.set(Duration::from_millis(1));
+        limit.shorten(Duration::from_millis(1));
         limit.goes_on();
         assert!(!limit.is_reached(&mut cx, true));
     }

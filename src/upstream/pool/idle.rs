@@ -30,7 +30,8 @@ pub(super) struct Idle {
 }
 
 impl Idle {
-    pub(super) fn new(lease: Lease, stream: Stream) -> Self {
+    pub(super) fn new(mut lease: Lease, stream: Stream) -> Self {
+        lease.is_fresh = false;
         Self {
             beginning: Arc::clone(&lease.beginning),
             lease,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::grants::ran;
 use super::limited::{basis, failed, limited};
-use crate::support::raw::Frames;
+use crate::support::raw::{Frames, tags};
 use crate::support::{Proxy, eventually};
 
 #[tokio::test]
@@ -92,4 +92,59 @@ async fn what_ran_by_itself_is_not_told_as_of_the_next_transaction() {
         (&json!("DELETE"), &json!(false))
     );
     alice.ready().await;
+}
+
+/// A Close with a name that is refused undoes what stands before it in its segment, as without a limit of rows.
+#[tokio::test]
+async fn what_is_refused_behind_it_undoes_it() {
+    let proxy = Proxy::start().await;
+    let id = limited(&proxy, "DELETE FROM items WHERE id = $1", 2).await;
+    let mut alice = proxy.alice.raw().await;
+    let delete = |value: &str| {
+        Frames::new()
+            .parse("", "DELETE FROM items WHERE id = $1")
+            .bind("", "", &[value])
+            .execute("", 0)
+    };
+    // The name of nothing is nothing to the server, and is no reason not to count.
+    let answers = alice.exchange(delete("1").close_statement("none").sync()).await;
+    assert_eq!(tags(&answers).replace('N', ""), "12C3Z");
+    ran(&proxy, &basis(&id, 2), 1).await;
+    assert_eq!(proxy.database.items().await, 9);
+
+    alice.send(delete("2").close_statement("ñ").sync()).await;
+    proxy.bob.approves_next().await;
+    let answers = alice.ready().await;
+    assert_eq!(tags(&answers).replace('N', ""), "12CEZ");
+    assert_eq!(proxy.database.items().await, 9);
+}
+
+#[tokio::test]
+async fn who_cancels_while_the_rest_is_waited_for_is_heard() {
+    let proxy = Proxy::start().await;
+    limited(&proxy, "DELETE FROM items WHERE id = $1", 2).await;
+    let mut alice = proxy.alice.raw().await;
+    let key = alice.key.clone();
+    let begun = Frames::new()
+        .parse("", "DELETE FROM items WHERE id = $1")
+        .bind("", "", &["1"])
+        .execute("", 0);
+    alice.send(begun).await;
+    let cancelling = async {
+        loop {
+            proxy.alice.cancel(&key).await;
+        }
+    };
+    let refused = tokio::select! {
+        answers = alice.up_to(b'E') => answers.into_iter().next_back().expect("an error"),
+        () = cancelling => unreachable!("it goes on"),
+    };
+    assert_eq!(
+        (refused.code().as_str(), refused.text().contains("user request")),
+        ("57014", true)
+    );
+    alice.exchange(Frames::new().sync()).await;
+    assert_eq!(proxy.database.items().await, 10);
+    let withdrawn = proxy.bob.requests("?state=withdrawn").await;
+    assert!(withdrawn.is_empty(), "nobody was asked yet: {withdrawn:?}");
 }

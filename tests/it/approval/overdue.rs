@@ -329,6 +329,20 @@ async fn a_commit_in_a_pipeline_is_asked_about_once_the_rest_of_it_ran() {
     assert_eq!(answers[2].code(), "0A000");
     alice.exchange(Frames::new().query("ROLLBACK")).await;
 
+    // What has run in the same pipeline is told as what has run.
+    let delete = Frames::new().parse("d", "DELETE FROM items WHERE id = 3").sync();
+    alice.exchange(delete).await;
+    alice.exchange(Frames::new().query("BEGIN")).await;
+    alice.send(commit("d")).await;
+    let request = proxy.bob.rejects_next("no").await;
+    assert!(
+        request.statement().contains("-- 1: 1 row (request "),
+        "{}",
+        request.statement()
+    );
+    alice.ready().await;
+    alice.exchange(Frames::new().query("ROLLBACK")).await;
+
     // Approved, it is executed at once or not at all.
     for text in ["BEGIN", "DELETE FROM items WHERE id = 2"] {
         alice.exchange(Frames::new().query(text)).await;

@@ -60,6 +60,41 @@ async fn refusals_that_nobody_reads_are_not_kept() {
     untouched(&proxy, alice).await;
 }
 
+/// So are those of SQL's `PREPARE`, which passes by itself where it prepares a read.
+#[tokio::test]
+async fn texts_of_sql_prepare_are_kept_up_to_a_limit() {
+    const TEXT: usize = 512 * 1024;
+    let setup = Proxy::with().proxy("max_message = \"4MiB\"");
+    let proxy = set(setup.start().await).await;
+    let mut alice = Player::alice(&proxy).await;
+    let before = proxy.peak_memory();
+    let constant = "x".repeat(TEXT);
+    let mut kept = 0;
+    let refused = loop {
+        let text = format!("prepare p{kept} as select '{constant}'");
+        let told = alice.plays([query(&text)]).await;
+        match &*told[0] {
+            "C(PREPARE) Z(I)" if kept < 20 => kept += 1,
+            other => break other.to_owned(),
+        }
+    };
+    assert_eq!(refused, "E(53400) Z(I)", "{kept} kept");
+    assert!((6..=9).contains(&kept), "{kept} kept");
+    assert_eq!(
+        alice.plays([query("deallocate p0; deallocate p1")]).await,
+        ["C(DEALLOCATE) C(DEALLOCATE) Z(I)"]
+    );
+    let again = format!("prepare again as select '{constant}'");
+    assert_eq!(
+        alice.plays([query(&again)]).await,
+        ["C(PREPARE) Z(I)"],
+        "there is room again"
+    );
+    let grown = proxy.peak_memory() - before;
+    assert!(grown < 100 * 1024, "{grown} KiB more");
+    untouched(&proxy, alice).await;
+}
+
 /// The texts of prepared statements are kept up to the size of one message, and no more.
 #[tokio::test]
 async fn texts_of_prepared_statements_are_kept_up_to_a_limit() {

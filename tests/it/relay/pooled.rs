@@ -371,7 +371,8 @@ async fn who_the_server_refuses_is_nobody_to_keep_connections_ready_for() {
     assert_eq!(refused.last().map(Message::code).as_deref(), Some("22023"));
     let ready =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'app%'
-                 AND application_name NOT LIKE 'holdpoint%' AND query = ''";
+                 AND application_name NOT LIKE 'holdpoint%'
+                 AND (query = '' OR query LIKE '%current_schemas%')";
     eventually("two are ready", async || {
         (proxy.database.value(ready).await == "3").then_some(())
     })
@@ -379,10 +380,40 @@ async fn who_the_server_refuses_is_nobody_to_keep_connections_ready_for() {
     drop(first);
 }
 
-/// A reset returns to the search path that the connection began with, whatever sessions begin with by now.
+/// So does what was kept ready before the default has changed, and has served nobody yet.
 #[tokio::test]
-async fn the_next_session_is_judged_by_the_search_path_of_its_connection() {
-    let proxy = Proxy::with().databases(POOL).start().await;
+async fn one_that_was_kept_ready_is_judged_by_the_search_path_that_it_began_with() {
+    let reserve = "pool = { max_idle = 5, min_idle = 1 }\nread_shield = false";
+    let proxy = Proxy::with().databases(reserve).start().await;
+    two_of_the_same_name(&proxy).await;
+    // While somebody uses one, another is kept ready.
+    let first = proxy.alice.raw().await;
+    let ready = "SELECT string_agg(pid::text, ',') FROM pg_stat_activity WHERE datname = current_database()
+                 AND usename LIKE 'app%' AND application_name NOT LIKE 'holdpoint%' AND state = 'idle'
+                 AND query LIKE '%current_schemas%'";
+    let reserve = eventually("one is ready", async || {
+        let pids = proxy.database.value(ready).await;
+        (pids != "NULL").then_some(pids)
+    })
+    .await;
+    begin_in_good(&proxy).await;
+    let mut second = proxy.alice.raw().await;
+    assert_eq!(pid(&mut second).await, reserve);
+    // By now, the default path that the catalogue knows is the other.
+    let (mut new, _) = proxy.alice.raw_with(&[("application_name", "new")]).await;
+    new.send(Frames::new().query("CREATE TABLE good.another (id int)"))
+        .await;
+    proxy.bob.approves_next().await;
+    new.ready().await;
+    second.send(Frames::new().query("SELECT same()")).await;
+    proxy.bob.rejects_next("it acts").await;
+    second.ready().await;
+    assert_eq!(proxy.database.items().await, 10);
+    drop(first);
+}
+
+/// `good.same` reads, and `public.same` acts.
+async fn two_of_the_same_name(proxy: &Proxy) {
     proxy
         .database
         .run(
@@ -392,17 +423,27 @@ async fn the_next_session_is_judged_by_the_search_path_of_its_connection() {
                 AS 'DELETE FROM public.items WHERE id = 1; SELECT 1'",
         )
         .await;
+}
+
+/// Sessions begin in the schema `good` from now on.
+async fn begin_in_good(proxy: &Proxy) {
+    let name = &proxy.database.name;
+    let alter = format!("ALTER ROLE app IN DATABASE {name} SET search_path = good");
+    proxy.database.run(&alter).await;
+}
+
+/// A reset returns to the search path that the connection began with, whatever sessions begin with by now.
+#[tokio::test]
+async fn the_next_session_is_judged_by_the_search_path_of_its_connection() {
+    let proxy = Proxy::with().databases(POOL).start().await;
+    two_of_the_same_name(&proxy).await;
     let mut first = proxy.alice.raw().await;
     let there = pid(&mut first).await;
     first.send(Frames::new().query("SELECT same()")).await;
     proxy.bob.rejects_next("it acts").await;
     first.ready().await;
     part(&proxy, first).await;
-    let alter = format!(
-        "ALTER ROLE app IN DATABASE {} SET search_path = good",
-        proxy.database.name
-    );
-    proxy.database.run(&alter).await;
+    begin_in_good(&proxy).await;
     let (mut other, _) = proxy.alice.raw_with(&[("application_name", "other")]).await;
     other
         .send(Frames::new().query("CREATE TABLE good.another (id int)"))
