@@ -18,6 +18,7 @@ mod inflight;
 mod inquiry;
 mod intake;
 mod judging;
+mod lately;
 mod leg;
 mod limited;
 mod login;

@@ -61,7 +61,7 @@ mod writes;
 
 pub use catalogue::{Callee, Catalogue, Definitions, Function, Node, Object, Operator, Sight, Text, Use};
 pub use in_place::{counts_its_rows, gives_no_rows};
-pub use judge::{Judge, JudgeLimits};
+pub use judge::{Judge, JudgeLimits, is_judgement_of};
 pub use own::{OwnFault, OwnStatement, PREFIX as OWN_PREFIX, may_be_own, own_statement};
 pub use set::judge_startup_setting;
 

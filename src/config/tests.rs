@@ -151,7 +151,7 @@ fn every_fault_is_named_with_its_place() {
             &[],
             &[
                 "etc/holdpoint.toml:1: colour: unknown key; known here: proxy, console, store, policy, hold, \
-               log, judge, observe, databases",
+               log, judge, observe, audit, databases",
             ],
         ),
         (

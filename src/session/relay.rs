@@ -18,6 +18,7 @@ use super::gate::{PortalExecute, Shielded};
 use super::handle::SessionHandle;
 use super::inflight::Inflight;
 use super::intake::{INFLIGHT_LIMIT, Intake, Pause, Stop};
+use super::lately::Lately;
 use super::leg::{Leg, Scratch};
 use super::names::Names;
 use super::outflow::Outflow;
@@ -52,6 +53,8 @@ pub(super) struct Session {
     pub(super) policy_version: u64,
     /// What it has let pass.
     pub(super) passed: Passed,
+    /// What was judged.
+    pub(super) lately: Lately,
     /// The database is observed: nothing is held or denied, and what would have been is recorded.
     pub(super) observe: bool,
     pub(super) limits: Limits,

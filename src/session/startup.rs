@@ -336,6 +336,7 @@ impl LoggedIn {
         let session = Box::new(Session {
             shared: Arc::clone(shared),
             passed: super::passed::Passed::new(policy.asks_time()),
+            lately: super::lately::Lately::default(),
             policy,
             policy_version,
             observe,

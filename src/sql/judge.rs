@@ -7,13 +7,13 @@ use bytes::Bytes;
 use super::cache::{Cache, Key, MAX_CACHED, Variant};
 use super::catalogue::{Catalogue, Definitions, Sight};
 use super::grammar::judge_text;
-use super::mask::{MAX_MASKED, mask};
+use super::mask::{MAX_MASKED, fits, mask};
 use super::pool::Pool;
 use super::references::Eyes;
 use super::screen::is_heavy;
 use super::weight::gist_of;
 use super::{INLINE_MAX, Meaning};
-use crate::model::{Effect, Judged};
+use crate::model::{Effect, Gist, Judged};
 
 /// Bounds of judging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +108,17 @@ impl Judge {
             .run(move || shared.judge(&text, meaning, sight.as_deref()))
             .await
             .unwrap_or_else(|| Arc::new(Judged::unknown("it could not be judged: no parse thread took it")))
+    }
+}
+
+/// Whether this judgement, which a [`Judge`] has made, is that of `text` as well, under the same [`Meaning`] and
+/// [`Sight`]: it is the same text, or differs in integers that do not matter. Costs less than asking the judge, which
+/// would give it. `false` where too little of its own text is kept to tell.
+#[must_use]
+pub fn is_judgement_of(judged: &Judged, text: &[u8]) -> bool {
+    match &judged.gist {
+        Gist::Whole(form) => fits(form, text),
+        _ => false,
     }
 }
 

@@ -76,6 +76,29 @@ pub(super) fn mask<'b>(text: &[u8], buffer: &'b mut [u8; MAX_MASKED]) -> Option<
     Some(&buffer[..written])
 }
 
+/// Whether [`mask`] makes `form` of `text`, where it has made it of another; or, where nothing in `form` is masked,
+/// whether it is `text`. What it looks at stands in both alike: so it need not be looked at again.
+pub(super) fn fits(form: &[u8], text: &[u8]) -> bool {
+    let (mut form, mut text) = (form, text);
+    let is_short = text.len() <= MAX_MASKED;
+    while let Some(at) = memchr::memchr(MARKER, form).filter(|_| is_short) {
+        let Some(rest) = text.strip_prefix(&form[..at]) else {
+            return false;
+        };
+        // With more of them, what follows is none of what follows here.
+        let digits = rest
+            .iter()
+            .take(MAX_DIGITS)
+            .take_while(|byte| byte.is_ascii_digit());
+        let digits = digits.count();
+        if digits == 0 {
+            return false;
+        }
+        (form, text) = (&form[at + 1..], &rest[digits..]);
+    }
+    form == text
+}
+
 /// Puts `part` at `written`, and gives where it ends. A marker is no longer than what it stands for, so it fits.
 fn copy(part: &[u8], buffer: &mut [u8; MAX_MASKED], written: usize) -> usize {
     let end = written + part.len();
@@ -142,6 +165,8 @@ fn begins_a_query(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn masked(text: &str) -> Option<String> {
@@ -174,6 +199,61 @@ mod tests {
         ] {
             assert_eq!(masked(text).unwrap_or_default(), expected, "{text}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn what_fits_a_form_is_what_it_is_made_of(
+            a in "(?i)(select|insert|delete) [a-z0-9_ ,.()=<>+*;-]{0,40}",
+            b in "(?i)(select|insert|delete) [a-z0-9_ ,.()=<>+*;-]{0,40}",
+            numbers in proptest::collection::vec("[0-9]{1,11}", 0..8),
+        ) {
+            let mut buffer = [0; MAX_MASKED];
+            if let Some(form) = mask(a.as_bytes(), &mut buffer) {
+                prop_assert!(fits(form, a.as_bytes()));
+                // The same with other numbers, some of them too long.
+                let mut numbers = numbers.iter();
+                let mut other = Vec::new();
+                for byte in form {
+                    match (byte, numbers.next()) {
+                        (&MARKER, Some(number)) => other.extend(number.bytes()),
+                        (&MARKER, None) => other.push(b'7'),
+                        (byte, _) => other.push(*byte),
+                    }
+                }
+                for text in [&other[..], b.as_bytes()] {
+                    let mut buffer = [0; MAX_MASKED];
+                    prop_assert_eq!(fits(form, text), mask(text, &mut buffer) == Some(form));
+                }
+            }
+            prop_assert_eq!(fits(a.as_bytes(), b.as_bytes()), a == b);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        for (form, text, expected) in [
+            ("SELECT ?", "SELECT 1", true),
+            ("SELECT ?", "SELECT 123456789", true),
+            ("SELECT ?", "SELECT 1234567890", false),
+            ("SELECT ?", "SELECT ", false),
+            ("SELECT ?", "SELECT 1.5", false),
+            ("SELECT ?", "SELECT 1 ", false),
+            ("SELECT ?", "SELECT ?", false),
+            ("SELECT ?", "select 1", false),
+            ("SELECT ?, ?;", "SELECT 1, 22;", true),
+            ("SELECT ?, ?;", "SELECT 1, 22", false),
+            ("SELECT a", "SELECT a", true),
+            ("SELECT a", "SELECT ab", false),
+        ] {
+            let form = form.replace('?', "\0");
+            assert_eq!(fits(form.as_bytes(), text.as_bytes()), expected, "{text}");
+        }
+        assert!(!fits(b"SELECT \0", b"SELECT \0"), "no text has one");
+        let long = format!("SELECT 1, {}", "a".repeat(MAX_MASKED));
+        let form = long.replace('1', "\0");
+        assert!(!fits(form.as_bytes(), long.as_bytes()), "too long to be masked");
+        assert!(fits(long.as_bytes(), long.as_bytes()));
     }
 
     #[test]

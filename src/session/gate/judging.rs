@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Judgement;
 use super::resolve::is_unresolved;
 use crate::model::{Facts, Judged, NameOp};
+use crate::session::lately::Scene;
 use crate::session::names::Lookup;
 use crate::session::relay::Session;
 
@@ -24,11 +25,21 @@ impl Session {
                 return None;
             }
         }
+        let scene = Scene {
+            meaning: self.meaning,
+            sight: self.outlook.number(),
+        };
+        if let Some(judged) = self.lately.find(text, scene) {
+            return Some(judged);
+        }
         let sight = self.outlook.sight().map(AsRef::as_ref);
         let judged = self.shared.judge.judge_inline_in(text, self.meaning, sight)?;
-        // The catalogue may be older than what is named.
-        let can_ask = is_unresolved(&judged) && self.outlook.upkeep().is_some();
-        (!can_ask).then_some(judged)
+        if is_unresolved(&judged) {
+            // The catalogue may be older than what is named.
+            return self.outlook.upkeep().is_none().then_some(judged);
+        }
+        self.lately.note(&judged, scene);
+        Some(judged)
     }
 
     /// Judges a prepared statement again if definitions have changed since it was; gives what that has to wait for.
