@@ -60,6 +60,7 @@ use crate::wire::Stream;
 pub use access::{Database, Login, Member, Roles};
 pub use encryption::{CertificateRules, ClientTls, Proof};
 pub(crate) use fault::Fault;
+use handle::Counted;
 pub use handle::Sessions;
 use leg::Leg;
 use relay::Session;
@@ -168,44 +169,83 @@ const LOGINS: usize = 100;
 /// Serves one connection to its end. Never fails: what goes wrong is told to the client and logged.
 /// To be dropped only when the process ends: a held statement is then withdrawn.
 pub async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-    let mut client = Leg::new(Stream::tcp(stream));
     let (counted, connections) = shared.sessions.count();
-    if connections > shared.limits.max_connections + LOGINS {
-        return fault::tell(Fault::TooManyConnections, &mut client, peer).await;
-    }
-    // What it takes to log in, a session need not carry along.
-    let opening = Box::pin(startup::open(&shared, &mut client, peer));
-    let opened = tokio::time::timeout(shared.limits.login_timeout, opening).await;
-    let opened = opened.unwrap_or(Err(Fault::LoginTimeout));
-    let mut left = None;
-    let ended = match opened {
-        Ok(Opened::Nothing) => Ok(()),
-        Ok(Opened::Session(login)) => {
-            let (mut session, _held) = login.into_session(&shared, client);
-            let ended = relay_to_its_end(&mut session).await;
-            left = session.reusable_server(&ended);
-            if !session.outflow.at_boundary() {
-                // In the middle of a message of the server's, nothing of ours can be said.
-                if let Err(fault) = ended {
-                    fault.log(peer);
-                }
-                return;
-            }
-            client = session.client;
-            ended
+    // What it takes to log in and to part, a session need not carry along.
+    let (login, client) = match Box::pin(open(&shared, stream, peer, connections)).await {
+        (Ok(Opened::Session(login)), client) => (login, client),
+        (opened, client) => {
+            let parting = Parting::without_session(opened.map(drop), client);
+            return Box::pin(parting.part(peer, counted)).await;
         }
-        Err(fault) => Err(fault),
     };
-    match ended {
-        Err(fault) => fault::tell(fault, &mut client, peer).await,
-        // TLS says that this is the end; a socket need not.
-        Ok(()) if client.stream.is_tls() => fault::say_goodbye(&mut client).await,
-        Ok(()) => {}
+    let (mut session, held) = login.into_session(&shared, client);
+    drop(shared);
+    let ended = relay_to_its_end(&mut session).await;
+    drop(held);
+    Box::pin(Parting::of(session, ended).part(peer, counted)).await;
+}
+
+/// Logs a client in, within bounds.
+async fn open(
+    shared: &Arc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    connections: usize,
+) -> (Result<Opened, Fault>, Leg) {
+    let mut client = Leg::new(Stream::tcp(stream));
+    if connections > shared.limits.max_connections + LOGINS {
+        return (Err(Fault::TooManyConnections), client);
     }
-    // The session is over; what follows is between us and the server.
-    drop((client, counted));
-    if let Some((lease, server)) = left {
-        lease.give_back(server).await;
+    let opening = startup::open(shared, &mut client, peer);
+    let opened = tokio::time::timeout(shared.limits.login_timeout, opening).await;
+    (opened.unwrap_or(Err(Fault::LoginTimeout)), client)
+}
+
+/// What is left of a connection once its session is over.
+struct Parting {
+    ended: Result<(), Fault>,
+    client: Leg,
+    /// The client stands in the middle of a message of the server's: nothing of ours can be said.
+    is_amid: bool,
+    /// The connection to the server, where another session can go on with it.
+    left: Option<(Box<Lease>, Stream)>,
+}
+
+impl Parting {
+    fn of(mut session: Box<Session>, ended: Result<(), Fault>) -> Self {
+        Self {
+            left: session.reusable_server(&ended),
+            is_amid: !session.outflow.at_boundary(),
+            client: session.client,
+            ended,
+        }
+    }
+
+    fn without_session(ended: Result<(), Fault>, client: Leg) -> Self {
+        Self {
+            ended,
+            client,
+            is_amid: false,
+            left: None,
+        }
+    }
+
+    /// Tells the client why, if there is something to tell, and gives back what is a pool's.
+    async fn part(self, peer: SocketAddr, counted: Counted) {
+        let mut client = self.client;
+        match self.ended {
+            Err(fault) if self.is_amid => return fault.log(peer),
+            Ok(()) if self.is_amid => return,
+            Err(fault) => fault::tell(fault, &mut client, peer).await,
+            // TLS says that this is the end; a socket need not.
+            Ok(()) if client.stream.is_tls() => fault::say_goodbye(&mut client).await,
+            Ok(()) => {}
+        }
+        // The session is over; what follows is between us and the server.
+        drop((client, counted));
+        if let Some((lease, server)) = self.left {
+            lease.give_back(server).await;
+        }
     }
 }
 
@@ -244,11 +284,8 @@ async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
         return ended;
     }
     // What the server said before it closed is the client's.
-    let _ = tokio::time::timeout(
-        Duration::from_secs(5),
-        std::future::poll_fn(|cx| session.client.poll_drain(cx)),
-    )
-    .await;
+    let drained = std::future::poll_fn(|cx| session.client.poll_drain(cx));
+    let _ = Box::pin(tokio::time::timeout(Duration::from_secs(5), drained)).await;
     match ended {
         Err(Fault::ServerGone) if session.handle.is_expelled() => Err(session.told_to_end()),
         // It said why, or was asked to.
@@ -268,8 +305,8 @@ mod tests {
     /// Each of ten thousand idle clients has one of these.
     #[test]
     fn a_session_is_small() {
-        assert!(size_of::<Session>() <= 2048, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 1856, "{}", size_of::<Session>());
         let whole = size_of_future(serve);
-        assert!(whole <= 1536, "{whole}");
+        assert!(whole <= 576, "{whole}");
     }
 }

@@ -12,8 +12,6 @@ use crate::wire::Stream;
 
 /// Bytes read at once. One buffer for each thread, not for each session: an idle session has none.
 const SCRATCH: usize = 64 * 1024;
-/// A spill buffer larger than this is given back once it is empty.
-const KEEP_SPILL: usize = 4 * 1024;
 
 thread_local! {
     static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
@@ -71,7 +69,9 @@ impl Leg {
             }
             self.out.advance(n);
         }
-        if self.out.capacity() > KEEP_SPILL {
+        // What passes is written from where it was read: this holds what is said seldom, and ten thousand idle sessions are
+        // not to keep it.
+        if self.out.capacity() > 0 {
             self.out = BytesMut::new();
         }
         if self.stream.wants_flush() {
