@@ -36,6 +36,7 @@ use crate::store::{Store, StoreError, UserStore as _};
 use crate::tls::TlsError;
 use crate::tls::client::ClientTlsError;
 use crate::upstream::Pool;
+use crate::wire;
 pub use shared::sight_of;
 use signals::{Signals, Wish};
 use workers::Workers;
@@ -161,6 +162,7 @@ fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServeE
     };
     let listener = TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
+    wire::prepare_listener(&listener).map_err(failed)?;
     Ok(listener)
 }
 

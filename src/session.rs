@@ -192,7 +192,7 @@ async fn open(
     peer: SocketAddr,
     connections: usize,
 ) -> (Result<Opened, Fault>, Leg) {
-    let mut client = Leg::new(Stream::tcp(stream));
+    let mut client = Leg::new(Stream::accepted(stream));
     if connections > shared.limits.max_connections + LOGINS {
         return (Err(Fault::TooManyConnections), client);
     }

@@ -21,5 +21,5 @@ pub use fields::{Fields, Malformed};
 pub use frame::{FrameError, Header};
 pub use frame_reader::{FrameReader, ReadError};
 pub use reply::Report;
-pub use socket::Socket;
+pub use socket::{Socket, prepare_listener};
 pub use stream::Stream;

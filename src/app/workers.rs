@@ -21,8 +21,26 @@ use crate::sql::STACK_SIZE;
 /// After an error such as "too many open files": how long nothing is accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The worker that accepts.
+const ACCEPTING: usize = 0;
+
 /// A connection on its way to its worker.
-type Assigned = (std::net::TcpStream, SocketAddr);
+enum Assigned {
+    /// It stays with the one that accepted it, whose runtime it is known to.
+    Here(TcpStream, SocketAddr),
+    /// It goes to another.
+    There(std::net::TcpStream, SocketAddr),
+}
+
+impl Assigned {
+    /// Known to the runtime of this thread.
+    fn arrive(self) -> (io::Result<TcpStream>, SocketAddr) {
+        match self {
+            Self::Here(stream, peer) => (Ok(stream), peer),
+            Self::There(stream, peer) => (TcpStream::from_std(stream), peer),
+        }
+    }
+}
 
 /// The running threads.
 #[derive(Debug)]
@@ -134,7 +152,7 @@ impl Worker {
             }
         }
         loop {
-            let (stream, peer) = tokio::select! {
+            let assigned = tokio::select! {
                 biased;
                 () = self.running.cancelled() => return,
                 Some(assigned) = self.inbox.recv() => assigned,
@@ -143,9 +161,11 @@ impl Worker {
             let shared = Arc::clone(&self.shared);
             let seat = Taken(Arc::clone(&self.load));
             tokio::spawn(async move {
-                match TcpStream::from_std(stream) {
-                    Ok(stream) => session::serve(shared, stream, peer).await,
-                    Err(error) => tracing::warn!(%error, client.addr = %peer, "a connection is lost"),
+                match assigned.arrive() {
+                    (Ok(stream), peer) => session::serve(shared, stream, peer).await,
+                    (Err(error), peer) => {
+                        tracing::warn!(%error, client.addr = %peer, "a connection is lost");
+                    }
                 }
                 drop(seat);
             });
@@ -169,11 +189,19 @@ async fn accept(listener: tokio::net::TcpListener, seats: Vec<Seat>, accepting: 
             () = accepting.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
+        let places = seats.iter().enumerate();
+        let Some((worker, seat)) = places.min_by_key(|(_, seat)| seat.load.load(Ordering::Relaxed)) else {
+            return;
+        };
+        let assigned = accepted.and_then(|(stream, peer)| {
+            Ok(if worker == ACCEPTING {
+                Assigned::Here(stream, peer)
+            } else {
+                Assigned::There(stream.into_std()?, peer)
+            })
+        });
+        match assigned {
             Ok(assigned) => {
-                let Some(seat) = seats.iter().min_by_key(|s| s.load.load(Ordering::Relaxed)) else {
-                    return;
-                };
                 seat.load.fetch_add(1, Ordering::Relaxed);
                 // A worker that has ended takes nothing more; the connection closes.
                 let _ = seat.assign.send(assigned);

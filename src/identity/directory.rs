@@ -96,6 +96,7 @@ impl Directory {
 
     /// What to authenticate `user` against.
     pub async fn credentials(&self, user: &str) -> Result<Credentials, StoreError> {
+        // Also where it is not needed: how long it takes is not to tell whether there is such a user.
         let mock = Verifier::mock(user, &self.server_secret);
         match self.store.user(user).await? {
             Some(record) if !record.disabled => Ok(Credentials {

@@ -1,4 +1,4 @@
-//! Reading a frame at a time, and no byte beyond it, from a connection whose next bytes are for somebody else.
+//! Reading a frame at a time; and no byte beyond it, from a connection whose next bytes are for somebody else.
 
 use std::io;
 
@@ -14,6 +14,7 @@ const STEP: usize = 4 * 1024;
 #[derive(Default)]
 pub struct FrameReader {
     partial: Vec<u8>,
+    is_greedy: bool,
 }
 
 /// Why there is no frame.
@@ -31,6 +32,21 @@ pub enum ReadError {
 }
 
 impl FrameReader {
+    /// One that reads ahead, for connections on which all that comes is for its caller.
+    #[must_use]
+    pub fn greedy() -> Self {
+        Self {
+            partial: Vec::new(),
+            is_greedy: true,
+        }
+    }
+
+    /// Whether nothing has arrived that was not given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.partial.is_empty()
+    }
+
     /// The type and all bytes of the next frame, its header included. `limit` bounds the length that the
     /// frame says, in bytes: it counts itself and the body. Cancel-safe.
     pub async fn read(
@@ -48,11 +64,16 @@ impl FrameReader {
             }
             let total = header.map_or(HEADER, Header::total);
             if let Some(header) = header
-                && self.partial.len() == total
+                && self.partial.len() >= total
             {
-                return Ok((header.tag, std::mem::take(&mut self.partial)));
+                let ahead = self.partial.split_off(total);
+                return Ok((header.tag, std::mem::replace(&mut self.partial, ahead)));
             }
-            let wanted = (total - self.partial.len()).min(STEP);
+            let wanted = if self.is_greedy {
+                STEP
+            } else {
+                (total - self.partial.len()).min(STEP)
+            };
             let mut read = stream.take(wanted as u64);
             if read.read_buf(&mut self.partial).await? == 0 {
                 return Err(ReadError::Io(io::ErrorKind::UnexpectedEof.into()));
@@ -95,6 +116,20 @@ mod tests {
         assert_eq!(bytes, b"Z");
         let ended = reader.read(&mut bytes, 6).await.unwrap_err();
         assert!(matches!(ended, ReadError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof));
+    }
+
+    #[tokio::test]
+    async fn a_greedy_one_reads_ahead() {
+        let mut bytes: &[u8] = b"C\0\0\0\x06abZ\0\0\0\x05IS\0";
+        let mut reader = FrameReader::greedy();
+        for expected in [&b"C\0\0\0\x06ab"[..], b"Z\0\0\0\x05I"] {
+            let (_, frame) = reader.read(&mut bytes, 100).await.unwrap();
+            assert_eq!((&frame[..], bytes.len()), (expected, 0));
+        }
+        assert!(!reader.is_empty(), "what is ahead is told");
+        let mut rest: &[u8] = b"\0\0\x04";
+        let (tag, _) = reader.read(&mut rest, 100).await.unwrap();
+        assert_eq!((tag, reader.is_empty()), (b'S', true));
     }
 
     #[tokio::test]

@@ -40,6 +40,17 @@ impl Socket {
         Self::Tcp(stream)
     }
 
+    /// A TCP connection that a listener has accepted which went through [`prepare_listener`]: what is set up there, it
+    /// has by itself, where the system does so.
+    #[must_use]
+    pub fn accepted(stream: TcpStream) -> Self {
+        if INHERITS {
+            Self::Tcp(stream)
+        } else {
+            Self::tcp(stream)
+        }
+    }
+
     /// Whether the peer has closed its side, also where unread bytes stand before the end.
     /// Needs a readiness event that the runtime has seen: true within one turn of the event loop.
     pub async fn is_read_closed(&self) -> bool {
@@ -97,6 +108,22 @@ impl Socket {
     }
 }
 
+/// Whether connections have the options of the listener that accepted them. Linux copies them (tcp(7)); that is not
+/// said of others.
+const INHERITS: bool = cfg!(target_os = "linux");
+
+/// Sets a listener up so that the connections that it accepts are as [`Socket::tcp`] has them, without six calls of
+/// the system for each.
+///
+/// # Errors
+/// The system's.
+pub fn prepare_listener(listener: &std::net::TcpListener) -> io::Result<()> {
+    if INHERITS {
+        configure(&SockRef::from(listener))?;
+    }
+    Ok(())
+}
+
 fn configure(socket: &SockRef<'_>) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(SILENCE)
@@ -146,6 +173,34 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(s) => Pin::new(s).poll_shutdown(cx),
             Self::Unix(s) => Pin::new(s).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_accepted_connection_is_set_up_as_others_are() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        prepare_listener(&listener).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (theirs, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let ours = [Socket::accepted(accepted.unwrap().0), Socket::tcp(theirs.unwrap())];
+        for socket in &ours {
+            let Socket::Tcp(stream) = socket else {
+                panic!("it is TCP");
+            };
+            let socket = SockRef::from(stream);
+            assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), SILENCE);
+            #[cfg(target_os = "linux")]
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(GIVE_UP));
         }
     }
 }

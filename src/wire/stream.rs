@@ -28,6 +28,12 @@ impl Stream {
         Self::Plain(Socket::tcp(stream))
     }
 
+    /// A TCP connection that was accepted; see [`Socket::accepted`].
+    #[must_use]
+    pub fn accepted(stream: TcpStream) -> Self {
+        Self::Plain(Socket::accepted(stream))
+    }
+
     /// A Unix-domain connection.
     #[must_use]
     pub fn unix(stream: UnixStream) -> Self {

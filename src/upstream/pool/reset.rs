@@ -150,7 +150,8 @@ async fn ask(
 ) -> Result<(), ResetError> {
     stream.write_all(query).await?;
     stream.flush().await?;
-    let mut reader = FrameReader::default();
+    // It is at rest: all that comes answers this.
+    let mut reader = FrameReader::greedy();
     let mut done = false;
     for _ in 0..MAX_MESSAGES {
         let (kind, frame) = reader.read(stream, MAX_MESSAGE).await?;
@@ -164,7 +165,13 @@ async fn ask(
             }
             // Notices, and notifications of what it no longer listens to.
             b'N' | b'A' => {}
-            b'Z' if done && backend::ready_for_query(body)? == TransactionStatus::Idle => return Ok(()),
+            b'Z' if done && backend::ready_for_query(body)? == TransactionStatus::Idle => {
+                return if reader.is_empty() {
+                    Ok(())
+                } else {
+                    Err(ResetError::Protocol)
+                };
+            }
             b'E' => {
                 let error = backend::error_response(body);
                 return Err(ResetError::Refused(error.message, error.sqlstate));
