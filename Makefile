@@ -5,10 +5,10 @@ ARGS ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint doc fuzz bench
+.PHONY: help setup demo test lint doc fuzz bench instructions
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 setup: ## install what is missing to build, test and try holdpoint
 	@scripts/setup $(ARGS)
@@ -30,6 +30,10 @@ doc: ## the code's documentation, private items too
 fuzz: ## the parsers of what comes from outside, with arbitrary bytes (ARGS="--seconds 600 framer")
 	@scripts/setup --with-fuzz
 	@scripts/fuzz $(ARGS)
+
+instructions: ## count those of a statement that passes, and compare (ARGS="--help")
+	@scripts/setup --with-valgrind
+	@benches/instructions $(ARGS)
 
 bench: ## side by side: direct, haproxy, pgbouncer and holdpoint (ARGS="--quick")
 	@scripts/setup --with-bench

@@ -62,8 +62,9 @@ def clean_environment():
 class Servers:
     """The scratch folder and everything that runs in it. `targets` are the names that can be measured."""
 
-    def __init__(self, binary, cores, scale, max_clients, only=None):
-        self.binary, self.cores, self.scale = binary, cores, scale
+    def __init__(self, binary, cores, scale, max_clients, only=None, wrapper=()):
+        """`wrapper`: a command that is to run holdpoint, as in ["valgrind"]."""
+        self.binary, self.cores, self.scale, self.wrapper = binary, cores, scale, wrapper
         self.connections = max(CONNECTIONS, max_clients) + 10
         self.processes, self.pids = [], {}
         self.password, self.client_password = secrets.token_hex(16), secrets.token_hex(16)
@@ -96,6 +97,8 @@ class Servers:
                 "holdpoint": lambda: self.start_holdpoint("holdpoint", lambda to: shutil.copytree(REPO / "policies", to)),
                 "holdpoint, all allowed": lambda: self.start_holdpoint(
                     "holdpoint, all allowed", lambda to: (to.mkdir(), (to / "all.toml").write_text(ALLOW_ALL))),
+                "holdpoint, recording": lambda: self.start_holdpoint(
+                    "holdpoint, recording", lambda to: shutil.copytree(REPO / "policies", to), "[audit]\nfile = 'audit.jsonl'\n"),
             }
             for target in self.targets[1:]:
                 starts[target]()
@@ -210,7 +213,7 @@ backend b
 """)
         self.spawn("haproxy", [self.haproxy, "-db", "-f", own / "haproxy.cfg"])
 
-    def start_holdpoint(self, name, make_policies):
+    def start_holdpoint(self, name, make_policies, more=""):
         own = self.own_folder(name)
         make_policies(own / "policies")
         (own / "upstream.password").write_text(self.password)
@@ -231,11 +234,11 @@ dir = '{own}/policies'
 upstream = "postgresql://bench@{HOST}:{self.ports['direct']}/bench?sslmode=disable"
 password_file = '{own}/upstream.password'
 pool = {{ max_idle = {self.connections} }}
-""")
+{more}""")
         subprocess.run([self.binary, "--config", config, "user", "add", "bench", "--group", "bench", "--password-stdin"],
                        input=self.client_password + "\n", text=True, check=True, stdout=subprocess.DEVNULL,
                        env=clean_environment())
-        self.spawn(name, [self.binary, "--config", config, "serve"])
+        self.spawn(name, [*self.wrapper, self.binary, "--config", config, "serve"])
 
     # ---- connecting
 
