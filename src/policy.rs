@@ -29,6 +29,7 @@ mod error;
 mod explain;
 mod file;
 mod in_force;
+mod index;
 mod load;
 mod mention;
 mod network;
@@ -60,6 +61,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{Asks, Facts};
+use index::Index;
 
 pub use access::Access;
 pub use error::{PolicyError, PolicyProblem};
@@ -107,6 +109,8 @@ impl<'a> Subject<'a> {
 #[derive(Debug, Clone)]
 pub struct Policy {
     rules: Vec<Rule>,
+    /// Of these rules.
+    index: Index,
     access: Vec<Access>,
     /// What holds a statement that no rule matches: one member of each of `default_groups` must approve.
     default_asks: Asks,
@@ -133,24 +137,20 @@ impl Policy {
     /// Whether the answer can depend on [`Subject::at`]. Where it does not, nobody need read a clock.
     #[must_use]
     pub fn asks_time(&self) -> bool {
-        self.rules.iter().any(|rule| rule.when.schedule.is_some())
+        self.index.asks_time
     }
 
     /// Whether the answer can change in the course of a session, by what it is asked with: the time, or what the
     /// client calls itself.
     #[must_use]
     pub fn moves(&self) -> bool {
-        self.asks_time()
-            || self
-                .rules
-                .iter()
-                .any(|rule| rule.when.application_names.is_some())
+        self.index.asks_time || self.index.asks_application
     }
 
     /// The rule that decides on a statement; `None` where no rule matches.
     #[must_use]
     pub fn deciding_rule(&self, subject: &Subject<'_>, facts: &Facts) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.matches(subject, facts))
+        self.index.find(&self.rules, subject, facts)
     }
 
     /// The rules in their order.

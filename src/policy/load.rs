@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::compile::{self, Compiled};
 use super::cover::covers;
 use super::error::{PolicyError, PolicyProblem};
+use super::index::Index;
 use super::{Access, NO_RULE, Policy, Rule, file};
 use crate::model::{Asks, Quorum};
 
@@ -61,9 +62,11 @@ impl Policy {
         check_access(&access, &mut problems);
         check_reachable(&rules, &mut problems);
         check_defaults(whole, &defaults, &mut problems);
+        let rules: Vec<_> = rules.into_iter().map(|(_, compiled)| compiled.rule).collect();
         match defaults.into_iter().next() {
             Some((path, line, default_groups)) if problems.is_empty() => Ok(Self {
-                rules: rules.into_iter().map(|(_, compiled)| compiled.rule).collect(),
+                index: Index::of(&rules),
+                rules,
                 access: access.into_iter().map(|(access, ..)| access).collect(),
                 default_asks: Asks {
                     quorum: Quorum::each_of(default_groups),

@@ -106,6 +106,14 @@ impl NamePattern {
         }
     }
 
+    /// The one name that it is for, in whatever schema; `None` where it is for several.
+    pub(super) fn literal_name(&self) -> Option<&str> {
+        match &self.name.pieces[..] {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
     /// Whether this name is one of those meant, whatever the session's `search_path`.
     pub(super) fn surely(&self, schema: Option<&str>, name: &str) -> bool {
         let in_schema = match (&self.schema, schema) {

@@ -160,6 +160,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
 
 fn policy_of(rules: Vec<Rule>) -> Policy {
     Policy {
+        index: Index::of(&rules),
         rules,
         access: Vec::new(),
         default_asks: Asks {
@@ -404,6 +405,22 @@ proptest! {
             policy_of(rules).decide_facts(&subject, &facts),
             policy_of(matching).decide_facts(&subject, &facts)
         );
+    }
+
+    #[test]
+    fn the_index_leaves_out_only_what_cannot_match(
+        all in vec(rules(), 0..5),
+        asker in asker(),
+        facts in vec(facts(), 1..8),
+    ) {
+        let rules = all.concat();
+        let index = Index::of_all(&rules);
+        let subject = subject(&asker);
+        for facts in &facts {
+            let first = rules.iter().find(|rule| rule.matches(&subject, facts));
+            let found = index.find(&rules, &subject, facts);
+            prop_assert_eq!(found.map(std::ptr::from_ref), first.map(std::ptr::from_ref));
+        }
     }
 
     #[test]
