@@ -54,13 +54,18 @@ def measure(servers, target, command, duration):
     return done / (end - begin), (cpu_after - cpu_before) / max(1.0, done) * 1e6
 
 
+def label(target):
+    """What it is called in the tables: of two holdpoints that differ in their policy, one takes part in each workload."""
+    return "holdpoint" if target == "holdpoint, all allowed" else target
+
+
 def run(servers, workloads, rounds, duration):
     """Per workload and target: the cells."""
     results = {}
     for name, writes, make in workloads:
-        left_out = "holdpoint" if writes else "holdpoint, all allowed"
-        targets = [target for target in servers.targets if target != left_out]
-        cells = results[name] = {target.split(",")[0]: [] for target in targets}
+        left_out = ["holdpoint", "holdpoint, recording"] if writes else ["holdpoint, all allowed"]
+        targets = [target for target in servers.targets if target not in left_out]
+        cells = results[name] = {label(target): [] for target in targets}
         for number in range(rounds):
             turn = number % len(targets)
             order = targets[turn:] + targets[:turn]
@@ -68,7 +73,7 @@ def run(servers, workloads, rounds, duration):
                 order.reverse()
             for target in order:
                 command = make(SETTLE + duration + 1)
-                cells[target.split(",")[0]].append(measure(servers, target, command, duration))
+                cells[label(target)].append(measure(servers, target, command, duration))
         note(f"{name}: " + ", ".join(f"{t} {statistics.median(c[0] for c in cs):,.1f}" for t, cs in cells.items()))
     return results
 
@@ -78,7 +83,7 @@ def idle(servers, clients):
     results = {}
     for target in servers.targets:
         pid = servers.pids.get(target)
-        if not pid or target == "holdpoint, all allowed":
+        if not pid or target.startswith("holdpoint,"):
             continue
         sessions = []
         first = Client(HOST, servers.ports[target], "bench", servers.password_for(target), "bench")

@@ -62,8 +62,10 @@ def clean_environment():
 class Servers:
     """The scratch folder and everything that runs in it. `targets` are the names that can be measured."""
 
-    def __init__(self, binary, cores, scale, max_clients, only=None, wrapper=()):
-        """`wrapper`: a command that is to run holdpoint, as in ["valgrind"]."""
+    def __init__(self, binary, cores, scale, max_clients, only=None, wrapper=(), tls=False):
+        """`wrapper`: a command that is to run holdpoint, as in ["valgrind"]. `tls`: clients encrypt; a proxy's connection
+        to the server stays plain."""
+        self.tls = tls
         self.binary, self.cores, self.scale, self.wrapper = binary, cores, scale, wrapper
         self.connections = max(CONNECTIONS, max_clients) + 10
         self.processes, self.pids = [], {}
@@ -90,6 +92,8 @@ class Servers:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="holdpoint-bench-"))
         try:
             self.folder.chmod(0o711)
+            if self.tls:
+                self.make_certificate()
             self.start_postgres()
             starts = {
                 "haproxy": self.start_haproxy,
@@ -149,6 +153,20 @@ class Servers:
             for path in paths:
                 shutil.chown(path, self.drop["user"], self.drop["group"])
 
+    def make_certificate(self):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-keyout", self.folder / "server.key", "-out", self.folder / "server.crt"],
+                       check=True, capture_output=True)
+
+    def certificate_in(self, own):
+        """Certificate and key, for a server that runs as somebody else."""
+        files = []
+        for name in ("server.crt", "server.key"):
+            files.append(shutil.copy(self.folder / name, own / name))
+            os.chmod(own / name, 0o600)
+        self.give_away(*files)
+        return files
+
     def start_postgres(self):
         own = self.own_folder("pg")
         self.give_away(own)
@@ -162,6 +180,9 @@ class Servers:
                     "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "4GB",
                     "checkpoint_timeout": "60min", "autovacuum": "off", "jit": "off",
                     "max_parallel_workers_per_gather": 0, "synchronize_seqscans": "off", "log_min_messages": "fatal"}
+        if self.tls:
+            cert, key = self.certificate_in(own)
+            settings |= {"ssl": "on", "ssl_cert_file": cert, "ssl_key_file": key}
         flags = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         self.spawn("postgres", [self.pgbin / "postgres", "-D", own / "data", *flags], self.drop)
         self.connect("direct", "postgres", [self.psql, "-qc", "CREATE DATABASE bench"])
@@ -175,6 +196,10 @@ class Servers:
         # Its clients sign in by SCRAM, as holdpoint's do, with the server's own secret: then it needs no password itself.
         secret = self.value("SELECT rolpassword FROM pg_authid WHERE rolname = 'bench'")
         (own / "users.txt").write_text(f'"bench" "{secret}"\n')
+        tls = ""
+        if self.tls:
+            cert, key = self.certificate_in(own)
+            tls = f"client_tls_sslmode = require\nclient_tls_cert_file = {cert}\nclient_tls_key_file = {key}\nserver_tls_sslmode = disable"
         (own / "pgbouncer.ini").write_text(f"""
 [databases]
 bench = host={HOST} port={self.ports['direct']} dbname=bench
@@ -190,6 +215,7 @@ max_client_conn = {self.connections}
 log_connections = 0
 log_disconnections = 0
 log_stats = 0
+{tls}
 """)
         self.give_away(own, *own.iterdir())
         self.spawn("pgbouncer", [self.pgbouncer, "-q", own / "pgbouncer.ini"], self.drop)
@@ -219,10 +245,15 @@ backend b
         (own / "upstream.password").write_text(self.password)
         (own / "upstream.password").chmod(0o600)
         config = own / "holdpoint.toml"
+        tls = ""
+        if self.tls:
+            cert, key = self.certificate_in(own)
+            tls = f"[proxy.tls]\nmode = 'require'\ncert = '{cert}'\nkey = '{key}'"
         console = self.console_ports[name] = free_port()
         config.write_text(f"""
 [proxy]
 listen = "{HOST}:{self.ports[name]}"
+{tls}
 [console]
 listen = "{HOST}:{console}"
 public_url = "http://{HOST}:{console}"
@@ -251,7 +282,7 @@ pool = {{ max_idle = {self.connections} }}
 
     def environment(self, target, database="bench"):
         return dict(clean_environment(), PGHOST=HOST, PGPORT=str(self.ports[target]), PGUSER="bench", PGDATABASE=database,
-                    PGPASSWORD=self.password_for(target), PGSSLMODE="disable", PGGSSENCMODE="disable")
+                    PGPASSWORD=self.password_for(target), PGSSLMODE="require" if self.tls else "disable", PGGSSENCMODE="disable")
 
     def connect(self, target, database, command):
         done = subprocess.run(command, env=self.environment(target, database), capture_output=True, text=True, check=False)

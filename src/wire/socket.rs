@@ -191,7 +191,10 @@ mod tests {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
         let (theirs, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let ours = [Socket::accepted(accepted.unwrap().0), Socket::tcp(theirs.unwrap())];
+        let ours = [
+            Socket::accepted(accepted.unwrap().0),
+            Socket::tcp(theirs.unwrap()),
+        ];
         for socket in &ours {
             let Socket::Tcp(stream) = socket else {
                 panic!("it is TCP");
