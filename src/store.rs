@@ -130,6 +130,15 @@ pub enum Placed {
     Running(Basis),
 }
 
+/// Why everything that is not final is abandoned.
+#[derive(Debug, Clone, Copy)]
+pub struct Abandoned<'a> {
+    /// Of what did certainly not run.
+    pub before: &'a str,
+    /// Of what was running: nobody knows how far.
+    pub running: &'a str,
+}
+
 /// Held and denied requests.
 pub trait RequestStore: Send + Sync + 'static {
     /// Records a request that waits for people.
@@ -220,7 +229,7 @@ pub trait RequestStore: Send + Sync + 'static {
     /// Abandons everything not final: what a crash left behind. The ids it changed.
     fn abandon_all<'a>(
         &'a self,
-        why: &'a str,
+        why: Abandoned<'a>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<RequestId>, StoreError>>;
 

@@ -17,7 +17,7 @@ use crate::model::{
     Basis, Clock, HeldRequest, NewRequest, Outcome, Principal, RequestId, RequestState, Review, Settlement,
     StateKind, Verdict,
 };
-use crate::store::{Decided, Grounds, Placed, RequestFilter, Store, StoreError};
+use crate::store::{Abandoned, Decided, Grounds, Placed, RequestFilter, Store, StoreError};
 
 /// Changes kept for a slow listener; one that lags re-reads everything.
 const CHANGES_KEPT: usize = 1024;
@@ -95,6 +95,11 @@ pub enum DecideError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+const LEFT_OVER: Abandoned<'_> = Abandoned {
+    before: "the proxy stopped before this was settled; it did not run",
+    running: "the proxy stopped while it ran: it is not known whether it ran to its end",
+};
 
 impl Broker {
     /// A broker whose store operations run on `control`.
@@ -309,11 +314,7 @@ impl Broker {
 
     /// Settles what an earlier run left open. To be called once, before any session starts.
     pub async fn abandon_left_over(&self) -> Result<usize, StoreError> {
-        let ids = self
-            .shared
-            .store
-            .abandon_all("the proxy stopped before this was settled", self.now())
-            .await?;
+        let ids = self.shared.store.abandon_all(LEFT_OVER, self.now()).await?;
         for &id in &ids {
             self.changed(id);
         }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{BoxFuture, Decided, Store, StoreError};
+use super::{Abandoned, BoxFuture, Decided, Store, StoreError};
 use crate::model::{
     Earlier, EarlierOutcome, Effect, HeldRequest, NewRequest, Origin, Outcome, Parameter, Principal, Quorum,
     RequestId, Review, StateKind, TableAccess, Verdict,
@@ -248,6 +248,13 @@ pub(crate) fn person(name: &str, member_of: &[&str], admin: bool) -> Principal {
         name: name.to_owned(),
         groups: groups(member_of),
         admin,
+    }
+}
+
+pub(crate) fn left_over(why: &str) -> Abandoned<'_> {
+    Abandoned {
+        before: why,
+        running: "it ran",
     }
 }
 

@@ -36,9 +36,9 @@ use sqlx::{SqliteConnection, Transaction};
 pub use open::OpenError;
 
 use super::{
-    Actor, BoxFuture, Decided, GrantDecided, GrantEnd, GrantFilter, GrantStore, Grounds, ObservationQuery,
-    ObservationStore, Placed, RequestFilter, RequestStore, StoreError, StoredObservation, UserChange,
-    UserFilter, UserRecord, UserStore, WebSession,
+    Abandoned, Actor, BoxFuture, Decided, GrantDecided, GrantEnd, GrantFilter, GrantStore, Grounds,
+    ObservationQuery, ObservationStore, Placed, RequestFilter, RequestStore, StoreError, StoredObservation,
+    UserChange, UserFilter, UserRecord, UserStore, WebSession,
 };
 use crate::model::{
     Clock, Edit, Grant, HeldRequest, NewGrant, NewRequest, Outcome, RequestId, Review, Sightings, SystemClock,
@@ -251,7 +251,7 @@ impl RequestStore for SqliteStore {
 
     fn abandon_all<'a>(
         &'a self,
-        why: &'a str,
+        why: Abandoned<'a>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<RequestId>, StoreError>> {
         Box::pin(self.settle_unfinished(why, now))

@@ -186,7 +186,11 @@ async fn carry_out(store: &dyn Store, number: u64, step: Step) -> bool {
             };
             store.finish(id, outcome, at(5)).await.unwrap()
         }
-        Step::Restart => !store.abandon_all("stopped", at(5)).await.unwrap().is_empty(),
+        Step::Restart => !store
+            .abandon_all(left_over("stopped"), at(5))
+            .await
+            .unwrap()
+            .is_empty(),
     }
 }
 

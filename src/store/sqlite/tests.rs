@@ -11,8 +11,8 @@ use super::SqliteStore;
 use crate::model::StateKind;
 use crate::store::contract::grants::standing;
 use crate::store::contract::{
-    Subject, approval, at, bring_to, groups, id, person, read, request, start, state, store_contract,
-    with_pending,
+    Subject, approval, at, bring_to, groups, id, left_over, person, read, request, start, state,
+    store_contract, with_pending,
 };
 use crate::store::{
     Actor, BoxFuture, Decided, GrantStore as _, RequestStore as _, Store, StoreError, UserChange, UserRecord,
@@ -516,7 +516,10 @@ async fn two_processes_share_a_database_and_one_is_killed() {
     for number in recorded {
         assert_eq!(state(&store, number).await, StateKind::Approved);
     }
-    let abandoned = store.abandon_all("the other process died", at(9)).await.unwrap();
+    let abandoned = store
+        .abandon_all(left_over("the other process died"), at(9))
+        .await
+        .unwrap();
     assert!(abandoned.len() >= 25);
     let sound: String = sqlx::query_scalar("PRAGMA integrity_check")
         .fetch_one(&store.readers)

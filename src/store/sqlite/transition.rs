@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::audit::{self, Event};
 use super::{SqliteStore, not_read, not_written, row};
 use crate::model::{Outcome, RequestId, StateKind};
-use crate::store::StoreError;
+use crate::store::{Abandoned, StoreError};
 
 /// A change of state, with what it brings.
 #[derive(Clone, Copy)]
@@ -171,17 +171,24 @@ impl SqliteStore {
     /// Abandons everything not final.
     pub(super) async fn settle_unfinished(
         &self,
-        why: &str,
+        why: Abandoned<'_>,
         now: Timestamp,
     ) -> Result<Vec<RequestId>, StoreError> {
         let mut tx = self.begin_alone().await?;
-        let unfinished = sqlx::query(
-            "SELECT id FROM requests WHERE state IN ('pending', 'approved', 'running') ORDER BY created_at, id",
-        )
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(not_read)?;
-        let ids = make_all(&mut tx, &unfinished, Change::Abandon(why), now).await?;
+        let mut ids = Vec::new();
+        for (query, why) in [
+            (
+                "SELECT id FROM requests WHERE state IN ('pending', 'approved') ORDER BY created_at, id",
+                why.before,
+            ),
+            (
+                "SELECT id FROM requests WHERE state = 'running' ORDER BY created_at, id",
+                why.running,
+            ),
+        ] {
+            let unfinished = sqlx::query(query).fetch_all(&mut *tx).await.map_err(not_read)?;
+            ids.extend(make_all(&mut tx, &unfinished, Change::Abandon(why), now).await?);
+        }
         tx.commit().await?;
         Ok(ids)
     }

@@ -9,7 +9,7 @@ use futures_util::future::{join, join_all};
 
 use super::*;
 use crate::model::StateKind;
-use crate::store::contract::{approval, at, id, request, state};
+use crate::store::contract::{approval, at, id, left_over, request, state};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::transition::{self, Change};
 use crate::store::{Decided, RequestStore as _};
@@ -125,7 +125,7 @@ async fn what_takes_long_shares_with_nobody() {
     let before = watched.commits();
     let store = &watched.store;
     let expire: crate::store::BoxFuture<'_, Result<(), StoreError>> = Box::pin(async {
-        let ids = store.abandon_all("stopped", at(5)).await?;
+        let ids = store.abandon_all(left_over("stopped"), at(5)).await?;
         assert_eq!(ids, [id(1), id(2), id(3)]);
         Ok(())
     });
