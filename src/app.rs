@@ -254,7 +254,7 @@ async fn run(
         store.close().await;
     };
     if tokio::time::timeout(LAST_WRITES, last).await.is_err() {
-        tracing::error!("the store did not take the last records in time");
+        tracing::error!("the store, or the audit log, did not take the last records in time");
     }
     tracing::info!("stopped");
     Ok(())

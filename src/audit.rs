@@ -10,6 +10,7 @@
 //!   the statement does not: it waits, or is refused.
 //! - *In order.* The records of a session stand in the file in the order of its statements, numbered without a gap.
 //! - *Bounded.* The queue takes what is configured, and one record for each data thread.
+//! - What is executed by name is recorded as what the name stands for.
 //! - What was written is synced to the disk before its room is given to others. Whatever a crash takes was less than
 //!   an interval old, or had no room to be written.
 
@@ -22,8 +23,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use queue::{AuditLog, Ticket};
-pub use record::{Asked, Record};
+pub use queue::AuditLog;
+pub use record::{Asked, Executed, Record};
 pub use writer::AuditWriter;
 
 /// What is recorded, where, and within which bounds.

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ pub(super) struct AuditFile {
     path: PathBuf,
     file: File,
     bytes: u64,
-    /// Not a pipe or a terminal, which cannot be synced, and are not set aside.
+    /// Not a device, which cannot be synced, and is not set aside.
     is_regular: bool,
     /// A file of so many bytes is set aside.
     max: Option<u64>,
@@ -37,6 +37,11 @@ impl AuditFile {
         (self.file, self.bytes) = open(&self.path)?;
         self.is_regular = self.file.metadata()?.is_file();
         Ok(())
+    }
+
+    /// Whether it has no name any more.
+    pub(super) fn is_deleted(&self) -> io::Result<bool> {
+        Ok(self.is_regular && self.file.metadata()?.nlink() == 0)
     }
 
     /// Appends some of `bytes`, at least one, and gives how many.
@@ -80,8 +85,17 @@ impl AuditFile {
     }
 }
 
-/// Opens a file for appending, at the beginning of a line; with its length.
+/// Opens a file for appending, at the beginning of a line; with its length. A pipe is refused: what is in it goes with
+/// whoever reads it.
 fn open(path: &Path) -> io::Result<(File, u64)> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.file_type().is_fifo() || found.file_type().is_socket() => {
+            return Err(io::Error::other("it is a pipe, which keeps nothing: name a file"));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
     let mut file = OpenOptions::new()
         .read(true)
         .append(true)
@@ -210,5 +224,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(AuditFile::open(folder.path(), None).is_err(), "a folder");
         assert!(AuditFile::open(&folder.path().join("none/audit"), None).is_err());
+        let _listener = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        let error = AuditFile::open(&folder.path().join("socket"), None).unwrap_err();
+        assert!(error.to_string().contains("keeps nothing"), "{error}");
     }
 }

@@ -1,16 +1,17 @@
 //! Where records wait to be written: a lane for each data thread, so that threads do not wait for one another.
 //!
-//! `full` is set by the record that fills the queue, and cleared once what was written is synced. Lock order: `waiting`
-//! before a lane; the bell is taken alone.
+//! `full` is set by the record that fills the queue, and cleared once what was written is synced. No two of its locks are taken at a
+//! time.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use super::{AuditSettings, Record, record};
-use crate::model::Judged;
+use crate::model::Effect;
 
 /// How often it is said that there is no room.
 const COMPLAIN: Duration = Duration::from_secs(10);
@@ -32,7 +33,10 @@ struct Shared {
     lane_bytes: usize,
     /// A lane holds that much.
     full: AtomicBool,
-    waiting: Mutex<Waiting>,
+    /// Told when there is room again.
+    room: Notify,
+    /// When it was said last that there is none.
+    said: Mutex<Option<Instant>>,
     bell: Mutex<Bell>,
     rung: Condvar,
 }
@@ -49,29 +53,6 @@ impl Lane {
         self.ready.len() + self.taken
     }
 }
-
-/// Tasks that wait for room.
-#[derive(Debug, Default)]
-struct Waiting {
-    /// How often all of them were woken.
-    round: u64,
-    /// When it was said last that there is no room.
-    said: Option<Instant>,
-    wakers: Vec<Waker>,
-}
-
-impl Waiting {
-    fn complain(&mut self, consequence: &str) {
-        if self.said.is_none_or(|said| said.elapsed() >= COMPLAIN) {
-            self.said = Some(Instant::now());
-            tracing::warn!(consequence, "there is no room in the queue of the audit log");
-        }
-    }
-}
-
-/// In which round a task has begun to wait.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ticket(Option<u64>);
 
 /// What the writer is told.
 #[derive(Debug, Default, Clone, Copy)]
@@ -112,17 +93,18 @@ impl AuditLog {
                 lanes: (0..lanes).map(|_| Mutex::default()).collect(),
                 lane_bytes: settings.max_queue / lanes,
                 full: AtomicBool::new(false),
-                waiting: Mutex::default(),
+                room: Notify::new(),
+                said: Mutex::default(),
                 bell: Mutex::default(),
                 rung: Condvar::new(),
             }),
         }
     }
 
-    /// Whether a text with this judgement is recorded.
+    /// Whether a text is recorded whose most severe effect this is, that of what it executes by name included.
     #[must_use]
-    pub fn wants(&self, judged: &Judged) -> bool {
-        self.shared.all || record::is_change(judged)
+    pub fn wants(&self, effect: Effect) -> bool {
+        self.shared.all || record::is_change(effect)
     }
 
     /// Whether a statement is refused, and does not wait, where there is no room for its record.
@@ -160,23 +142,31 @@ impl AuditLog {
         }
     }
 
-    /// Waits for room. `ticket` is the caller's, kept from one poll to the next: it is woken once. Cancel-safe.
-    pub fn poll_room(&self, cx: &Context<'_>, ticket: &mut Ticket) -> Poll<()> {
-        let mut waiting = lock(&self.shared.waiting);
-        if !self.is_full() {
-            return Poll::Ready(());
+    /// Waits for room. Cancel-safe.
+    pub async fn room(&self) {
+        loop {
+            let mut told = std::pin::pin!(self.shared.room.notified());
+            // From here on it hears of it.
+            told.as_mut().enable();
+            if !self.is_full() {
+                return;
+            }
+            self.complain("statements wait for it");
+            told.await;
         }
-        waiting.complain("statements wait for it");
-        if ticket.0 != Some(waiting.round) {
-            ticket.0 = Some(waiting.round);
-            waiting.wakers.push(cx.waker().clone());
-        }
-        Poll::Pending
     }
 
     /// A statement was refused since there is no room.
     pub fn note_refused(&self) {
-        lock(&self.shared.waiting).complain("statements are refused");
+        self.complain("statements are refused");
+    }
+
+    fn complain(&self, consequence: &str) {
+        let mut said = lock(&self.shared.said);
+        if said.is_none_or(|said| said.elapsed() >= COMPLAIN) {
+            *said = Some(Instant::now());
+            tracing::warn!(consequence, "there is no room in the queue of the audit log");
+        }
     }
 
     /// Opens the file again by its name: somebody has moved the one that was open.
@@ -217,15 +207,18 @@ impl AuditLog {
         said
     }
 
-    /// Waits for so long, or until the end.
-    pub(super) fn pause(&self, time: Duration) -> bool {
+    /// Waits for so long, or until the end or another file; says which.
+    pub(super) fn pause(&self, time: Duration) -> Bell {
         let bell = lock(&self.shared.bell);
-        let (bell, _) = self
+        let idle = |bell: &mut Bell| !(bell.closed || bell.reopen);
+        let (mut bell, _) = self
             .shared
             .rung
-            .wait_timeout_while(bell, time, |bell| !bell.closed)
+            .wait_timeout_while(bell, time, idle)
             .unwrap_or_else(PoisonError::into_inner);
-        bell.closed
+        let said = *bell;
+        bell.reopen = false;
+        said
     }
 
     /// Moves what is ready to `batch`.
@@ -241,7 +234,6 @@ impl AuditLog {
 
     /// What was taken is on the disk: there is room again.
     pub(super) fn synced(&self) {
-        let mut waiting = lock(&self.shared.waiting);
         // A record that comes meanwhile may say so again, with reason or without: it rings, too, and there is another round.
         self.shared.full.store(false, Ordering::Release);
         let mut full = false;
@@ -254,10 +246,7 @@ impl AuditLog {
             self.shared.full.store(true, Ordering::Release);
             return;
         }
-        waiting.round += 1;
-        let wakers = std::mem::take(&mut waiting.wakers);
-        drop(waiting);
-        wakers.into_iter().for_each(Waker::wake);
+        self.shared.room.notify_waiters();
     }
 }
 
@@ -270,11 +259,11 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use std::path::PathBuf;
-    use std::task::Wake;
+    use std::task::{Context, Waker};
 
     use super::*;
     use crate::audit::Asked;
-    use crate::model::{Clock as _, Effect, Facts, SystemClock};
+    use crate::model::{Clock as _, Judged, SystemClock};
 
     fn settings(path: PathBuf) -> AuditSettings {
         AuditSettings {
@@ -287,13 +276,6 @@ mod tests {
         }
     }
 
-    fn judged(effect: Effect) -> Judged {
-        Judged::from_facts([Facts {
-            effect,
-            ..Facts::unknown("")
-        }])
-    }
-
     fn record(log: &AuditLog, session: i32, number: u64) {
         let asked = Asked {
             session,
@@ -303,45 +285,34 @@ mod tests {
             client: "",
             application: "",
         };
-        log.record(&Record::new(SystemClock.now(), asked, &judged(Effect::Read)));
+        log.record(&Record::new(SystemClock.now(), asked, &Judged::default(), &[]));
     }
 
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    #[test]
-    fn who_finds_no_room_is_woken_once_what_was_written_is_on_the_disk() {
+    #[tokio::test]
+    async fn who_finds_no_room_waits_until_what_was_written_is_on_the_disk() {
         let log = AuditLog::new(&settings(PathBuf::new()), 1);
-        let woken = Arc::new(Count(AtomicUsize::new(0)));
-        let waker = Waker::from(Arc::clone(&woken));
-        let cx = Context::from_waker(&waker);
-        let mut ticket = Ticket::default();
         let mut number = 0;
         while !log.is_full() {
-            assert!(log.poll_room(&cx, &mut ticket).is_ready());
+            log.room().await;
             number += 1;
             record(&log, 1, number);
         }
         assert!(number > 10, "{number}");
-        for _ in 0..3 {
-            assert!(log.poll_room(&cx, &mut ticket).is_pending());
-        }
+        let mut waits = [std::pin::pin!(log.room()), std::pin::pin!(log.room())];
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut are_pending = || {
+            waits
+                .iter_mut()
+                .all(|wait| wait.as_mut().poll(&mut cx).is_pending())
+        };
+        assert!(are_pending());
         let mut batch = Vec::new();
         log.take(&mut batch);
-        assert!(log.poll_room(&cx, &mut ticket).is_pending(), "it may be lost yet");
-        assert_eq!(woken.0.load(Ordering::SeqCst), 0);
+        assert!(are_pending(), "it may be lost yet");
         log.synced();
-        assert_eq!(
-            woken.0.load(Ordering::SeqCst),
-            1,
-            "once, however often it was polled"
-        );
-        assert!(log.poll_room(&cx, &mut ticket).is_ready());
+        for wait in &mut waits {
+            wait.as_mut().await;
+        }
         let lines = batch.split(|byte| *byte == b'\n').count() - 1;
         assert_eq!(lines as u64, number);
     }
@@ -377,14 +348,9 @@ mod tests {
             for session in 1..=THREADS {
                 let log = log.clone();
                 scope.spawn(move || {
-                    let woken = Arc::new(Unpark(std::thread::current()));
-                    let waker = Waker::from(woken);
-                    let cx = Context::from_waker(&waker);
+                    let waiting = tokio::runtime::Builder::new_current_thread().build().unwrap();
                     for number in 1..=EACH {
-                        let mut ticket = Ticket::default();
-                        while log.poll_room(&cx, &mut ticket).is_pending() {
-                            std::thread::park();
-                        }
+                        waiting.block_on(log.room());
                         record(&log, session, number);
                     }
                 });
@@ -402,14 +368,6 @@ mod tests {
         assert_eq!(last[1..], [EACH; THREADS as usize]);
     }
 
-    struct Unpark(std::thread::Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
     #[test]
     fn where_only_changes_are_wanted_reads_are_not() {
         let mut settings = settings(PathBuf::new());
@@ -421,8 +379,8 @@ mod tests {
             (Effect::Read, false),
             (Effect::Write, true),
         ] {
-            assert!(all.wants(&judged(effect)));
-            assert_eq!(changes.wants(&judged(effect)), is_change, "{effect:?}");
+            assert!(all.wants(effect));
+            assert_eq!(changes.wants(effect), is_change, "{effect:?}");
         }
     }
 }

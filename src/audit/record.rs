@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::model::{Effect, Judged, Shape};
+use crate::model::{Effect, Facts, Judged, Shape};
 
 /// Whose statement it is.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -36,21 +36,34 @@ pub struct Record<'a> {
     text: Option<Readable<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cut: bool,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    executes: Texts<'a>,
+}
+
+/// A prepared statement that a text executes by name.
+#[derive(Debug, Clone, Copy)]
+pub struct Executed<'a> {
+    /// What it does, by statement.
+    pub facts: &'a Facts,
+    /// Its text, as far as it is kept.
+    pub text: Option<&'a [u8]>,
 }
 
 impl<'a> Record<'a> {
-    /// Of a text with this judgement, asked now.
+    /// Of a text with this judgement, asked now, and of what it executes by name.
     #[must_use]
-    pub fn new(at: Timestamp, asked: Asked<'a>, judged: &'a Judged) -> Self {
+    pub fn new(at: Timestamp, asked: Asked<'a>, judged: &'a Judged, executed: &'a [Executed<'a>]) -> Self {
         let kept = judged.kept_text();
+        let effects = executed.iter().map(|executed| executed.facts.effect);
         Self {
             at: Moment(at),
             asked,
-            effect: judged.effect().as_str(),
-            commands: Commands(judged),
-            shapes: Shapes(judged),
+            effect: effects.fold(judged.effect(), Effect::max).as_str(),
+            commands: Commands(judged, executed),
+            shapes: Shapes(judged, executed),
             text: kept.map(|(text, _)| Readable(text)),
             cut: kept.is_some_and(|(_, cut)| cut),
+            executes: Texts(executed),
         }
     }
 
@@ -66,9 +79,9 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Whether a text is recorded where only changes are: it does more than read, or may do so.
-pub(super) fn is_change(judged: &Judged) -> bool {
-    judged.effect() > Effect::Read
+/// Whether a text of this effect is recorded where only changes are: it does more than read, or may do so.
+pub(super) fn is_change(effect: Effect) -> bool {
+    effect > Effect::Read
 }
 
 /// To the microsecond.
@@ -81,26 +94,46 @@ impl Serialize for Moment {
     }
 }
 
+/// The facts of all statements of a text, and of what it executes.
+fn all_facts<'a>(judged: &'a Judged, executed: &'a [Executed<'a>]) -> impl Iterator<Item = &'a Facts> {
+    let own = judged.statements.iter().map(|statement| &statement.facts);
+    own.chain(executed.iter().map(|executed| executed.facts))
+}
+
 /// The commands of all its statements.
 #[derive(Debug)]
-struct Commands<'a>(&'a Judged);
+struct Commands<'a>(&'a Judged, &'a [Executed<'a>]);
 
 impl Serialize for Commands<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let statements = self.0.statements.iter();
-        serializer.collect_seq(statements.flat_map(|statement| &statement.facts.commands))
+        serializer.collect_seq(all_facts(self.0, self.1).flat_map(|facts| &facts.commands))
     }
 }
 
 /// The shape of each statement that has one: what is the same for all that differ in constants alone.
 #[derive(Debug)]
-struct Shapes<'a>(&'a Judged);
+struct Shapes<'a>(&'a Judged, &'a [Executed<'a>]);
 
 impl Serialize for Shapes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let statements = self.0.statements.iter();
-        let shapes = statements.filter_map(|statement| statement.facts.shape.as_ref());
+        let shapes = all_facts(self.0, self.1).filter_map(|facts| facts.shape.as_ref());
         serializer.collect_seq(shapes.map(Hex))
+    }
+}
+
+/// The texts of what is executed.
+#[derive(Debug)]
+struct Texts<'a>(&'a [Executed<'a>]);
+
+impl Texts<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Texts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|executed| executed.text.map(Readable)))
     }
 }
 
@@ -148,7 +181,7 @@ mod tests {
     use super::*;
     use crate::model::{Facts, Gist};
 
-    fn written(judged: &Judged) -> Value {
+    fn written(judged: &Judged, executed: &[Executed<'_>]) -> Value {
         let asked = Asked {
             session: 7,
             number: 3,
@@ -159,7 +192,7 @@ mod tests {
         };
         let mut out = b"before\n".to_vec();
         let at = "2026-11-27T03:00:00.000001Z".parse().unwrap();
-        Record::new(at, asked, judged).write(&mut out);
+        Record::new(at, asked, judged, executed).write(&mut out);
         let line = out.strip_prefix(b"before\n").unwrap();
         assert_eq!(line.split(|byte| *byte == b'\n').count(), 2, "one line");
         serde_json::from_slice(line).unwrap()
@@ -179,7 +212,7 @@ mod tests {
     fn a_record_says_who_asked_what_when() {
         let text: &[u8] = b"SELECT \0 FROM \"a\"\nWHERE b = \0";
         assert_eq!(
-            written(&read_of(Gist::Whole(text.into()))),
+            written(&read_of(Gist::Whole(text.into())), &[]),
             json!({
                 "at": "2026-11-27T03:00:00.000001Z", "session": 7, "number": 3, "user": "ann\n\"a\"", "database": "shop",
                 "client": "127.0.0.1:5555", "application": "psql", "effect": "read", "commands": ["SELECT"],
@@ -191,23 +224,36 @@ mod tests {
     #[test]
     fn what_is_not_kept_whole_says_so_and_what_is_not_utf8_is_replaced() {
         let start = read_of(Gist::Start(b"SELECT '\xff'".as_slice().into()));
-        let long = written(&read_of(Gist::Instead(std::sync::Arc::new(start))));
+        let long = written(&read_of(Gist::Instead(std::sync::Arc::new(start))), &[]);
         assert_eq!(
             (&long["text"], &long["cut"]),
             (&json!("SELECT '\u{FFFD}'"), &json!(true))
         );
-        let none = written(&read_of(Gist::None));
+        let none = written(&read_of(Gist::None), &[]);
         assert_eq!(none["text"], Value::Null);
     }
 
     #[test]
-    fn what_only_reads_is_no_change() {
-        let with = |effect| {
-            let mut facts = Facts::unknown("");
-            facts.effect = effect;
-            is_change(&Judged::from_facts([facts]))
+    fn what_is_executed_by_name_is_recorded_with_it() {
+        let facts = Facts {
+            effect: Effect::Write,
+            commands: vec!["INSERT".to_owned()],
+            ..Facts::unknown("")
         };
-        assert!(!with(Effect::Session) && !with(Effect::Read));
-        assert!(with(Effect::Write) && with(Effect::Schema) && with(Effect::Unknown));
+        let executed = [b"INSERT INTO a VALUES ($1)".as_slice().into(), None]
+            .map(|text| Executed { facts: &facts, text });
+        let record = written(&read_of(Gist::Whole(b"EXECUTE p".as_slice().into())), &executed);
+        assert_eq!(
+            (&record["effect"], &record["text"]),
+            (&json!("write"), &json!("EXECUTE p"))
+        );
+        assert_eq!(record["commands"], json!(["SELECT", "INSERT", "INSERT"]));
+        assert_eq!(record["executes"], json!(["INSERT INTO a VALUES ($1)", null]));
+    }
+
+    #[test]
+    fn what_only_reads_is_no_change() {
+        assert!(!is_change(Effect::Session) && !is_change(Effect::Read));
+        assert!(is_change(Effect::Write) && is_change(Effect::Schema) && is_change(Effect::Unknown));
     }
 }

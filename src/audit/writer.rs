@@ -79,7 +79,13 @@ impl Work {
                     );
                     return;
                 }
-                ends = self.log.pause(RETRY);
+                let told = self.log.pause(RETRY);
+                ends = told.closed;
+                if told.reopen {
+                    // The part of it that is in the other file may be of a line that is not whole.
+                    self.written = 0;
+                    self.reopen();
+                }
             }
             if ends && !told.closed {
                 // What came before the end, while the disk did not take anything.
@@ -103,6 +109,12 @@ impl Work {
 
     /// Writes what is not written of the batch, and waits for the disk.
     fn write(&mut self) -> io::Result<()> {
+        if self.file.is_deleted()? {
+            // It would take everything, and keep nothing of it.
+            self.written = 0;
+            self.file.reopen()?;
+            tracing::warn!("the file of the audit log was deleted: made it again");
+        }
         while self.written < self.batch.len() {
             match self.file.write(&self.batch[self.written..]) {
                 Ok(n) => self.written += n,

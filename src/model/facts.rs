@@ -286,6 +286,9 @@ pub struct Statement {
 /// The command of a text that could not be parsed.
 const UNPARSED: &str = "UNPARSED";
 
+/// The most of a text that is kept for people to read later, bytes.
+pub const KEPT_TEXT: usize = 1024;
+
 /// What may be kept of a text that has passed, so that people can read it later.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Gist {
@@ -353,6 +356,27 @@ impl Judged {
             Gist::Whole(_) | Gist::Start(_) | Gist::Request { .. } => Some(self),
             Gist::Instead(other) => Some(Arc::clone(other)),
         }
+    }
+
+    /// The same with this text kept in its place, up to a kilobyte of it: for people, never to be found by it.
+    #[must_use]
+    pub fn with_text(mut self, text: &[u8]) -> Self {
+        let mut end = text.len().min(KEPT_TEXT);
+        // Between two characters.
+        while end < text.len() && text[end] & 0xC0 == 0x80 && end > 0 {
+            end -= 1;
+        }
+        let kept = text[..end].into();
+        let gist = if end < text.len() {
+            Gist::Start(kept)
+        } else {
+            Gist::Whole(kept)
+        };
+        self.gist = Gist::Instead(Arc::new(Self {
+            statements: Vec::new(),
+            gist,
+        }));
+        self
     }
 
     /// What is kept of its text, and whether there was more of it; a NUL stands for a number that was masked. `None`:

@@ -3,21 +3,28 @@
 //! Invariant: a statement whose record finds no room is not cleared. It waits behind [`Stop::Unrecorded`], in which nothing
 //! of it has gone upstream, or is refused; nothing else is changed by that.
 
-use std::task::Context;
+use std::future::poll_fn;
 
 use super::Fault;
 use super::gate::Ruled;
+use super::hold::client_looks;
 use super::intake::Stop;
-use super::relay::Session;
-use crate::audit::{Asked, Record, Ticket};
-use crate::model::Judged;
+use super::names::Prepared;
+use super::notices;
+use super::relay::{Event, Session};
+use crate::audit::{Asked, Executed, Record};
+use crate::model::{Effect, Judged};
 use crate::wire::{Report, sqlstate};
 
 impl Session {
     /// What a text that policy lets pass has to wait for: `None` where its record finds room, or none is made.
-    pub(super) fn ruled_unrecorded(&self, judged: &Judged) -> Option<Ruled> {
+    /// `executed`: what its names stand for.
+    pub(super) fn ruled_unrecorded(&mut self, judged: &Judged, executed: &[Prepared]) -> Option<Ruled> {
         let log = self.shared.audit.as_ref()?;
-        if !log.is_full() || !log.wants(judged) {
+        if std::mem::take(&mut self.intake.is_cancelled) {
+            return Some(Ruled::Refused(notices::cancelled()));
+        }
+        if !log.is_full() || !log.wants(effect(judged, executed)) {
             return None;
         }
         Some(if log.refuses() {
@@ -29,8 +36,9 @@ impl Session {
     }
 
     /// A statement that passes is about to go upstream.
-    pub(super) fn record(&mut self, judged: &Judged) {
-        let Some(log) = self.shared.audit.as_ref().filter(|log| log.wants(judged)) else {
+    pub(super) fn record(&mut self, judged: &Judged, executed: &[Prepared]) {
+        let log = self.shared.audit.as_ref();
+        let Some(log) = log.filter(|log| log.wants(effect(judged, executed))) else {
             return;
         };
         self.recorded += 1;
@@ -42,26 +50,64 @@ impl Session {
             client: &self.who.client_addr,
             application: &self.who.application_name,
         };
-        log.record(&Record::new(self.shared.clock.now(), asked, judged));
+        let executed: Vec<Executed<'_>> = executed.iter().flat_map(parts).collect();
+        log.record(&Record::new(self.shared.clock.now(), asked, judged, &executed));
     }
 
-    /// Goes on with what waits for room in the audit log, once there is some.
-    pub(super) fn poll_audit(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
-        while let Some(Stop::Unrecorded(ticket)) = &mut self.intake.stop {
-            match &self.shared.audit {
-                Some(log) if log.poll_room(cx, ticket).is_pending() => return Ok(()),
-                _ => self.intake.stop = None,
+    /// Waits for room in the audit log, the relay going on meanwhile; then the frame at hand is looked at again.
+    pub(super) async fn wait_for_room(&mut self) -> Result<(), Fault> {
+        let Some(log) = self.shared.audit.clone() else {
+            return Ok(());
+        };
+        self.intake.stop = Some(Stop::Deciding);
+        // Ctrl-C is for this statement.
+        self.handle.set_holding(true);
+        let mut looks = client_looks();
+        let mut room = std::pin::pin!(log.room());
+        loop {
+            tokio::select! {
+                biased;
+                moved = poll_fn(|cx| self.poll_relay(cx)) => match moved? {
+                    Event::Shutdown => return Err(self.told_to_end()),
+                    Event::CancelRequested => {
+                        self.intake.is_cancelled = true;
+                        break;
+                    }
+                    Event::Skipped => break,
+                    Event::Stopped => {}
+                },
+                () = &mut room => break,
+                _ = looks.tick() => self.look_at_client().await?,
             }
-            self.resume(cx)?;
+            if self.handle.is_stopping() {
+                return Err(self.told_to_end());
+            }
         }
+        self.handle.set_holding(false);
+        self.intake.stop = None;
         Ok(())
     }
 }
 
-impl Stop {
-    /// It waits from now on.
-    pub(super) fn unrecorded() -> Self {
-        Self::Unrecorded(Ticket::default())
+/// The most severe effect of a text, and of what it executes by name.
+fn effect(judged: &Judged, executed: &[Prepared]) -> Effect {
+    let effects = executed.iter().flat_map(parts).map(|part| part.facts.effect);
+    effects.fold(judged.effect(), Effect::max)
+}
+
+/// A prepared statement, as it is recorded.
+fn parts(prepared: &Prepared) -> Vec<Executed<'_>> {
+    match prepared {
+        Prepared::Sql(sql, _) => vec![Executed {
+            facts: &sql.facts,
+            text: Some(sql.text.as_bytes()),
+        }],
+        Prepared::Protocol { judged, source, .. } => {
+            let text = source.as_ref().map(super::names::Source::text);
+            let text = text.or_else(|| judged.kept_text().map(|(text, _)| text));
+            let facts = judged.statements.iter().map(|statement| &statement.facts);
+            facts.map(|facts| Executed { facts, text }).collect()
+        }
     }
 }
 

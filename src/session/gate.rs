@@ -195,7 +195,7 @@ impl Session {
             return Ok(Step::Stop(Stop::Judge(Judgement::of(text))));
         };
         if let Some(judgement) = self.rejudge_executed(&judged) {
-            self.intake.judged = Some(judged);
+            self.keep_judgement(Bytes::copy_from_slice(text), judged, false);
             return Ok(Step::Stop(Stop::Judge(judgement)));
         }
         let need = self.need(&judged);
@@ -203,7 +203,7 @@ impl Session {
             Ruled::Passes(proof, resolved, observed) => {
                 let is_late = self.waits_in_review(self.control(&judged).is_possible);
                 if let Some(stop) = self.shield_stop(need).or(is_late.then_some(Stop::InTurn)) {
-                    self.intake.judged = Some(judged);
+                    self.keep_judgement(Bytes::copy_from_slice(text), judged, false);
                     return Ok(Step::Stop(stop));
                 }
                 self.note_observed(text, &resolved, observed);
@@ -238,7 +238,7 @@ impl Session {
             Ruled::Missing(name) => Step::Refuse(missing(&name)),
             Ruled::Refused(report) => Step::Refuse(report),
             Ruled::Unanswered => Step::Stop(Stop::Drain),
-            Ruled::Unrecorded => Step::Stop(Stop::unrecorded()),
+            Ruled::Unrecorded => Step::Stop(Stop::Unrecorded),
         })
     }
 
@@ -267,7 +267,8 @@ impl Session {
         let judged = self.with_types(judged, &types);
         let name = self.name_of(parse.name)?;
         let has_room = self.names.kept.load(Ordering::Relaxed) <= self.limits.max_message;
-        if !self.has_room_for_names() {
+        // One without a name takes the place of the last; and with it, what is too many can be deallocated.
+        if !name.is_empty() && !self.has_room_for_names() {
             return Ok(Step::Refuse(too_many_names()));
         }
         let plain = judged.effect() <= Effect::Read
@@ -349,7 +350,7 @@ impl Session {
             Ruled::Missing(name) => Some(Step::Refuse(missing(&name))),
             Ruled::Refused(report) => Some(Step::Refuse(report)),
             Ruled::Unanswered => Some(Step::Stop(Stop::Drain)),
-            Ruled::Unrecorded => Some(Step::Stop(Stop::unrecorded())),
+            Ruled::Unrecorded => Some(Step::Stop(Stop::Unrecorded)),
         });
         self.portal_executes = all;
         step
@@ -418,7 +419,7 @@ impl Session {
             segment: self.intake.segment,
         })?;
         if run.is_none() {
-            self.record(&pass.judged);
+            self.record(&pass.judged, &pass.resolved);
             self.remember(pass.judged);
         }
         Ok(())
@@ -494,8 +495,14 @@ impl Session {
 
     fn rule(&mut self, judged: &Arc<Judged>) -> Ruled {
         match self.rule_alone(judged) {
-            passes @ Ruled::Passes(..) => self.ruled_unrecorded(judged).unwrap_or(passes),
-            other => other,
+            Ruled::Passes(proof, resolved, observed) => match self.ruled_unrecorded(judged, &resolved) {
+                None => Ruled::Passes(proof, resolved, observed),
+                Some(other) => other,
+            },
+            other => {
+                self.intake.is_cancelled = false;
+                other
+            }
         }
     }
 

@@ -217,7 +217,7 @@ impl Session {
         let left = self.shared.clock.now().duration_until(ticket.expires_at());
         let expiry = Instant::now() + Duration::try_from(left).unwrap_or_default();
         let mut reminders = ticks(self.shared.hold.notice_interval);
-        let mut looks = ticks(LOOK_INTERVAL);
+        let mut looks = client_looks();
         self.say(&notices::held(held, self.shared.clock.now()));
         loop {
             tokio::select! {
@@ -320,7 +320,7 @@ impl Session {
     }
 
     /// Looks whether the client has gone, or says goodbye, behind what it has sent already.
-    async fn look_at_client(&mut self) -> Result<(), Fault> {
+    pub(super) async fn look_at_client(&mut self) -> Result<(), Fault> {
         let full = self.intake.buffer.len() >= self.limits.hold_buffer;
         if (full && self.client.stream.is_read_closed().await) || self.says_goodbye() {
             return Err(Fault::ClientGone);
@@ -457,7 +457,7 @@ impl Session {
         let has_default_path = self.outlook.has_default_path();
         let judging = Judging {
             judge: self.shared.judge.clone(),
-            text: judgement.text,
+            text: judgement.text.clone(),
             meaning,
             upkeep: self.outlook.upkeep(),
             is_stale: self.outlook.is_stale(),
@@ -487,9 +487,10 @@ impl Session {
         if self.meaning != meaning || self.outlook.has_default_path() != has_default_path {
             return Ok(());
         }
-        match judgement.name {
+        let Judgement { text, name } = judgement;
+        match name {
             Some(name) => self.take_judgement(&name, judged),
-            None => self.intake.judged = Some(judged),
+            None => self.keep_judgement(text, judged, true),
         }
         Ok(())
     }
@@ -541,6 +542,11 @@ async fn withdraw(ticket: Ticket, held: &Held, why: &'static str) {
     if let Err(error) = ticket.withdraw(why).await {
         tracing::error!(request.id = %held.id, %error, "cannot record a withdrawal");
     }
+}
+
+/// When it is time to look whether the client of a statement that waits is still there.
+pub(super) fn client_looks() -> tokio::time::Interval {
+    ticks(LOOK_INTERVAL)
 }
 
 fn ticks(every: Duration) -> Interval {

@@ -79,8 +79,10 @@ pub(super) struct Intake {
     congested: bool,
     /// The number of the segment at hand.
     pub(super) segment: u64,
-    /// The judgement of the text behind what is cleared, where that took a thread of its own.
-    pub(super) judged: Option<std::sync::Arc<crate::model::Judged>>,
+    /// The judgement of the text behind what is cleared, where that took a thread of its own, or waits.
+    pub(super) judged: Option<super::lately::AtHand>,
+    /// The requester has cancelled the frame at hand while it waited for room in the audit log.
+    pub(super) is_cancelled: bool,
     /// People have approved the frame behind what is cleared.
     pub(super) approved: Option<super::gate::Approved>,
     /// Why the frame behind what is cleared cannot be cleared yet.
@@ -112,7 +114,7 @@ pub(super) enum Stop {
     /// The server is being asked whether the text is SQL at all.
     Probing(Box<Gated>),
     /// Its record waits for room in the audit log.
-    Unrecorded(crate::audit::Ticket),
+    Unrecorded,
     /// It is being judged, or decided on.
     Deciding,
     /// It runs under a limit of rows, and is still at hand.
@@ -206,7 +208,7 @@ impl Intake {
                     | Stop::Probing(_)
                     | Stop::Judge(_)
                     | Stop::Own(_)
-                    | Stop::Unrecorded(_)
+                    | Stop::Unrecorded
             )
         )
     }
@@ -368,6 +370,8 @@ impl Session {
         let size = header.total();
         if self.intake.discarding && !matches!(header.tag, b'S' | b'X') {
             self.intake.forget_approval();
+            self.intake.judged = None;
+            self.intake.is_cancelled = false;
             self.intake.gathering = false;
             self.intake.rest = Rest::Dropped(size);
             return Ok(self.intake.rest.take(rest.len()));

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::model::{Gist, Judged};
 use crate::sql::{Meaning, is_judgement_of};
 
@@ -18,6 +20,17 @@ pub(super) struct Scene {
     pub(super) meaning: Meaning,
     /// The number of the sight; 0 where there is none.
     pub(super) sight: u64,
+}
+
+/// The judgement of a frame that waits for something, to be gone by when it is looked at again. It is known by its text: the
+/// frame may be dropped meanwhile, and another stand in its place.
+#[derive(Debug)]
+pub(super) struct AtHand {
+    pub(super) text: Bytes,
+    pub(super) scene: Scene,
+    pub(super) judged: Arc<Judged>,
+    /// It was waited for: what has changed since then has changed too late.
+    pub(super) was_awaited: bool,
 }
 
 /// The last judgements.

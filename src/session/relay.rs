@@ -170,6 +170,7 @@ impl Session {
         match self.intake.stop.take() {
             Some(Stop::Judge(judgement)) => self.judge(judgement).await,
             Some(Stop::Own(own)) => self.answer_own(own).await,
+            Some(Stop::Unrecorded) => self.wait_for_room().await,
             Some(Stop::Held(gated)) => {
                 if gated.may_be_probed() {
                     self.probe(gated);
@@ -248,7 +249,6 @@ impl Session {
         let (mut down, mut up) = (Turn::Moved, Turn::Moved);
         loop {
             self.poll_limit(cx)?;
-            self.poll_audit(cx)?;
             if self.is_left_open() {
                 self.intake.stop = Some(Stop::Terminate);
             }
@@ -281,7 +281,9 @@ impl Session {
 
     fn pending_event(&mut self) -> Option<Event> {
         match self.intake.stop {
-            Some(Stop::Held(_) | Stop::Judge(_) | Stop::Own(_)) => return Some(Event::Stopped),
+            Some(Stop::Held(_) | Stop::Judge(_) | Stop::Own(_) | Stop::Unrecorded) => {
+                return Some(Event::Stopped);
+            }
             Some(Stop::Terminate) if !self.may_come_to_rest() => return Some(Event::Stopped),
             _ => {}
         }

@@ -1,34 +1,16 @@
 //! How many bytes a judgement takes, about; and what is small enough to be remembered.
 
-use std::sync::Arc;
+use crate::model::{Facts, Gist, Judged, KEPT_TEXT, NameOp, Statement};
 
-use crate::model::{Facts, Gist, Judged, NameOp, Statement};
-
-/// The most of a text that is remembered, bytes.
-const REMEMBERED_TEXT: usize = 1024;
 /// The most that a judgement may take to be remembered with its text, bytes.
 const REMEMBERED: usize = 4 * 1024;
 
 /// What may be remembered of a text with this judgement.
 pub(super) fn gist_of(judged: &Judged, text: &[u8]) -> Gist {
-    if text.len() <= REMEMBERED_TEXT && of(judged) <= REMEMBERED {
+    if text.len() <= KEPT_TEXT && of(judged) <= REMEMBERED {
         return Gist::Whole(text.into());
     }
-    let mut end = text.len().min(REMEMBERED_TEXT);
-    // Between two characters.
-    while end < text.len() && text[end] & 0xC0 == 0x80 && end > 0 {
-        end -= 1;
-    }
-    let start = text[..end].into();
-    let kept = if end < text.len() {
-        Gist::Start(start)
-    } else {
-        Gist::Whole(start)
-    };
-    Gist::Instead(Arc::new(Judged {
-        statements: Vec::new(),
-        gist: kept,
-    }))
+    Judged::default().with_text(text).gist
 }
 
 /// The heap of a judgement, counted from its lengths.

@@ -5,6 +5,7 @@
 //! the stream of messages they are.
 
 mod copy;
+mod dropped;
 mod names;
 mod outcomes;
 mod play;

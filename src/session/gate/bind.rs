@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::refusals::{missing, only_unnamed};
-use super::resolve::{UNSEEN, changes_names, executes, judged_alone, may_copy, with_prepared};
+use super::resolve::{UNSEEN, changes_names, executes, may_copy, with_prepared};
 use super::{Gated, Pass, PortalExecute, Ruled, Ruling};
 use crate::approval::{Allowed, Standing, stand};
 use crate::model::{Facts, Judged};
@@ -17,6 +17,9 @@ use crate::wire::{Malformed, Report, frontend, sqlstate};
 
 /// More texts with EXECUTE bound to the unnamed portal than this, in one transaction, are refused.
 const EXECUTES_LIMIT: usize = 64;
+
+/// What is recorded of a statement that cannot be known.
+const NOT_SEEN: &str = "-- a prepared statement that was not seen being prepared";
 
 /// What becomes of a Bind that is too large to be gathered without need.
 #[derive(Debug)]
@@ -98,7 +101,7 @@ impl Session {
             }))),
             Bound::Refused(report) => Step::Refuse(report),
             Bound::Unanswered => Step::Stop(Stop::Drain),
-            Bound::Unrecorded => Step::Stop(Stop::unrecorded()),
+            Bound::Unrecorded => Step::Stop(Stop::Unrecorded),
         })
     }
 
@@ -123,7 +126,7 @@ impl Session {
             Bound::Stops { .. } => Large::Gathered,
             Bound::Refused(report) => Large::Refused(Box::new(report)),
             Bound::Unanswered => Large::Stop(Stop::Drain),
-            Bound::Unrecorded => Large::Stop(Stop::unrecorded()),
+            Bound::Unrecorded => Large::Stop(Stop::Unrecorded),
         })
     }
 
@@ -146,7 +149,8 @@ impl Session {
         let (judged, source) = match prepared {
             Prepared::Protocol { judged, source, .. } => (judged, source),
             Prepared::Sql(sql, _) => {
-                let judged = judged_alone(sql.facts.clone());
+                let judged = Judged::from_facts([sql.facts.clone()]);
+                let judged = Arc::new(judged.with_text(sql.text.as_bytes()));
                 let source = Source::new(sql.text.as_bytes(), &judged, &[], &self.names.kept);
                 (judged, Some(source))
             }
@@ -192,23 +196,20 @@ impl Session {
 
     /// Bind to a statement that this session has not seen being prepared: mostly there is none. Where policy lets
     /// pass what is unknown, the server itself says so.
-    fn bound_unseen(&self, portal: &[u8], statement: &[u8]) -> Bound {
-        let judged = judged_alone(Facts::unknown(UNSEEN));
+    fn bound_unseen(&mut self, portal: &[u8], statement: &[u8]) -> Bound {
+        let unseen = Judged::from_facts([Facts::unknown(UNSEEN)]);
+        let judged = Arc::new(unseen.with_text(NOT_SEEN.as_bytes()));
         let decision = self.decide(&judged);
         let observed = Observed::of(&decision, &judged);
         let Standing::Passes(proof) = stand(decision) else {
             return Bound::Refused(missing(&String::from_utf8_lossy(statement)));
         };
-        match self.ruled_unrecorded(&judged) {
+        match self.ruled_unrecorded(&judged, &[]) {
             Some(Ruled::Refused(report)) => return Bound::Refused(report),
             Some(_) => return Bound::Unrecorded,
             None => {}
         }
-        self.note_observed(
-            b"-- a prepared statement that was not seen being prepared",
-            &[],
-            observed,
-        );
+        self.note_observed(NOT_SEEN.as_bytes(), &[], observed);
         let pass = Pass {
             judged,
             portal: Some(portal.into()),
@@ -244,7 +245,7 @@ impl Session {
         self.inflight.push(Expect::Bind)?;
         self.note_unnamed(&pass, approved);
         if !approved {
-            self.record(&pass.judged);
+            self.record(&pass.judged, &pass.resolved);
             self.remember(pass.judged);
         }
         Ok(())

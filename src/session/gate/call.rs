@@ -11,9 +11,8 @@
 use bytes::Bytes;
 
 use super::refusals::not_reviewable;
-use super::resolve::judged_alone;
 use super::{Gated, Pass, Ruled};
-use crate::model::Facts;
+use crate::model::{Facts, Judged};
 use crate::session::inflight::{Desync, Expect, RunId};
 use crate::session::intake::{Misstep, Step, Stop};
 use crate::session::relay::Session;
@@ -30,7 +29,11 @@ impl Session {
         let known = of_large_objects(call.function);
         let judged = known
             .and_then(|(text, _)| self.shared.judge.judge_inline(text.as_bytes(), self.meaning))
-            .unwrap_or_else(|| judged_alone(Facts::unknown("it names its function by number")));
+            .unwrap_or_else(|| {
+                let unknown = Judged::from_facts([Facts::unknown("it names its function by number")]);
+                let text = format!("-- a call of the function with the OID {}", call.function);
+                std::sync::Arc::new(unknown.with_text(text.as_bytes()))
+            });
         Ok(match self.rule(&judged) {
             Ruled::Passes(proof, _, observed) => {
                 if let Some(stop) = self.shield_stop(self.need(&judged)) {
@@ -39,7 +42,7 @@ impl Session {
                 let text = known.map_or("-- a function call by number", |(text, _)| text);
                 self.note_observed(text.as_bytes(), &[], observed);
                 self.note_cleared(&judged);
-                self.record(&judged);
+                self.record(&judged, &[]);
                 self.note_call(None)?;
                 Step::Allowed(proof)
             }
@@ -64,7 +67,7 @@ impl Session {
             Ruled::Missing(_) => Step::Refuse(not_reviewable()),
             Ruled::Refused(report) => Step::Refuse(report),
             Ruled::Unanswered => Step::Stop(Stop::Drain),
-            Ruled::Unrecorded => Step::Stop(Stop::unrecorded()),
+            Ruled::Unrecorded => Step::Stop(Stop::Unrecorded),
         })
     }
 

@@ -2,19 +2,41 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Judgement;
 use super::resolve::is_unresolved;
 use crate::model::{Facts, Judged, NameOp};
-use crate::session::lately::Scene;
+use crate::session::lately::{AtHand, Scene};
 use crate::session::names::Lookup;
 use crate::session::relay::Session;
 
 impl Session {
     /// The judgement of the frame's text; `None` where it takes a thread of its own, or a newer catalogue.
     pub(super) fn judge_now(&mut self, text: &[u8]) -> Option<Arc<Judged>> {
-        match self.intake.judged.take() {
-            Some(judged) => Some(judged),
-            None => self.judge_inline(text),
+        let at_hand = self.intake.judged.take();
+        let scene = self.scene();
+        let is_current = |kept: &AtHand| kept.was_awaited || !self.outlook.is_stale();
+        match at_hand {
+            Some(kept) if kept.text == text && kept.scene == scene && is_current(&kept) => Some(kept.judged),
+            _ => self.judge_inline(text),
+        }
+    }
+
+    /// The frame with this text waits: what was made of it is kept until it is looked at again.
+    pub(in crate::session) fn keep_judgement(&mut self, text: Bytes, judged: Arc<Judged>, was_awaited: bool) {
+        self.intake.judged = Some(AtHand {
+            text,
+            scene: self.scene(),
+            judged,
+            was_awaited,
+        });
+    }
+
+    fn scene(&self) -> Scene {
+        Scene {
+            meaning: self.meaning,
+            sight: self.outlook.number(),
         }
     }
 
@@ -25,10 +47,7 @@ impl Session {
                 return None;
             }
         }
-        let scene = Scene {
-            meaning: self.meaning,
-            sight: self.outlook.number(),
-        };
+        let scene = self.scene();
         if let Some(judged) = self.lately.find(text, scene) {
             return Some(judged);
         }

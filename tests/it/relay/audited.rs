@@ -1,12 +1,12 @@
 //! The audit log of what passes: each statement, in order; and what becomes of statements when it cannot be written.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use super::EVERYTHING_PASSES;
+use crate::support::home;
 use crate::support::people::Person;
 use crate::support::poll::in_time;
 use crate::support::raw::{Frames, Raw, tags};
@@ -150,29 +150,54 @@ async fn a_file_that_is_moved_away_is_made_again_at_a_hangup() {
     assert_eq!(after[0]["number"], 2);
 }
 
-/// Far more than a pipe and the smallest queue hold.
-const STATEMENTS: usize = 2000;
-
-#[tokio::test]
-async fn where_there_is_no_room_statements_wait_and_none_is_lost() {
-    let fifo = tempfile::tempdir().expect("a folder");
-    let path = fifo.path().join("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&path).status();
-    assert!(made.expect("mkfifo runs").success());
-    let set_up = Proxy::with().policy(EVERYTHING_PASSES).proxy("workers = 1");
-    let lines_of_audit = format!(
+/// Records what passes in a file on a disk that is full, until it is repaired.
+async fn on_a_full_disk(lines: &str) -> Proxy {
+    let folder = home::folder("audit");
+    let path = folder.join("audit.jsonl");
+    std::os::unix::fs::symlink("/dev/full", &path).expect("a link");
+    let set_up = Proxy::with()
+        .policy(EVERYTHING_PASSES)
+        .proxy(&format!("workers = 1\n{lines}"));
+    let lines = format!(
         "file = '{}'\nmax_queue = '64KiB'\ninterval = '10ms'",
         path.display()
     );
-    let proxy = set_up.audit(&lines_of_audit).start().await;
+    set_up.audit(&lines).start().await
+}
 
-    let mut simple = proxy.alice.raw().await;
+/// Sends so much that the queue is full.
+async fn fill(proxy: &Proxy) -> Raw {
+    let mut raw = proxy.alice.raw().await;
     let mut all = Frames::new();
     for _ in 0..STATEMENTS {
         all = all.query("SELECT 1");
     }
-    simple.send(all).await;
+    raw.send(all).await;
     proxy.logs("there is no room in the queue of the audit log").await;
+    raw
+}
+
+/// Puts another disk in its place. Gives the file.
+fn repair(proxy: &Proxy) -> PathBuf {
+    let log = proxy.log_text();
+    let recorded = log
+        .lines()
+        .find(|line| line.contains("what passes is recorded"))
+        .expect("said");
+    let recorded: Value = serde_json::from_str(recorded).expect("JSON");
+    let path = PathBuf::from(recorded["fields"]["path"].as_str().expect("a path"));
+    fs::remove_file(&path).expect("a link");
+    proxy.hang_up();
+    path
+}
+
+/// More than the smallest queue holds.
+const STATEMENTS: usize = 1000;
+
+#[tokio::test]
+async fn where_there_is_no_room_statements_wait_and_none_is_lost() {
+    let proxy = on_a_full_disk("").await;
+    let mut simple = fill(&proxy).await;
     // Another session waits as well, in the extended protocol; one that gives up leaves nothing behind.
     let mut extended = proxy.carol.raw().await;
     extended.send(Frames::new().statement("SELECT 2").sync()).await;
@@ -180,32 +205,140 @@ async fn where_there_is_no_room_statements_wait_and_none_is_lost() {
     gone.send(Frames::new().query("SELECT 3")).await;
     gone.leave().await;
 
-    let reader = std::thread::spawn(move || {
-        let pipe = BufReader::new(fs::File::open(path).expect("a pipe"));
-        let mut of_alice = Vec::new();
-        let mut of_carol = 0;
-        for line in pipe.lines() {
-            let record: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
-            if record["user"] == "alice" {
-                of_alice.push(record["number"].as_u64().expect("a number"));
-            } else if record["user"] == "carol" {
-                of_carol += 1;
-            }
-            if of_alice.len() == STATEMENTS && of_carol == 1 {
-                break;
-            }
-        }
-        of_alice
-    });
+    let path = repair(&proxy);
     let answers = in_time("all is answered", simple.answers(STATEMENTS)).await;
     assert_eq!(tags(&answers).matches('C').count(), STATEMENTS);
     assert_eq!(tags(&extended.ready().await), "12DCZ");
-    let read = in_time("all is recorded", async {
-        tokio::task::spawn_blocking(|| reader.join().expect("a reader"))
-            .await
-            .expect("joined")
+    let read = eventually("all is recorded", async || {
+        let text = fs::read_to_string(&path).ok()?;
+        let records = lines(&text[..=text.rfind('\n')?]);
+        let of = |name: &str| -> Vec<u64> {
+            let records = records.iter().filter(|record| record["user"] == name);
+            records
+                .map(|record| record["number"].as_u64().expect("a number"))
+                .collect()
+        };
+        (of("alice").len() >= STATEMENTS && of("carol") == [1]).then(|| of("alice"))
     });
     assert_eq!(read.await, (1..=STATEMENTS as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_statement_that_waits_for_room_can_be_cancelled() {
+    let proxy = on_a_full_disk("").await;
+    let full = fill(&proxy).await;
+    let mut raw = proxy.carol.raw().await;
+    let key = raw.key.clone();
+    for frames in [
+        Frames::new().query("CREATE TABLE cancelled ()"),
+        Frames::new().statement("CREATE TABLE cancelled ()").sync(),
+    ] {
+        raw.send(frames).await;
+        let cancelling = async {
+            loop {
+                proxy.carol.cancel(&key).await;
+            }
+        };
+        let answers = tokio::select! {
+            answers = raw.ready() => answers,
+            () = cancelling => unreachable!("it goes on"),
+        };
+        let error = answers
+            .iter()
+            .find(|message| message.tag == b'E')
+            .expect("an error");
+        assert_eq!(error.code(), "57014", "{}", error.text());
+    }
+    repair(&proxy);
+    // What comes next is not cancelled with it.
+    raw.send(Frames::new().query("SELECT count(*) FROM pg_class WHERE relname = 'cancelled'"))
+        .await;
+    let answers = raw.ready().await;
+    assert_eq!(answers[1].values(), ["0"]);
+    drop(full);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_while_its_statement_waits_for_room_keeps_no_locks() {
+    let proxy = on_a_full_disk("hold_buffer = \"64KiB\"").await;
+    let mut raw = proxy.carol.raw().await;
+    ask(&mut raw, "BEGIN").await;
+    ask(&mut raw, "UPDATE items SET name = 'locked' WHERE id = 1").await;
+    let full = fill(&proxy).await;
+    let mut more = Frames::new().query("COMMIT");
+    for _ in 0..20 {
+        more = more.query(&format!("SELECT '{}'", "x".repeat(8000)));
+    }
+    raw.send_in_vain(more).await;
+    drop(raw);
+    let locked =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
+    eventually("the transaction is rolled back", async || {
+        (proxy.database.value(locked).await == "0").then_some(())
+    })
+    .await;
+    drop(full);
+}
+
+#[tokio::test]
+async fn a_stop_while_statements_wait_for_room_says_what_is_lost() {
+    let mut proxy = on_a_full_disk("").await;
+    let full = fill(&proxy).await;
+    proxy.terminate();
+    assert!(proxy.stopped().await.success());
+    assert!(proxy.log_text().contains("records of the audit log are lost"));
+    drop(full);
+}
+
+/// A name is recorded with what it stands for: what runs is what counts.
+#[tokio::test]
+async fn what_is_executed_by_name_is_recorded_as_what_it_is() {
+    let set_up = Proxy::with().policy(EVERYTHING_PASSES);
+    let proxy = set_up
+        .audit("file = 'audit.jsonl'\nstatements = 'changes'")
+        .start()
+        .await;
+    let mut raw = proxy.alice.raw().await;
+    ask(&mut raw, "PREPARE sql AS DELETE FROM items WHERE id = $1").await;
+    ask(&mut raw, "EXECUTE sql (1)").await;
+    let prepared = Frames::new()
+        .parse("protocol", "DELETE FROM items WHERE id = 2")
+        .parse("by name", "EXECUTE sql (3)")
+        .bind("", "by name", &[])
+        .execute("", 0)
+        .sync();
+    raw.send(prepared).await;
+    raw.ready().await;
+    ask(&mut raw, "EXECUTE protocol").await;
+    raw.send(Frames::new().bind("", "sql", &["4"]).execute("", 0).sync())
+        .await;
+    raw.ready().await;
+    assert_eq!(proxy.database.items().await, 6);
+    let records = records(&proxy, &proxy.alice, 4).await;
+    let told: Vec<_> = records
+        .iter()
+        .map(|record| {
+            (
+                record["effect"].clone(),
+                record["text"].clone(),
+                record["executes"].clone(),
+            )
+        })
+        .collect();
+    let sql = "PREPARE sql AS DELETE FROM items WHERE id = $1";
+    assert_eq!(
+        told,
+        [
+            (json!("write"), json!("EXECUTE sql (1)"), json!([sql])),
+            (json!("write"), json!("EXECUTE sql (3)"), json!([sql])),
+            (
+                json!("write"),
+                json!("EXECUTE protocol"),
+                json!(["DELETE FROM items WHERE id = 2"])
+            ),
+            (json!("write"), json!(sql), Value::Null),
+        ]
+    );
 }
 
 #[tokio::test]
