@@ -226,10 +226,14 @@ fn before(earlier: &Earlier) -> String {
         .request
         .as_ref()
         .map_or_else(String::new, |id| format!(" (request {})", visible(id)));
+    // As the console has it: what was held and did not run is "refused".
+    let outcome = match earlier.outcome.as_str() {
+        "held" => "held, and ran".to_owned(),
+        other => visible(other),
+    };
     format!(
-        "{} s before{place}, {}: {}{request}",
+        "{} s before{place}, {outcome}: {}{request}",
         earlier.seconds_before,
-        visible(&earlier.outcome),
         shortened(&text, LONGEST)
     )
 }
@@ -303,6 +307,7 @@ mod tests {
             "earlier": [
                 {"text": "BEGIN", "is_cut": false, "seconds_before": 120, "same_transaction": true, "outcome": "passed"},
                 {"text": "SELECT 1\u{1b}[2J", "is_cut": true, "seconds_before": 1, "same_transaction": false, "outcome": "passed"},
+                {"text": "UPDATE", "request": "9q7tnckk9p95", "seconds_before": 1, "same_transaction": true, "outcome": "held"},
                 {"text": "DELETE", "request": "8q7tnckk9p95", "seconds_before": 0, "same_transaction": true, "outcome": "refused"}
             ],
             "reason": null, "outcome": null
@@ -334,6 +339,7 @@ mod tests {
             "asked by     alice on shop\n",
             "before       120 s before, in this transaction, passed: BEGIN\n",
             "before       1 s before, passed: SELECT 1\\u{1b}[2J …\n",
+            "before       1 s before, in this transaction, held, and ran: UPDATE (request 9q7tnckk9p95)\n",
             "before       0 s before, in this transaction, refused: DELETE (request 8q7tnckk9p95)\n",
             "from         psql\\u{1b}]0;x, 127.0.0.1:50000\n",
             "effect       write (DELETE), inside an open transaction (since 11:58:00 UTC)",
