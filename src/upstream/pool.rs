@@ -266,7 +266,11 @@ impl Pool {
             extracted.collect()
         };
         drop(gone);
-        while let Some((place, beginning)) = self.place_in_reserve() {
+        // Each at most once: what is too old by the time that it is there must not be tried without a pause.
+        for _ in 0..self.limits.min_idle {
+            let Some((place, beginning)) = self.place_in_reserve() else {
+                return;
+            };
             match self.open_in_reserve(beginning, place).await {
                 Ok(idle) => self.keep(idle),
                 Err(error) => {
