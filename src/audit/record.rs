@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::model::{Effect, Facts, Judged, Shape};
 
 /// Whose statement it is.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// The session, by the process id that its client was told: unique among the sessions that there are.
     pub session: i32,
@@ -28,8 +28,12 @@ pub struct Asked<'a> {
 #[derive(Debug, Serialize)]
 pub struct Record<'a> {
     at: Moment,
-    #[serde(flatten)]
-    asked: Asked<'a>,
+    session: i32,
+    number: u64,
+    user: &'a str,
+    database: &'a str,
+    client: &'a str,
+    application: &'a str,
     effect: &'static str,
     commands: Commands<'a>,
     shapes: Shapes<'a>,
@@ -57,7 +61,12 @@ impl<'a> Record<'a> {
         let effects = executed.iter().map(|executed| executed.facts.effect);
         Self {
             at: Moment(at),
-            asked,
+            session: asked.session,
+            number: asked.number,
+            user: asked.user,
+            database: asked.database,
+            client: asked.client,
+            application: asked.application,
             effect: effects.fold(judged.effect(), Effect::max).as_str(),
             commands: Commands(judged, executed),
             shapes: Shapes(judged, executed),
@@ -141,7 +150,14 @@ struct Hex<'a>(&'a Shape);
 
 impl Serialize for Hex<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self.0)
+        // Formatting each byte by itself would be the dearest part of a record.
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0.bytes()) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        serializer.serialize_str(std::str::from_utf8(&hex).unwrap_or_default())
     }
 }
 

@@ -53,6 +53,12 @@ impl Shape {
     pub const fn new(digest: [u8; 32]) -> Self {
         Self(digest)
     }
+
+    /// The bytes of the digest.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl fmt::Display for Shape {
