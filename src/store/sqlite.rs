@@ -18,7 +18,6 @@ mod open;
 mod row;
 mod sessions;
 mod transition;
-mod unchanged;
 mod user_changes;
 mod users;
 mod writer;
@@ -44,7 +43,6 @@ use crate::model::{
     Clock, Edit, Grant, HeldRequest, NewGrant, NewRequest, Outcome, RequestId, Review, Sightings, SystemClock,
 };
 use decide::Entry;
-use unchanged::Unchanged;
 use writer::{Queue, Write};
 
 /// Requests, users, sessions and observations in a SQLite database.
@@ -57,8 +55,6 @@ pub struct SqliteStore {
     writer: SqlitePool,
     /// Connections that cannot write; the writer's own pool where the database is in memory.
     readers: SqlitePool,
-    /// What was read of users while nobody has written.
-    unchanged: Unchanged,
     /// Keeps a database in memory alive while the writer's connection is replaced.
     _anchor: Option<SqliteConnection>,
     /// For audit events of changes that carry no time of their own.

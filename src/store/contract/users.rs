@@ -3,7 +3,7 @@
 use super::*;
 use crate::store::{Actor, UserChange, UserFilter, UserRecord, WebSession};
 
-pub(crate) fn record(name: &str) -> UserRecord {
+fn record(name: &str) -> UserRecord {
     UserRecord {
         principal: person(name, &["dba", "ops"], false),
         scram_verifier: format!("verifier of {name}"),

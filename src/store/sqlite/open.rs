@@ -14,7 +14,6 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::SqliteStore;
-use super::unchanged::Unchanged;
 use super::writer::Queue;
 use crate::model::Clock;
 use crate::store::StoreError;
@@ -105,7 +104,6 @@ pub(super) async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<SqliteStore
         pool(READERS).connect_lazy_with(place.options.pragma("query_only", "ON"))
     };
     Ok(SqliteStore {
-        unchanged: Unchanged::of((!place.in_memory).then_some(&*path)),
         queue: Queue::start(writer.clone()),
         writer,
         readers,

@@ -4,7 +4,6 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::audit::{self, Event};
-use super::unchanged::Known;
 use super::user_changes::expect_admin;
 use super::{SqliteStore, not_read, not_written, row};
 use crate::store::{Actor, StoreError, UserRecord};
@@ -49,20 +48,12 @@ impl SqliteStore {
     }
 
     pub(super) async fn user_by_name(&self, name: &str) -> Result<Option<UserRecord>, StoreError> {
-        let stamp = self.unchanged.stamp();
-        match self.unchanged.find(name, stamp) {
-            Known::User(user) => return Ok(Some(user)),
-            Known::Nobody => return Ok(None),
-            Known::Nothing => {}
-        }
         let found = sqlx::query("SELECT * FROM users WHERE name = ?1")
             .bind(name)
             .fetch_optional(&self.readers)
             .await
             .map_err(not_read)?;
-        let found = found.as_ref().map(row::user).transpose()?;
-        self.unchanged.keep(name, found.as_ref(), stamp);
-        Ok(found)
+        found.as_ref().map(row::user).transpose()
     }
 
     pub(super) async fn all_users(&self) -> Result<Vec<UserRecord>, StoreError> {

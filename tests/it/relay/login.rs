@@ -231,3 +231,30 @@ fn finish(mut command: std::process::Command, input: &str) -> String {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap()
 }
+
+/// Whoever closes a descriptor of a file of the store's loses the process's locks on it (fcntl(2)), SQLite's among them, by
+/// which other processes know that they are not alone.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_store_keeps_its_locks_while_clients_come_and_go() {
+    use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
+
+    let proxy = Proxy::start().await;
+    for person in [&proxy.alice, &proxy.bob, &proxy.carol, &proxy.alice] {
+        person.raw().await.leave().await;
+    }
+    let index = std::fs::File::open(proxy.folder().join("holdpoint.db-shm")).expect("the store is open");
+    // The byte of SQLite's "dead man's switch": `UNIX_SHM_DMS` in its `os_unix.c`.
+    let wanted = Flock {
+        start: 128,
+        length: 1,
+        pid: None,
+        typ: FlockType::WriteLock,
+        offset_type: FlockOffsetType::Set,
+    };
+    let held = fcntl_getlk(&index, &wanted).expect("a file");
+    assert!(
+        held.is_some(),
+        "another process would take itself for the only one"
+    );
+}
