@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::error::Section;
-use super::value;
+use super::{StoreUrl, value};
 
 /// `[audit]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -87,6 +87,21 @@ impl AuditConfig {
         self.file = self.file.take().map(|file| folder.join(file));
     }
 
+    /// Records in a file of the store's would be the end of it. To be called once both are resolved.
+    pub(super) fn is_no_store(&self, store: &StoreUrl, section: &mut Section<'_, '_>) {
+        let StoreUrl::Sqlite(database) = store;
+        let is_of_store = |file: &PathBuf| {
+            ["", "-wal", "-shm", "-journal", ".lock"].iter().any(|ending| {
+                let mut name = database.clone().into_os_string();
+                name.push(ending);
+                file.as_os_str() == name
+            })
+        };
+        if self.file.as_ref().is_some_and(is_of_store) {
+            section.fail("file", "is a file of the store's, see [store] url; name another");
+        }
+    }
+
     pub(super) fn validate(&self, section: &mut Section<'_, '_>) {
         section.require("max_queue", self.max_queue >= 64 << 10, "must be at least 64KiB");
         section.require(
@@ -99,5 +114,44 @@ impl AuditConfig {
             (Duration::from_millis(10)..=Duration::from_mins(1)).contains(&self.interval),
             "must be between 10ms and 1m",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use crate::config::Config;
+
+    fn problems(audit: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("holdpoint.toml");
+        let text = format!("[audit]\n{audit}\n[databases.a]\nupstream = \"postgres://a@b/c\"\n");
+        std::fs::write(&path, text).unwrap();
+        let loaded = Config::load_with(&path, []);
+        loaded.map_or_else(|error| error.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_said() {
+        assert_eq!(problems("file = \"audit.jsonl\"\nmax_file = 0"), "");
+        for (line, expected) in [
+            ("file = \"holdpoint.db\"", "audit.file: is a file of the store's"),
+            (
+                "file = \"holdpoint.db-wal\"",
+                "audit.file: is a file of the store's",
+            ),
+            ("max_queue = \"1KiB\"", "audit.max_queue: must be at least 64KiB"),
+            ("max_file = 1", "audit.max_file: must be at least 64KiB, or 0"),
+            (
+                "interval = \"1ms\"",
+                "audit.interval: must be between 10ms and 1m",
+            ),
+            ("overflow = \"drop\"", "\"drop\" is none of wait, refuse"),
+            ("statements = \"change\"", "did you mean \"changes\"?"),
+        ] {
+            let said = problems(line);
+            assert!(said.contains(expected), "{line}: {said}");
+        }
     }
 }
