@@ -166,6 +166,9 @@ impl Config {
         config.store.resolve(folder);
         config.policy.resolve(folder);
         config.audit.resolve(folder);
+        config
+            .audit
+            .is_no_store(&config.store.url, &mut problems.section("audit"));
         let names: Vec<String> = databases.iter().map(|(name, _)| name.clone()).collect();
         for (name, raw) in databases {
             if let Some(database) = raw.resolve(&name, &names, folder, &mut problems) {

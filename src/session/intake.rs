@@ -12,6 +12,7 @@ mod limited;
 mod pause;
 mod reads;
 mod refuse;
+mod span;
 
 use std::task::Context;
 
@@ -31,6 +32,7 @@ pub(super) use limited::Unit;
 pub(super) use pause::Pause;
 pub(super) use pause::SYNC;
 pub(super) use reads::Reads;
+use span::{Next, Span};
 
 /// A segment larger than this is forwarded before its end, so that a pipeline of any length needs no more
 /// memory than this.
@@ -501,39 +503,6 @@ impl Session {
             Target::Portal(name) => self.name_of(name).map(|_| None),
         }
     }
-}
-
-/// How far the frames of a buffer are: up to `start` they are done with, up to `at` they are cleared, and of
-/// these up to `release` to be forwarded.
-#[derive(Debug)]
-struct Span {
-    start: usize,
-    at: usize,
-    release: usize,
-}
-
-impl Span {
-    /// The frame at hand, and all before it, needs nothing more.
-    fn done(&mut self, frame: usize) {
-        self.at += frame;
-        self.start = self.at;
-        self.release = self.at;
-    }
-}
-
-/// What stands next in a buffer.
-#[derive(Debug)]
-enum Next<'b> {
-    /// So many bytes of a message that was cleared.
-    Passes(usize),
-    /// So many bytes of one that was not.
-    Dropped(usize),
-    /// A whole frame, with its type.
-    Frame(u8, &'b [u8]),
-    /// A message that has not come in whole, or cannot be gathered.
-    Large(Header),
-    /// Less than that.
-    Incomplete,
 }
 
 /// Why a frame was not judged.

@@ -69,12 +69,13 @@ impl Recent {
                     3 => EarlierOutcome::Refused,
                     _ => return None,
                 };
-                let gist = slot.judged.as_ref().map_or(&Gist::None, |judged| &judged.gist);
-                let (text, is_cut, request) = match gist {
-                    Gist::None | Gist::Instead(_) => (String::new(), false, None),
-                    Gist::Whole(text) => (readable(text), false, None),
-                    Gist::Start(text) => (readable(text), true, None),
-                    Gist::Request { id, command } => (command.to_string(), false, Some(*id)),
+                let judged = slot.judged.as_deref();
+                let (text, is_cut, request) = match judged.map(|judged| &judged.gist) {
+                    Some(Gist::Request { id, command }) => (command.to_string(), false, Some(*id)),
+                    _ => match judged.and_then(Judged::kept_text) {
+                        Some((text, is_cut)) => (readable(text), is_cut, None),
+                        None => (String::new(), false, None),
+                    },
                 };
                 Some(Earlier {
                     text,
