@@ -26,9 +26,34 @@ pub struct Snapshot {
     /// Definitions may be others by now.
     is_in_doubt: bool,
     digest: [u8; 32],
+    /// What sessions are given ([`Self::sight`]). The catalogue itself keeps no sight that nobody has: without these, each
+    /// session that is alone would bring a sight of its own, and find nothing of what was judged under the last one's.
+    _sights: [Arc<Sight>; 2],
 }
 
 impl Snapshot {
+    fn new(catalogue: Arc<Catalogue>, version: u64, digest: [u8; 32]) -> Self {
+        Self {
+            _sights: [true, false].map(|path_is_default| catalogue.sight(path_is_default)),
+            catalogue,
+            version,
+            is_in_doubt: false,
+            digest,
+        }
+    }
+
+    /// Of what was known last. Its version is that of no snapshot: whoever has this one asks again.
+    fn in_doubt(catalogue: Arc<Catalogue>) -> Self {
+        let sight = catalogue.in_doubt();
+        Self {
+            _sights: [Arc::clone(&sight), sight],
+            catalogue,
+            version: 0,
+            is_in_doubt: true,
+            digest: [0; 32],
+        }
+    }
+
     /// The catalogue as sessions see it that have the search path that sessions begin with, or another.
     #[must_use]
     pub fn sight(&self, path_is_default: bool) -> Arc<Sight> {
@@ -114,13 +139,7 @@ impl Upkeep {
         let mut done = self.done.subscribe();
         // The sender lives in `self`.
         let _ = done.wait_for(|done| *done >= number).await;
-        self.current().unwrap_or_else(|| Snapshot {
-            catalogue: self.last(),
-            is_in_doubt: true,
-            // Not that of any snapshot: whoever has this one asks again.
-            version: 0,
-            digest: [0; 32],
-        })
+        self.current().unwrap_or_else(|| Snapshot::in_doubt(self.last()))
     }
 
     /// Asks for a load; starts what loads with the first.
@@ -196,12 +215,24 @@ impl Upkeep {
             let known = (Arc::clone(&catalogue), started);
             *self.last.write().unwrap_or_else(PoisonError::into_inner) = known;
             let version = self.version.fetch_add(1, Ordering::AcqRel) + 1;
-            *current = Some(Snapshot {
-                catalogue,
-                version,
-                is_in_doubt: false,
-                digest,
-            });
+            *current = Some(Snapshot::new(catalogue, version, digest));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_that_come_one_after_the_other_see_by_one_sight() {
+        let catalogue = || Arc::new(Catalogue::empty());
+        let known = Snapshot::new(catalogue(), 1, [0; 32]);
+        for snapshot in [known, Snapshot::in_doubt(catalogue())] {
+            for path_is_default in [true, false] {
+                let first = snapshot.sight(path_is_default).number();
+                assert_eq!(snapshot.sight(path_is_default).number(), first);
+            }
         }
     }
 }
