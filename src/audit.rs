@@ -2,8 +2,8 @@
 //!
 //! Imports `model` alone of ours. What is held or denied stands in the store, with everything that people did about it;
 //! what simply passes is far more, and is not asked for again by the proxy: it goes to a file, off the statements' way.
-//! The way of a record, a file each: `record` (what it says), `queue` (where it waits), `writer` (the thread that
-//! writes), `file` (the file, and how it is set aside).
+//! The way of a record, a file each: `record` (what it says), `pen` (what of it stands ready), `queue` (where it waits),
+//! `writer` (the thread that writes), `file` (the file, and how it is set aside).
 //!
 //! Invariants:
 //! - *Nothing is lost while it runs.* A record is in the queue before its statement goes upstream. Where there is no room,
@@ -15,6 +15,7 @@
 //!   an interval old, or had no room to be written.
 
 mod file;
+mod pen;
 mod queue;
 mod record;
 mod writer;
@@ -24,7 +25,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use queue::AuditLog;
-pub use record::{Asked, Executed, Record};
+pub use record::{Asked, Asker, Executed, Record};
 pub use writer::AuditWriter;
 
 /// What is recorded, where, and within which bounds.

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::{AuditSettings, Record, record};
+use super::pen::Pen;
+use super::{Asker, AuditSettings, Record, record};
 use crate::model::Effect;
 
 /// How often it is said that there is no room.
@@ -46,6 +47,7 @@ struct Lane {
     ready: Vec<u8>,
     /// Bytes that were taken from here and are not on the disk.
     taken: usize,
+    pen: Pen,
 }
 
 impl Lane {
@@ -119,13 +121,14 @@ impl AuditLog {
         self.shared.full.load(Ordering::Acquire)
     }
 
-    /// Takes a record. Whoever asks for room before exceeds the bound of the queue by one record at most.
-    pub fn record(&self, record: &Record<'_>) {
+    /// Takes the next record of `asker`. Whoever asks for room before exceeds the bound of the queue by one record at most.
+    pub fn record(&self, asker: &mut Asker, record: &Record<'_>) {
         let shared = &*self.shared;
         let (is_first, holds) = {
             let mut lane = lock(&shared.lanes[number_of_this_thread() % shared.lanes.len()]);
+            let lane = &mut *lane;
             let is_first = lane.ready.is_empty();
-            record.write(&mut lane.ready);
+            record.write(asker, &mut lane.pen, &mut lane.ready);
             let holds = lane.holds();
             if holds >= shared.lane_bytes {
                 // Under the lane's lock: the writer looks at it behind every lane.
@@ -276,26 +279,33 @@ mod tests {
         }
     }
 
-    fn record(log: &AuditLog, session: i32, number: u64) {
-        let asked = Asked {
+    fn asker(session: i32) -> Asker {
+        Asker::new(Asked {
             session,
-            number,
             user: "ann",
             database: "shop",
             client: "",
             application: "",
+        })
+    }
+
+    fn record(log: &AuditLog, asker: &mut Asker) {
+        let record = Record {
+            at: SystemClock.now(),
+            judged: &Arc::new(Judged::default()),
+            executed: &[],
         };
-        log.record(&Record::new(SystemClock.now(), asked, &Judged::default(), &[]));
+        log.record(asker, &record);
     }
 
     #[tokio::test]
     async fn who_finds_no_room_waits_until_what_was_written_is_on_the_disk() {
         let log = AuditLog::new(&settings(PathBuf::new()), 1);
-        let mut number = 0;
+        let (mut number, mut asker) = (0, asker(1));
         while !log.is_full() {
             log.room().await;
             number += 1;
-            record(&log, 1, number);
+            record(&log, &mut asker);
         }
         assert!(number > 10, "{number}");
         let mut waits = [std::pin::pin!(log.room()), std::pin::pin!(log.room())];
@@ -320,18 +330,18 @@ mod tests {
     #[test]
     fn what_arrives_while_a_batch_is_written_counts_with_it() {
         let log = AuditLog::new(&settings(PathBuf::new()), 1);
-        let mut batch = Vec::new();
+        let (mut batch, mut asker) = (Vec::new(), asker(1));
         for _ in 0..2 {
             let mut number = 0;
             while !log.is_full() && number < 8 {
                 number += 1;
-                record(&log, 1, number);
+                record(&log, &mut asker);
             }
             log.take(&mut batch);
         }
         let before = batch.len();
         while !log.is_full() {
-            record(&log, 1, 0);
+            record(&log, &mut asker);
         }
         log.take(&mut batch);
         assert!(batch.len() < 4096 + 512, "{} and {before}", batch.len());
@@ -349,9 +359,10 @@ mod tests {
                 let log = log.clone();
                 scope.spawn(move || {
                     let waiting = tokio::runtime::Builder::new_current_thread().build().unwrap();
-                    for number in 1..=EACH {
+                    let mut asker = asker(session);
+                    for _ in 0..EACH {
                         waiting.block_on(log.room());
-                        record(&log, session, number);
+                        record(&log, &mut asker);
                     }
                 });
             }

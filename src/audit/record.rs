@@ -1,19 +1,21 @@
-//! What is recorded of a statement.
+//! What is recorded of a statement: a line of JSON, put together of three parts. What is the same for all records of a session
+//! ([`Asker`]) and of a judgement ([`write_judged`]) is written once.
 
 use std::fmt;
+use std::io::Write as _;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::pen::Pen;
 use crate::model::{Effect, Facts, Judged, Shape};
 
-/// Whose statement it is.
-#[derive(Debug, Clone, Copy)]
+/// Whose statements they are, in a session.
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Asked<'a> {
     /// The session, by the process id that its client was told: unique among the sessions that there are.
     pub session: i32,
-    /// The number of the record in its session, from 1.
-    pub number: u64,
     /// The user.
     pub user: &'a str,
     /// The NAME of `[databases.NAME]`.
@@ -24,24 +26,50 @@ pub struct Asked<'a> {
     pub application: &'a str,
 }
 
+/// A session, as it stands in each of its records, and how many of these there are.
+#[derive(Debug)]
+pub struct Asker {
+    written: Box<[u8]>,
+    recorded: u64,
+}
+
+impl Asker {
+    /// That nothing is recorded of yet.
+    #[must_use]
+    pub fn new(asked: Asked<'_>) -> Self {
+        let mut written = Vec::new();
+        write_fields(&asked, &mut written);
+        Self {
+            written: written.into(),
+            recorded: 0,
+        }
+    }
+}
+
 /// A record, as it is written.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Record<'a> {
-    at: Moment,
-    session: i32,
-    number: u64,
-    user: &'a str,
-    database: &'a str,
-    client: &'a str,
-    application: &'a str,
-    effect: &'static str,
-    commands: Commands<'a>,
-    shapes: Shapes<'a>,
-    text: Option<Readable<'a>>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    cut: bool,
-    #[serde(skip_serializing_if = "Texts::is_empty")]
-    executes: Texts<'a>,
+    /// When it was asked.
+    pub at: Timestamp,
+    /// The judgement of its text.
+    pub judged: &'a Arc<Judged>,
+    /// What it executes by name.
+    pub executed: &'a [Executed<'a>],
+}
+
+impl Record<'_> {
+    /// Appends it as a line, the next one of `asker`.
+    pub(super) fn write(&self, asker: &mut Asker, pen: &mut Pen, out: &mut Vec<u8>) {
+        asker.recorded += 1;
+        out.extend_from_slice(b"{\"at\":\"");
+        pen.time(self.at, out);
+        // Writing to memory does not fail.
+        let _ = write!(out, "\",\"number\":{},", asker.recorded);
+        out.extend_from_slice(&asker.written);
+        out.push(b',');
+        pen.judged(self.judged, self.executed, out);
+        out.extend_from_slice(b"}\n");
+    }
 }
 
 /// A prepared statement that a text executes by name.
@@ -53,54 +81,48 @@ pub struct Executed<'a> {
     pub text: Option<&'a [u8]>,
 }
 
-impl<'a> Record<'a> {
-    /// Of a text with this judgement, asked now, and of what it executes by name.
-    #[must_use]
-    pub fn new(at: Timestamp, asked: Asked<'a>, judged: &'a Judged, executed: &'a [Executed<'a>]) -> Self {
-        let kept = judged.kept_text();
-        let effects = executed.iter().map(|executed| executed.facts.effect);
-        Self {
-            at: Moment(at),
-            session: asked.session,
-            number: asked.number,
-            user: asked.user,
-            database: asked.database,
-            client: asked.client,
-            application: asked.application,
-            effect: effects.fold(judged.effect(), Effect::max).as_str(),
-            commands: Commands(judged, executed),
-            shapes: Shapes(judged, executed),
-            text: kept.map(|(text, _)| Readable(text)),
-            cut: kept.is_some_and(|(_, cut)| cut),
-            executes: Texts(executed),
-        }
-    }
+/// What is recorded of a judgement.
+#[derive(Debug, Serialize)]
+struct About<'a> {
+    effect: &'static str,
+    commands: Commands<'a>,
+    shapes: Shapes<'a>,
+    text: Option<Readable<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    executes: Texts<'a>,
+}
 
-    /// Appends it as a line.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let start = out.len();
-        // Writing to memory does not fail, nor do these values.
-        if serde_json::to_writer(&mut *out, self).is_ok() {
-            out.push(b'\n');
-        } else {
-            out.truncate(start);
-        }
+/// Appends the fields of a text with this judgement, and of what it executes by name.
+pub(super) fn write_judged(judged: &Judged, executed: &[Executed<'_>], out: &mut Vec<u8>) {
+    let kept = judged.kept_text();
+    let effects = executed.iter().map(|executed| executed.facts.effect);
+    let about = About {
+        effect: effects.fold(judged.effect(), Effect::max).as_str(),
+        commands: Commands(judged, executed),
+        shapes: Shapes(judged, executed),
+        text: kept.map(|(text, _)| Readable(text)),
+        cut: kept.is_some_and(|(_, cut)| cut),
+        executes: Texts(executed),
+    };
+    write_fields(&about, out);
+}
+
+/// Appends the fields of an object of JSON that has some, without its braces.
+fn write_fields(object: &impl Serialize, out: &mut Vec<u8>) {
+    let start = out.len();
+    // Writing to memory does not fail, nor do these values.
+    if serde_json::to_writer(&mut *out, object).is_ok() && out.pop() == Some(b'}') {
+        out.remove(start);
+    } else {
+        out.truncate(start);
     }
 }
 
 /// Whether a text of this effect is recorded where only changes are: it does more than read, or may do so.
 pub(super) fn is_change(effect: Effect) -> bool {
     effect > Effect::Read
-}
-
-/// To the microsecond.
-#[derive(Debug)]
-struct Moment(Timestamp);
-
-impl Serialize for Moment {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:.6}", self.0))
-    }
 }
 
 /// The facts of all statements of a text, and of what it executes.
@@ -197,18 +219,22 @@ mod tests {
     use super::*;
     use crate::model::{Facts, Gist};
 
-    fn written(judged: &Judged, executed: &[Executed<'_>]) -> Value {
-        let asked = Asked {
+    fn written(judged: Judged, executed: &[Executed<'_>]) -> Value {
+        let mut asker = Asker::new(Asked {
             session: 7,
-            number: 3,
             user: "ann\n\"a\"",
             database: "shop",
             client: "127.0.0.1:5555",
             application: "psql",
-        };
+        });
+        asker.recorded = 2;
         let mut out = b"before\n".to_vec();
-        let at = "2026-11-27T03:00:00.000001Z".parse().unwrap();
-        Record::new(at, asked, judged, executed).write(&mut out);
+        let record = Record {
+            at: "2026-11-27T03:00:00.000001Z".parse().unwrap(),
+            judged: &Arc::new(judged),
+            executed,
+        };
+        record.write(&mut asker, &mut Pen::default(), &mut out);
         let line = out.strip_prefix(b"before\n").unwrap();
         assert_eq!(line.split(|byte| *byte == b'\n').count(), 2, "one line");
         serde_json::from_slice(line).unwrap()
@@ -228,7 +254,7 @@ mod tests {
     fn a_record_says_who_asked_what_when() {
         let text: &[u8] = b"SELECT \0 FROM \"a\"\nWHERE b = \0";
         assert_eq!(
-            written(&read_of(Gist::Whole(text.into())), &[]),
+            written(read_of(Gist::Whole(text.into())), &[]),
             json!({
                 "at": "2026-11-27T03:00:00.000001Z", "session": 7, "number": 3, "user": "ann\n\"a\"", "database": "shop",
                 "client": "127.0.0.1:5555", "application": "psql", "effect": "read", "commands": ["SELECT"],
@@ -240,12 +266,12 @@ mod tests {
     #[test]
     fn what_is_not_kept_whole_says_so_and_what_is_not_utf8_is_replaced() {
         let start = read_of(Gist::Start(b"SELECT '\xff'".as_slice().into()));
-        let long = written(&read_of(Gist::Instead(std::sync::Arc::new(start))), &[]);
+        let long = written(read_of(Gist::Instead(Arc::new(start))), &[]);
         assert_eq!(
             (&long["text"], &long["cut"]),
             (&json!("SELECT '\u{FFFD}'"), &json!(true))
         );
-        let none = written(&read_of(Gist::None), &[]);
+        let none = written(read_of(Gist::None), &[]);
         assert_eq!(none["text"], Value::Null);
     }
 
@@ -258,7 +284,7 @@ mod tests {
         };
         let executed = [b"INSERT INTO a VALUES ($1)".as_slice().into(), None]
             .map(|text| Executed { facts: &facts, text });
-        let record = written(&read_of(Gist::Whole(b"EXECUTE p".as_slice().into())), &executed);
+        let record = written(read_of(Gist::Whole(b"EXECUTE p".as_slice().into())), &executed);
         assert_eq!(
             (&record["effect"], &record["text"]),
             (&json!("write"), &json!("EXECUTE p"))

@@ -4,6 +4,7 @@
 //! of it has gone upstream, or is refused; nothing else is changed by that.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use super::Fault;
 use super::gate::Ruled;
@@ -12,7 +13,7 @@ use super::intake::Stop;
 use super::names::Prepared;
 use super::notices;
 use super::relay::{Event, Session};
-use crate::audit::{Asked, Executed, Record};
+use crate::audit::{Asked, Asker, Executed, Record};
 use crate::model::{Effect, Judged};
 use crate::wire::{Report, sqlstate};
 
@@ -36,22 +37,27 @@ impl Session {
     }
 
     /// A statement that passes is about to go upstream.
-    pub(super) fn record(&mut self, judged: &Judged, executed: &[Prepared]) {
+    pub(super) fn record(&mut self, judged: &Arc<Judged>, executed: &[Prepared]) {
         let log = self.shared.audit.as_ref();
         let Some(log) = log.filter(|log| log.wants(effect(judged, executed))) else {
             return;
         };
-        self.recorded += 1;
-        let asked = Asked {
-            session: self.handle.pid,
-            number: self.recorded,
-            user: &self.who.principal.name,
-            database: &self.who.database,
-            client: &self.who.client_addr,
-            application: &self.who.application_name,
-        };
+        let asker = self.asker.get_or_insert_with(|| {
+            Box::new(Asker::new(Asked {
+                session: self.handle.pid,
+                user: &self.who.principal.name,
+                database: &self.who.database,
+                client: &self.who.client_addr,
+                application: &self.who.application_name,
+            }))
+        });
         let executed: Vec<Executed<'_>> = executed.iter().flat_map(parts).collect();
-        log.record(&Record::new(self.shared.clock.now(), asked, judged, &executed));
+        let record = Record {
+            at: self.shared.clock.now(),
+            judged,
+            executed: &executed,
+        };
+        log.record(asker, &record);
     }
 
     /// Waits for room in the audit log, the relay going on meanwhile; then the frame at hand is looked at again.

@@ -87,8 +87,8 @@ pub(super) struct Session {
     pub(super) review: Option<Box<InReview>>,
     /// What was sent lately, for who decides on what comes next.
     pub(super) recent: Recent,
-    /// How many of its statements are in the audit log.
-    pub(super) recorded: u64,
+    /// How it stands in the audit log, where something of it does.
+    pub(super) asker: Option<Box<crate::audit::Asker>>,
     /// Portals that may commit.
     pub(super) commit_portals: CommitPortals,
     /// What the server has answered to a step of a statement that runs under a limit of rows.

@@ -360,7 +360,7 @@ impl LoggedIn {
             own,
             review: None,
             recent: super::recent::Recent::default(),
-            recorded: 0,
+            asker: None,
             commit_portals: super::review::CommitPortals::default(),
             heard: None,
             status: TransactionStatus::Idle,
