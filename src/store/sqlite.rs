@@ -13,6 +13,7 @@ mod decide;
 mod grant_row;
 mod grants;
 mod list;
+mod lookup;
 mod observe;
 mod open;
 mod row;
@@ -43,6 +44,7 @@ use crate::model::{
     Clock, Edit, Grant, HeldRequest, NewGrant, NewRequest, Outcome, RequestId, Review, Sightings, SystemClock,
 };
 use decide::Entry;
+use lookup::Lookup;
 use writer::{Queue, Write};
 
 /// Requests, users, sessions and observations in a SQLite database.
@@ -55,6 +57,8 @@ pub struct SqliteStore {
     writer: SqlitePool,
     /// Connections that cannot write; the writer's own pool where the database is in memory.
     readers: SqlitePool,
+    /// For what each login reads.
+    lookup: Lookup,
     /// Keeps a database in memory alive while the writer's connection is replaced.
     _anchor: Option<SqliteConnection>,
     /// For audit events of changes that carry no time of their own.
@@ -76,6 +80,7 @@ impl SqliteStore {
 
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
+        self.lookup.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }

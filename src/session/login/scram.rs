@@ -16,11 +16,12 @@ const SCRAM: &str = "SCRAM-SHA-256";
 const SCRAM_PLUS: &str = "SCRAM-SHA-256-PLUS";
 
 /// Runs the exchange, up to the server's last message in it; AuthenticationOk is the caller's. An unknown
-/// or disabled user goes through the same exchange and fails at its end.
+/// or disabled user goes through the same exchange and fails at its end. The credentials are fetched while the client
+/// chooses its mechanism, which does not depend on them.
 pub(super) async fn authenticate(
     client: &mut Leg,
     user: &str,
-    credentials: Credentials,
+    credentials: impl Future<Output = Result<Credentials, Fault>>,
     encryption: Option<&Encryption>,
 ) -> Result<Principal, Fault> {
     let failed = |error| failed(error, user);
@@ -30,7 +31,7 @@ pub(super) async fn authenticate(
         None => &[SCRAM],
     };
     reply::authentication_sasl(offered, client.out());
-    let message = ask(client, "SASL response").await?;
+    let (credentials, message) = tokio::try_join!(credentials, ask(client, "SASL response"))?;
     let (channel, first) = sasl_initial_response(&message, end_point)
         .map_err(|error: Malformed| Fault::ClientProtocol(error.to_string()))?;
     let mut exchange = ScramExchange::new(credentials.verifier, channel);

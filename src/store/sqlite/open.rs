@@ -14,6 +14,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::SqliteStore;
+use super::lookup::Lookup;
 use super::writer::Queue;
 use crate::model::Clock;
 use crate::store::StoreError;
@@ -97,16 +98,21 @@ pub(super) async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<SqliteStore
     };
     let writer = connect_writer(place.options.clone()).await.map_err(connect)?;
     migrate(&writer, &path).await?;
-    let readers = if place.in_memory {
-        writer.clone()
+    let (readers, lookup) = if place.in_memory {
+        (writer.clone(), Lookup::Pooled(writer.clone()))
     } else {
         // The file is in WAL mode by now; asking for it again could only find it busy.
-        pool(READERS).connect_lazy_with(place.options.pragma("query_only", "ON"))
+        let options = place.options.pragma("query_only", "ON");
+        (
+            pool(READERS).connect_lazy_with(options.clone()),
+            Lookup::with(options),
+        )
     };
     Ok(SqliteStore {
         queue: Queue::start(writer.clone()),
         writer,
         readers,
+        lookup,
         _anchor: anchor,
         clock,
     })

@@ -48,11 +48,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn user_by_name(&self, name: &str) -> Result<Option<UserRecord>, StoreError> {
-        let found = sqlx::query("SELECT * FROM users WHERE name = ?1")
-            .bind(name)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(not_read)?;
+        let found = self.lookup.user(name).await?;
         found.as_ref().map(row::user).transpose()
     }
 
