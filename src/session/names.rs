@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::model::{Facts, Gist, Judged, NameOp, PreparedSql};
+use crate::model::{Effect, Facts, Gist, Judged, NameOp, PreparedSql};
 
 /// A prepared statement as judged.
 #[derive(Debug, Clone)]
@@ -97,10 +97,29 @@ impl Drop for Charge {
 }
 
 impl Prepared {
-    /// Whether both stand for the very same PREPARE or Parse.
+    /// Whether both stand for the very same PREPARE or Parse. A judgement alone does not tell: texts that differ in numbers
+    /// share one. Where no text is kept, whoever was asked has not seen one either.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Protocol { judged: a, .. }, Self::Protocol { judged: b, .. }) => Arc::ptr_eq(a, b),
+            (
+                Self::Protocol {
+                    judged: a,
+                    source: of_a,
+                    ..
+                },
+                Self::Protocol {
+                    judged: b,
+                    source: of_b,
+                    ..
+                },
+            ) => {
+                let is_same_source = match (of_a, of_b) {
+                    (Some(a), Some(b)) => Arc::ptr_eq(&a.kept, &b.kept),
+                    (None, None) => a.effect() <= Effect::Read,
+                    _ => false,
+                };
+                is_same_source && Arc::ptr_eq(a, b)
+            }
             (Self::Sql(a, _), Self::Sql(b, _)) => Arc::ptr_eq(a, b),
             _ => false,
         }

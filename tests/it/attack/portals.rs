@@ -1,7 +1,7 @@
 //! Portals bound to an SQL `EXECUTE`, whose name stands for something else later: only the unnamed portal
 //! may be, and nothing that changes a name leaves that as it is.
 
-use super::play::{DELETE, Part, attack, query, send, stage};
+use super::play::{DELETE, Part, Player, attack, query, send, stage, untouched};
 use crate::support::raw::Frames;
 
 /// Makes the name `s` stand for what is to be run.
@@ -109,4 +109,29 @@ async fn no_name_changes_under_the_unnamed_portal() {
         let told = attack(&proxy, [query("PREPARE s AS SELECT 1"), send(renamed)]).await;
         assert_eq!(told, ["C(PREPARE) Z(I)", "1 2 1 E(0A000) Z(I)"], "{changes}");
     }
+}
+
+/// An approval is for a text, not for all that differ from it in numbers.
+#[tokio::test]
+async fn what_was_approved_does_not_run_with_other_numbers() {
+    let proxy = stage().await;
+    let delete = |id: u32| format!("DELETE FROM t WHERE id = {id}");
+    let mut alice = Player::alice(&proxy).await;
+    let prepares = Frames::new().parse("k", &delete(3)).parse("s", &delete(1));
+    let binds = Frames::new().bind("", "e", &[]).flush();
+    let others = Frames::new().close_statement("s").parse("s", &delete(2));
+    let told = alice
+        .plays([
+            query("SELECT FROM t LIMIT 0"),
+            send(prepares.parse("e", "EXECUTE s").sync()),
+            send(binds).until(b'2').approved(),
+            send(others.execute("", 0).sync()),
+        ])
+        .await;
+    assert_eq!(told[1..], ["1 1 1 Z(I)", "2", "3 1 E(42501) Z(I)"]);
+    assert_eq!(
+        alice.approved[0].statement(),
+        format!("EXECUTE s\n\n-- which was prepared as:\n{}", delete(1))
+    );
+    untouched(&proxy, alice).await;
 }
