@@ -1,0 +1,83 @@
+//! Execute: of a portal that was judged at its Bind.
+
+use super::refusals::{bind_again, changed, fetch_instead, missing};
+use super::resolve::judged_alone;
+use super::{PortalExecute, Ruled};
+use crate::session::inflight::Expect;
+use crate::session::intake::{Misstep, Step, Stop};
+use crate::session::names::Prepared;
+use crate::session::relay::Session;
+use crate::wire::frontend;
+
+impl Session {
+    /// Execute: its portal was judged at its Bind (or DECLARE). Where that was a text with `EXECUTE name`,
+    /// the name may stand for something else by now.
+    pub(in crate::session) fn step_execute(&mut self, body: &[u8]) -> Result<Step, Misstep> {
+        let (portal, rows) = frontend::execute(body)?;
+        let portal = self.name_of(portal)?;
+        if let Some(stop) = self.shield_stop(self.need_of_portal(portal)) {
+            return Ok(Step::Stop(stop));
+        }
+        if self.waits_in_review(self.control_of_portal(portal).is_possible) {
+            return Ok(Step::Stop(Stop::InTurn));
+        }
+        if let Err(report) = self.execute_in_review(portal) {
+            return Ok(Step::Refuse(report));
+        }
+        let mut names = None;
+        if portal.is_empty() {
+            if let Some(step) = self.step_executed_names() {
+                return Ok(step);
+            }
+            // A Bind of an earlier segment may have failed, and left the portal of another text.
+            if self.unnamed.changes_names
+                && self.unnamed.segment != self.intake.segment
+                && !self.passes_unknown()
+            {
+                return Ok(Step::Refuse(bind_again()));
+            }
+            names.clone_from(&self.portal_names);
+        } else if let Some(facts) = self.cursors.facts(portal)
+            && !self.runs.is_bound(portal)
+            && !self.decide(&judged_alone(facts)).passes()
+        {
+            return Ok(Step::Refuse(fetch_instead()));
+        }
+        if let Some(judged) = &names {
+            self.names.announce_all(judged, self.intake.segment);
+        }
+        let run = self.runs.executed(portal, self.intake.segment);
+        let control = self.control_of_portal(portal);
+        if control.is_possible {
+            self.shield.doubt();
+        }
+        self.intake.after_control = control.ends;
+        self.intake.has_control |= control.is_possible;
+        self.intake.has_bound = true;
+        self.intake.may_copy |= self.unnamed.copies;
+        self.inflight.push(Expect::Execute { names, run, rows })?;
+        Ok(Step::Control)
+    }
+
+    /// What is to be done about the names that texts in the unnamed portal execute, if anything.
+    fn step_executed_names(&mut self) -> Option<Step> {
+        let all = std::mem::take(&mut self.portal_executes);
+        let step = all.iter().find_map(|bound| match self.rule(&bound.judged) {
+            Ruled::Passes(..) => None,
+            Ruled::Stops(_, _, resolved) if is_as_approved(bound, &resolved) => None,
+            Ruled::Stops(..) => Some(Step::Refuse(changed())),
+            Ruled::Missing(name) => Some(Step::Refuse(missing(&name))),
+            Ruled::Refused(report) => Some(Step::Refuse(report)),
+            Ruled::Unanswered => Some(Step::Stop(Stop::Drain)),
+            Ruled::Unrecorded => Some(Step::Stop(Stop::Unrecorded)),
+        });
+        self.portal_executes = all;
+        step
+    }
+}
+
+fn is_as_approved(portal: &PortalExecute, resolved: &[Prepared]) -> bool {
+    portal.approved.as_ref().is_some_and(|approved| {
+        approved.len() == resolved.len() && approved.iter().zip(resolved).all(|(a, b)| a.is_same(b))
+    })
+}
