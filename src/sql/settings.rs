@@ -65,7 +65,7 @@ pub(super) fn sets_of(setting: &str) -> Sets {
                 | "transaction_deferrable"
         ),
         with_hold: false,
-        seed: false,
+        seed: matches!(name.as_str(), "*" | "seed"),
     }
 }
 

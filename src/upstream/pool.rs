@@ -116,6 +116,8 @@ enum Room {
     Idle(Box<Idle>),
     /// Leave to open one.
     New(Place),
+    /// The same, once this one is closed.
+    Instead(Box<Idle>, Place),
 }
 
 impl Pool {
@@ -139,20 +141,24 @@ impl Pool {
     pub async fn take(self: &Arc<Self>, beginning: Beginning) -> Result<Connected, ConnectError> {
         let beginning = Arc::new(beginning);
         loop {
-            match self.room(&beginning).await? {
-                Room::New(place) => {
-                    let connected = self.open(Arc::clone(&beginning), place).await?;
-                    self.state().latest = Some(beginning);
-                    return Ok(connected);
+            let place = match self.room(&beginning).await? {
+                Room::New(place) => place,
+                Room::Instead(idle, place) => {
+                    idle.end().await;
+                    place
                 }
-                // One that has died is closed, and no longer counted.
                 Room::Idle(idle) => {
                     if let Some(connected) = self.revive(*idle).await {
                         self.state().latest = Some(beginning);
                         return Ok(connected);
                     }
+                    // One that has died is closed, and no longer counted.
+                    continue;
                 }
-            }
+            };
+            let connected = self.open(Arc::clone(&beginning), place).await?;
+            self.state().latest = Some(beginning);
+            return Ok(connected);
         }
     }
 
@@ -191,9 +197,7 @@ impl Pool {
         // One that nobody uses, and that is for others, makes room. Its end is counted when it is dropped.
         let oldest = (!state.idle.is_empty()).then(|| state.idle.remove(0))?;
         state.open += 1;
-        drop(state);
-        drop(oldest);
-        Some(Room::New(Place(Arc::clone(self))))
+        Some(Room::Instead(Box::new(oldest), Place(Arc::clone(self))))
     }
 
     async fn open(

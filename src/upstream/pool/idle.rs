@@ -1,10 +1,12 @@
 //! A connection that nobody uses.
 
+use std::io;
 use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::reset::{answers, parameters_of};
 use super::{Beginning, Lease};
@@ -14,6 +16,8 @@ use crate::wire::backend::TransactionStatus;
 
 /// One that nobody has used for so long is asked whether it answers.
 const ASK_AFTER: Duration = Duration::from_secs(30);
+/// Terminate (PostgreSQL manual, "Message Formats").
+const TERMINATE: &[u8] = b"X\0\0\0\x04";
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -45,6 +49,31 @@ impl Idle {
     /// ends, or that a setting has changed under it: neither is to be used again.
     pub(super) fn is_quiet(&self) -> bool {
         self.stream.is_quiet()
+    }
+
+    /// Ends it, and waits until the server has: up to then it counts against the limits of its role. Cancel-safe: dropped,
+    /// it closes.
+    pub(super) async fn end(self) {
+        let Ok(mut stream) = self.into_stream() else {
+            return;
+        };
+        let ended = async {
+            stream.write_all(TERMINATE).await?;
+            let mut rest = [0; 256];
+            while stream.read(&mut rest).await? > 0 {}
+            Ok::<_, io::Error>(())
+        };
+        // One that does not answer is given up.
+        let _ = tokio::time::timeout(ANSWER, ended).await;
+    }
+
+    /// Its connection, known to the runtime of this thread.
+    fn into_stream(self) -> io::Result<Stream> {
+        if self.thread == std::thread::current().id() {
+            Ok(self.stream)
+        } else {
+            self.stream.rehomed()
+        }
     }
 
     /// For a session that begins now; `None` where it is dead. Cancel-safe: dropped, it closes.
