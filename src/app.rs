@@ -7,6 +7,7 @@
 //! changes nothing; what an earlier run left open is settled before the first session; a stop ends
 //! sessions, then waits until everything that must be recorded is.
 
+mod last;
 mod logging;
 mod reload;
 mod shared;
@@ -37,15 +38,13 @@ use crate::tls::TlsError;
 use crate::tls::client::ClientTlsError;
 use crate::upstream::Pool;
 use crate::wire;
+use last::Last;
 pub use shared::sight_of;
 use signals::{Signals, Wish};
 use workers::Workers;
 
 /// How long running statements are given at a stop.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long the console's requests and the store's last writes are given after that.
-const LAST_WRITES: Duration = Duration::from_secs(10);
-
 /// How often it is looked for users who were disabled.
 const LOOK_FOR_DISABLED: Duration = Duration::from_secs(2);
 /// How often connections to servers are looked at that nobody uses.
@@ -191,7 +190,11 @@ async fn run(
     let store = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
     let policy = Arc::new(PolicyInForce::new(files.policy));
     let mut parts = Parts::new(&store, policy, control, &config.observe).await?;
-    let recording = open_audit(&config.audit, config.proxy.workers.count().get())?;
+    let recording = open_audit(
+        &config.audit,
+        &config.store.url,
+        config.proxy.workers.count().get(),
+    )?;
     parts.audit = recording.as_ref().map(|(log, _)| log.clone());
     let left_over = parts.broker.abandon_left_over().await?;
     if left_over > 0 {
@@ -242,31 +245,30 @@ async fn run(
     sweeper.abort();
     doorman.abort();
     ticker.abort();
-    let last = async {
-        // A console that has failed is logged where it fails.
-        let _ = serving.await;
-        parts.broker.drain().await;
-        // It has not been asked to end before the last session has.
-        let _ = recorder.await;
-        if let Some((_, writer)) = recording {
-            let _ = tokio::task::spawn_blocking(|| writer.close()).await;
-        }
-        store.close().await;
+    let last = Last {
+        console: serving,
+        broker: parts.broker,
+        recorder,
+        recording,
+        store,
     };
-    if tokio::time::timeout(LAST_WRITES, last).await.is_err() {
-        tracing::error!("the store, or the audit log, did not take the last records in time");
-    }
+    last.writes().await;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// The audit log of what passes, where there is to be one. As many threads as are said record in it.
-fn open_audit(config: &AuditConfig, threads: usize) -> Result<Option<(AuditLog, AuditWriter)>, ServeError> {
+fn open_audit(
+    config: &AuditConfig,
+    store: &StoreUrl,
+    threads: usize,
+) -> Result<Option<(AuditLog, AuditWriter)>, ServeError> {
     let Some(path) = config.file.clone() else {
         return Ok(None);
     };
     let settings = AuditSettings {
         path: path.clone(),
+        never: store.files(),
         all: config.statements == AuditStatements::All,
         refuses: config.overflow == AuditOverflow::Refuse,
         max_queue: config.max_queue,

@@ -33,6 +33,8 @@ pub use writer::AuditWriter;
 pub struct AuditSettings {
     /// The file.
     pub path: PathBuf,
+    /// Files that it must not be, by whatever name: the store's.
+    pub never: Vec<PathBuf>,
     /// Whether reads are recorded as well, and what touches the session alone.
     pub all: bool,
     /// Whether a statement is refused where there is no room for its record; else it waits.
@@ -51,8 +53,8 @@ impl AuditSettings {
     /// # Errors
     /// The file cannot be opened for writing, or the thread cannot be started.
     pub fn open(self, lanes: usize) -> io::Result<(AuditLog, AuditWriter)> {
-        let file = file::AuditFile::open(&self.path, self.max_file)?;
         let log = AuditLog::new(&self, lanes);
+        let file = file::AuditFile::open(&self.path, self.max_file, self.never)?;
         let writer = AuditWriter::start(log.clone(), file, self.interval)?;
         Ok((log, writer))
     }

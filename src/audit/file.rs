@@ -1,6 +1,6 @@
 //! The file: appended to, synced, set aside when it is large, opened again when somebody else has set it aside.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -17,26 +17,36 @@ pub(super) struct AuditFile {
     is_regular: bool,
     /// A file of so many bytes is set aside.
     max: Option<u64>,
+    /// Files that it is not, by whatever name.
+    never: Vec<PathBuf>,
 }
 
 impl AuditFile {
-    /// Opens the file at `path`, or makes it, readable by its owner alone.
-    pub(super) fn open(path: &Path, max: Option<u64>) -> io::Result<Self> {
-        let (file, bytes) = open(path)?;
+    /// Opens the file at `path`, or makes it, readable by its owner alone. `never`: files that it must not be.
+    pub(super) fn open(path: &Path, max: Option<u64>, never: Vec<PathBuf>) -> io::Result<Self> {
+        let (file, bytes) = open(path, &never)?;
         Ok(Self {
             path: path.to_owned(),
             is_regular: file.metadata()?.is_file(),
             file,
             bytes,
             max,
+            never,
         })
     }
 
-    /// Opens it again by its name. Where that fails, the one that is open is kept.
-    pub(super) fn reopen(&mut self) -> io::Result<()> {
-        (self.file, self.bytes) = open(&self.path)?;
-        self.is_regular = self.file.metadata()?.is_file();
-        Ok(())
+    /// Opens it again by its name, and gives whether it is the same file. Where that fails, the one that is open is kept.
+    pub(super) fn reopen(&mut self) -> io::Result<bool> {
+        let was = identity(&self.file.metadata()?);
+        let (file, bytes) = self.open_again()?;
+        let metadata = file.metadata()?;
+        (self.file, self.bytes) = (file, bytes);
+        self.is_regular = metadata.is_file();
+        Ok(identity(&metadata) == was)
+    }
+
+    fn open_again(&self) -> io::Result<(File, u64)> {
+        open(&self.path, &self.never)
     }
 
     /// Whether it has no name any more.
@@ -71,7 +81,7 @@ impl AuditFile {
         }
         let aside = unused(&self.path, now)?;
         std::fs::rename(&self.path, &aside)?;
-        let opened = open(&self.path);
+        let opened = self.open_again();
         let (file, bytes) = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -87,8 +97,13 @@ impl AuditFile {
 
 /// Opens a file for appending, at the beginning of a line; with its length. A pipe is refused: what is in it goes with
 /// whoever reads it.
-fn open(path: &Path) -> io::Result<(File, u64)> {
+///
+/// Nor is one of `never` opened: to close a file that SQLite has open takes SQLite's locks away.
+fn open(path: &Path, never: &[PathBuf]) -> io::Result<(File, u64)> {
     match std::fs::metadata(path) {
+        Ok(found) if is_one_of(&found, never) => {
+            return Err(io::Error::other("it is a file of the store's: name another"));
+        }
         Ok(found) if found.file_type().is_fifo() || found.file_type().is_socket() => {
             return Err(io::Error::other("it is a pipe, which keeps nothing: name a file"));
         }
@@ -117,6 +132,18 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     }
     sync_folder(path)?;
     Ok((file, bytes))
+}
+
+/// What a file is known by, whatever its name.
+fn identity(of: &Metadata) -> (u64, u64) {
+    (of.dev(), of.ino())
+}
+
+fn is_one_of(found: &Metadata, others: &[PathBuf]) -> bool {
+    let others = others.iter().filter_map(|other| std::fs::metadata(other).ok());
+    others
+        .map(|other| identity(&other))
+        .any(|other| other == identity(found))
 }
 
 /// A new name is not on the disk before its folder is.
@@ -170,7 +197,7 @@ mod tests {
     fn a_large_file_is_set_aside_and_none_is_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
-        let mut file = AuditFile::open(&path, Some(6)).unwrap();
+        let mut file = AuditFile::open(&path, Some(6), Vec::new()).unwrap();
         let now: Timestamp = "2026-11-27T03:00:00Z".parse().unwrap();
         assert_eq!(file.write(b"one\n").unwrap(), 4);
         assert_eq!(file.set_aside(now).unwrap(), None);
@@ -204,7 +231,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit");
         std::fs::write(&path, "whole\ntorn").unwrap();
-        let mut file = AuditFile::open(&path, Some(100)).unwrap();
+        let mut file = AuditFile::open(&path, Some(100), Vec::new()).unwrap();
         file.write(b"next\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "whole\ntorn\nnext\n");
         let moved = folder.path().join("audit.1");
@@ -222,10 +249,31 @@ mod tests {
     #[test]
     fn what_cannot_be_opened_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(AuditFile::open(folder.path(), None).is_err(), "a folder");
-        assert!(AuditFile::open(&folder.path().join("none/audit"), None).is_err());
+        assert!(
+            AuditFile::open(folder.path(), None, Vec::new()).is_err(),
+            "a folder"
+        );
+        assert!(AuditFile::open(&folder.path().join("none/audit"), None, Vec::new()).is_err());
         let _listener = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
-        let error = AuditFile::open(&folder.path().join("socket"), None).unwrap_err();
+        let error = AuditFile::open(&folder.path().join("socket"), None, Vec::new()).unwrap_err();
         assert!(error.to_string().contains("keeps nothing"), "{error}");
+
+        // Another name of what is somebody else's.
+        let store = folder.path().join("holdpoint.db");
+        std::fs::write(&store, "").unwrap();
+        let link = folder.path().join("audit");
+        std::os::unix::fs::symlink(&store, &link).unwrap();
+        for name in [
+            folder
+                .path()
+                .join("../")
+                .join(folder.path().file_name().unwrap())
+                .join("holdpoint.db"),
+            link,
+        ] {
+            let error = AuditFile::open(&name, None, vec![store.clone()]).unwrap_err();
+            assert!(error.to_string().contains("of the store's"), "{error}");
+        }
+        assert_eq!(std::fs::read(&store).unwrap(), b"");
     }
 }

@@ -34,10 +34,16 @@ impl Pen {
         self.second.write(at, out);
     }
 
-    /// Appends what is recorded of a judgement, and of what it executes by name.
-    pub(super) fn judged(&mut self, judged: &Arc<Judged>, executed: &[Executed<'_>], out: &mut Vec<u8>) {
-        if !executed.is_empty() || !matches!(judged.gist, Gist::Whole(_)) {
-            return record::write_judged(judged, executed, out);
+    /// Appends what is recorded of a judgement, and of what its names stand for.
+    pub(super) fn judged(
+        &mut self,
+        judged: &Arc<Judged>,
+        joined: Option<&Judged>,
+        executed: &[Executed<'_>],
+        out: &mut Vec<u8>,
+    ) {
+        if joined.is_some() || !executed.is_empty() || !matches!(judged.gist, Gist::Whole(_)) {
+            return record::write_judged(judged, joined, executed, out);
         }
         if self.known.is_empty() {
             self.known.resize_with(SLOTS, || None);
@@ -49,7 +55,7 @@ impl Pen {
             return out.extend_from_slice(written);
         }
         let start = out.len();
-        record::write_judged(judged, executed, out);
+        record::write_judged(judged, joined, executed, out);
         if out.len() - start <= KEPT {
             *slot = Some((Arc::clone(judged), out[start..].into()));
         }
@@ -126,7 +132,7 @@ mod tests {
 
     fn written(pen: &mut Pen, judged: &Arc<Judged>, executed: &[Executed<'_>]) -> String {
         let mut out = b"before".to_vec();
-        pen.judged(judged, executed, &mut out);
+        pen.judged(judged, None, executed, &mut out);
         String::from_utf8(out.strip_prefix(b"before").unwrap().to_vec()).unwrap()
     }
 
@@ -172,9 +178,8 @@ mod tests {
     fn what_is_executed_is_not_mixed_up_with_what_stands_ready() {
         let mut pen = Pen::default();
         let judged = read_of("EXECUTE p");
-        let facts = Facts::unknown("");
         let executed = |text| Executed {
-            facts: &facts,
+            shape: None,
             text: Some(text),
         };
         for _ in 0..2 {

@@ -172,6 +172,12 @@ impl AuditLog {
         }
     }
 
+    /// Bytes of records that are not on the disk.
+    #[must_use]
+    pub fn unwritten(&self) -> usize {
+        self.shared.lanes.iter().map(|lane| lock(lane).holds()).sum()
+    }
+
     /// Opens the file again by its name: somebody has moved the one that was open.
     pub fn reopen(&self) {
         self.ring(|bell| bell.reopen = true);
@@ -271,6 +277,7 @@ mod tests {
     fn settings(path: PathBuf) -> AuditSettings {
         AuditSettings {
             path,
+            never: Vec::new(),
             all: true,
             refuses: false,
             max_queue: 4096,
@@ -293,6 +300,7 @@ mod tests {
         let record = Record {
             at: SystemClock.now(),
             judged: &Arc::new(Judged::default()),
+            joined: None,
             executed: &[],
         };
         log.record(asker, &record);

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::pen::Pen;
-use crate::model::{Effect, Facts, Judged, Shape};
+use crate::model::{Effect, Judged, Shape, cut_text};
 
 /// Whose statements they are, in a session.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -37,13 +37,22 @@ impl Asker {
     /// That nothing is recorded of yet.
     #[must_use]
     pub fn new(asked: Asked<'_>) -> Self {
-        let mut written = Vec::new();
-        write_fields(&asked, &mut written);
         Self {
-            written: written.into(),
+            written: fields_of(asked),
             recorded: 0,
         }
     }
+
+    /// It calls itself otherwise from now on; its records count on.
+    pub fn is_now(&mut self, asked: Asked<'_>) {
+        self.written = fields_of(asked);
+    }
+}
+
+fn fields_of(asked: Asked<'_>) -> Box<[u8]> {
+    let mut written = Vec::new();
+    write_fields(&asked, &mut written);
+    written.into()
 }
 
 /// A record, as it is written.
@@ -53,7 +62,9 @@ pub struct Record<'a> {
     pub at: Timestamp,
     /// The judgement of its text.
     pub judged: &'a Arc<Judged>,
-    /// What it executes by name.
+    /// What it does with what its names stand for in it; `None`: what it does by itself.
+    pub joined: Option<&'a Judged>,
+    /// What it executes by name, each once.
     pub executed: &'a [Executed<'a>],
 }
 
@@ -67,7 +78,7 @@ impl Record<'_> {
         let _ = write!(out, "\",\"number\":{},", asker.recorded);
         out.extend_from_slice(&asker.written);
         out.push(b',');
-        pen.judged(self.judged, self.executed, out);
+        pen.judged(self.judged, self.joined, self.executed, out);
         out.extend_from_slice(b"}\n");
     }
 }
@@ -75,38 +86,83 @@ impl Record<'_> {
 /// A prepared statement that a text executes by name.
 #[derive(Debug, Clone, Copy)]
 pub struct Executed<'a> {
-    /// What it does, by statement.
-    pub facts: &'a Facts,
+    /// Its shape, if it has one.
+    pub shape: Option<&'a Shape>,
     /// Its text, as far as it is kept.
     pub text: Option<&'a [u8]>,
 }
+
+/// Of commands, shapes and texts that are executed, so many are recorded.
+const MOST: usize = 64;
 
 /// What is recorded of a judgement.
 #[derive(Debug, Serialize)]
 struct About<'a> {
     effect: &'static str,
-    commands: Commands<'a>,
-    shapes: Shapes<'a>,
+    commands: Vec<&'a str>,
+    shapes: Vec<Hex<'a>>,
     text: Option<Readable<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cut: bool,
-    #[serde(skip_serializing_if = "Texts::is_empty")]
-    executes: Texts<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    executes: Vec<Option<Readable<'a>>>,
 }
 
-/// Appends the fields of a text with this judgement, and of what it executes by name.
-pub(super) fn write_judged(judged: &Judged, executed: &[Executed<'_>], out: &mut Vec<u8>) {
+/// Appends the fields of a text with this judgement, and of what its names stand for. However often a text repeats itself, that
+/// is some kilobytes at most.
+pub(super) fn write_judged(
+    judged: &Judged,
+    joined: Option<&Judged>,
+    executed: &[Executed<'_>],
+    out: &mut Vec<u8>,
+) {
+    let does = joined.unwrap_or(judged);
+    let facts = does.statements.iter().map(|statement| &statement.facts);
+    let (commands, more_commands) = some_of(facts.flat_map(|facts| &facts.commands).map(String::as_str));
+    let own = judged
+        .statements
+        .iter()
+        .map(|statement| statement.facts.shape.as_ref());
+    let shapes = own
+        .chain(executed.iter().map(|executed| executed.shape))
+        .flatten();
+    let (shapes, more_shapes) = some_of(shapes.map(Hex));
     let kept = judged.kept_text();
-    let effects = executed.iter().map(|executed| executed.facts.effect);
+    let texts = executed
+        .iter()
+        .take(MOST)
+        .map(|executed| executed.text.map(cut_text));
+    let texts: Vec<_> = texts.collect();
     let about = About {
-        effect: effects.fold(judged.effect(), Effect::max).as_str(),
-        commands: Commands(judged, executed),
-        shapes: Shapes(judged, executed),
+        effect: does.effect().as_str(),
+        commands,
+        shapes,
         text: kept.map(|(text, _)| Readable(text)),
-        cut: kept.is_some_and(|(_, cut)| cut),
-        executes: Texts(executed),
+        cut: kept.is_some_and(|(_, cut)| cut)
+            || more_commands
+            || more_shapes
+            || executed.len() > MOST
+            || texts.iter().flatten().any(|(_, cut)| *cut),
+        executes: texts
+            .into_iter()
+            .map(|text| text.map(|(text, _)| Readable(text)))
+            .collect(),
     };
     write_fields(&about, out);
+}
+
+/// Each of them once, up to [`MOST`]; and whether there were more.
+fn some_of<T: PartialEq>(all: impl Iterator<Item = T>) -> (Vec<T>, bool) {
+    let mut some = Vec::new();
+    for one in all {
+        if !some.contains(&one) {
+            if some.len() == MOST {
+                return (some, true);
+            }
+            some.push(one);
+        }
+    }
+    (some, false)
 }
 
 /// Appends the fields of an object of JSON that has some, without its braces.
@@ -125,49 +181,7 @@ pub(super) fn is_change(effect: Effect) -> bool {
     effect > Effect::Read
 }
 
-/// The facts of all statements of a text, and of what it executes.
-fn all_facts<'a>(judged: &'a Judged, executed: &'a [Executed<'a>]) -> impl Iterator<Item = &'a Facts> {
-    let own = judged.statements.iter().map(|statement| &statement.facts);
-    own.chain(executed.iter().map(|executed| executed.facts))
-}
-
-/// The commands of all its statements.
-#[derive(Debug)]
-struct Commands<'a>(&'a Judged, &'a [Executed<'a>]);
-
-impl Serialize for Commands<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(all_facts(self.0, self.1).flat_map(|facts| &facts.commands))
-    }
-}
-
-/// The shape of each statement that has one: what is the same for all that differ in constants alone.
-#[derive(Debug)]
-struct Shapes<'a>(&'a Judged, &'a [Executed<'a>]);
-
-impl Serialize for Shapes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let shapes = all_facts(self.0, self.1).filter_map(|facts| facts.shape.as_ref());
-        serializer.collect_seq(shapes.map(Hex))
-    }
-}
-
-/// The texts of what is executed.
-#[derive(Debug)]
-struct Texts<'a>(&'a [Executed<'a>]);
-
-impl Texts<'_> {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl Serialize for Texts<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|executed| executed.text.map(Readable)))
-    }
-}
-
+#[derive(Debug, PartialEq)]
 struct Hex<'a>(&'a Shape);
 
 impl Serialize for Hex<'_> {
@@ -220,6 +234,10 @@ mod tests {
     use crate::model::{Facts, Gist};
 
     fn written(judged: Judged, executed: &[Executed<'_>]) -> Value {
+        written_as(judged, None, executed)
+    }
+
+    fn written_as(judged: Judged, joined: Option<&Judged>, executed: &[Executed<'_>]) -> Value {
         let mut asker = Asker::new(Asked {
             session: 7,
             user: "ann\n\"a\"",
@@ -232,6 +250,7 @@ mod tests {
         let record = Record {
             at: "2026-11-27T03:00:00.000001Z".parse().unwrap(),
             judged: &Arc::new(judged),
+            joined,
             executed,
         };
         record.write(&mut asker, &mut Pen::default(), &mut out);
@@ -277,20 +296,74 @@ mod tests {
 
     #[test]
     fn what_is_executed_by_name_is_recorded_with_it() {
-        let facts = Facts {
-            effect: Effect::Write,
-            commands: vec!["INSERT".to_owned()],
-            ..Facts::unknown("")
-        };
-        let executed = [b"INSERT INTO a VALUES ($1)".as_slice().into(), None]
-            .map(|text| Executed { facts: &facts, text });
-        let record = written(read_of(Gist::Whole(b"EXECUTE p".as_slice().into())), &executed);
+        let mut facts = Facts::unknown("");
+        facts.effect = Effect::Write;
+        facts.commands = vec!["EXECUTE".to_owned(), "INSERT".to_owned()];
+        let shape = Shape::new([0xCD; 32]);
+        let executed = [b"INSERT INTO a VALUES ($1)".as_slice().into(), None].map(|text| Executed {
+            shape: Some(&shape),
+            text,
+        });
+        let own = read_of(Gist::Whole(b"EXECUTE p".as_slice().into()));
+        let record = written_as(own, Some(&Judged::from_facts([facts])), &executed);
         assert_eq!(
             (&record["effect"], &record["text"]),
             (&json!("write"), &json!("EXECUTE p"))
         );
-        assert_eq!(record["commands"], json!(["SELECT", "INSERT", "INSERT"]));
+        assert_eq!(record["commands"], json!(["EXECUTE", "INSERT"]));
         assert_eq!(record["executes"], json!(["INSERT INTO a VALUES ($1)", null]));
+        assert_eq!(record["shapes"], json!(["ab".repeat(32), "cd".repeat(32)]));
+        assert_eq!(record["cut"], Value::Null);
+    }
+
+    #[test]
+    fn a_text_that_repeats_itself_is_not_recorded_at_length() {
+        let read = read_of(Gist::None);
+        let mut many = Judged::from_facts(std::iter::repeat_n(read.statements[0].facts.clone(), 1000));
+        many.gist = Gist::Whole(b"EXECUTE p; EXECUTE p".as_slice().into());
+        let record = written(many.clone(), &[]);
+        assert_eq!(record["commands"], json!(["SELECT"]));
+        assert_eq!(
+            (&record["shapes"], &record["cut"]),
+            (&json!(["ab".repeat(32)]), &Value::Null)
+        );
+
+        let long = "x".repeat(100_000);
+        let one = Executed {
+            shape: None,
+            text: Some(long.as_bytes()),
+        };
+        let record = written(many, &vec![one; 1000]);
+        let texts = record["executes"].as_array().unwrap();
+        assert_eq!((texts.len(), texts[0].as_str().unwrap().len()), (MOST, 1024));
+        assert_eq!(record["cut"], json!(true));
+    }
+
+    #[test]
+    fn a_session_that_calls_itself_otherwise_counts_on() {
+        let calls_itself = |application| Asked {
+            session: 7,
+            user: "ann",
+            database: "shop",
+            client: "",
+            application,
+        };
+        let mut asker = Asker::new(calls_itself("psql"));
+        asker.recorded = 2;
+        asker.is_now(calls_itself("nightly"));
+        let mut out = Vec::new();
+        let record = Record {
+            at: Timestamp::UNIX_EPOCH,
+            judged: &Arc::new(read_of(Gist::None)),
+            joined: None,
+            executed: &[],
+        };
+        record.write(&mut asker, &mut Pen::default(), &mut out);
+        let record: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(
+            (&record["number"], &record["application"]),
+            (&json!(3), &json!("nightly"))
+        );
     }
 
     #[test]

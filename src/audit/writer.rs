@@ -2,7 +2,7 @@
 
 use std::io;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::AuditLog;
 use super::file::AuditFile;
@@ -10,6 +10,9 @@ use crate::model::{Clock as _, SystemClock};
 
 /// After an error: how long until the next attempt.
 const RETRY: Duration = Duration::from_secs(1);
+/// At the end: how long it is tried, and how often.
+const LAST_TRIES: Duration = Duration::from_secs(5);
+const LAST_RETRY: Duration = Duration::from_millis(250);
 /// A batch that was this large keeps no more of it.
 const KEEP: usize = 1024 * 1024;
 
@@ -38,7 +41,7 @@ impl AuditWriter {
     }
 
     /// Writes what is left, and ends. To be called when nothing is recorded any more. Blocks until the disk has
-    /// everything, or has failed once more: then it is logged how much is lost.
+    /// everything, or has failed for five seconds: then it is logged how much is lost.
     pub fn close(self) {
         self.log.close();
         if self.thread.join().is_err() {
@@ -63,6 +66,7 @@ struct Work {
 
 impl Work {
     fn run(mut self) {
+        let mut gives_up = None;
         loop {
             let told = self.log.next(self.interval);
             if told.reopen {
@@ -72,18 +76,16 @@ impl Work {
             let mut ends = told.closed;
             while let Err(error) = self.write() {
                 self.complain(&error);
-                if ends {
+                if ends && Instant::now() >= *gives_up.get_or_insert_with(|| Instant::now() + LAST_TRIES) {
                     tracing::error!(
                         bytes = self.batch.len() - self.written,
                         "records of the audit log are lost"
                     );
                     return;
                 }
-                let told = self.log.pause(RETRY);
-                ends = told.closed;
+                let told = self.log.pause(if ends { LAST_RETRY } else { RETRY });
+                ends |= told.closed;
                 if told.reopen {
-                    // The part of it that is in the other file may be of a line that is not whole.
-                    self.written = 0;
                     self.reopen();
                 }
             }
@@ -99,7 +101,13 @@ impl Work {
 
     fn reopen(&mut self) {
         match self.file.reopen() {
-            Ok(()) => tracing::info!("opened the audit log again"),
+            Ok(is_same) => {
+                // In the same file, a line that is torn stands by itself now, and is written again. In another one there is
+                // nothing of the batch; and what is in the last one may not have come to its disk.
+                let lines = self.batch[..self.written].iter().rposition(|byte| *byte == b'\n');
+                self.written = lines.filter(|_| is_same).map_or(0, |end| end + 1);
+                tracing::info!("opened the audit log again");
+            }
             Err(error) => tracing::error!(
                 %error,
                 "cannot open the audit log again: records go on into the file that is open"
@@ -164,5 +172,84 @@ impl Work {
             );
         }
         self.is_failing = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::audit::AuditSettings;
+
+    /// A batch of which so many bytes have come to the file.
+    fn torn(path: &Path, written: usize) -> Work {
+        let settings = AuditSettings {
+            path: PathBuf::new(),
+            never: Vec::new(),
+            all: true,
+            refuses: false,
+            max_queue: 4096,
+            max_file: None,
+            interval: Duration::from_millis(1),
+        };
+        let mut work = Work {
+            log: AuditLog::new(&settings, 1),
+            file: AuditFile::open(path, None, Vec::new()).unwrap(),
+            interval: settings.interval,
+            batch: b"one\ntwo\nthree\n".to_vec(),
+            written: 0,
+            is_failing: false,
+            is_stuck: false,
+        };
+        while work.written < written {
+            work.written += work.file.write(&work.batch[work.written..written]).unwrap();
+        }
+        work
+    }
+
+    #[test]
+    fn a_torn_line_is_written_again_where_the_same_file_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit");
+        for (written, expected) in [
+            (0, "one\ntwo\nthree\n"),
+            (2, "on\none\ntwo\nthree\n"),
+            (4, "one\ntwo\nthree\n"),
+            (6, "one\ntw\ntwo\nthree\n"),
+        ] {
+            let mut work = torn(&path, written);
+            work.reopen();
+            work.reopen();
+            work.write().unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), expected, "{written}");
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn all_of_a_batch_is_in_the_file_that_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit");
+        let mut work = torn(&path, 6);
+        std::fs::rename(&path, folder.path().join("moved")).unwrap();
+        work.reopen();
+        work.write().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn a_batch_goes_on_where_it_was_if_nothing_can_be_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit");
+        let mut work = torn(&path, 6);
+        let moved = folder.path().join("moved");
+        std::fs::rename(&path, &moved).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        work.reopen();
+        work.write().unwrap();
+        assert_eq!(std::fs::read_to_string(&moved).unwrap(), "one\ntwo\nthree\n");
     }
 }

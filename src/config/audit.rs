@@ -89,15 +89,9 @@ impl AuditConfig {
 
     /// Records in a file of the store's would be the end of it. To be called once both are resolved.
     pub(super) fn is_no_store(&self, store: &StoreUrl, section: &mut Section<'_, '_>) {
-        let StoreUrl::Sqlite(database) = store;
-        let is_of_store = |file: &PathBuf| {
-            ["", "-wal", "-shm", "-journal", ".lock"].iter().any(|ending| {
-                let mut name = database.clone().into_os_string();
-                name.push(ending);
-                file.as_os_str() == name
-            })
-        };
-        if self.file.as_ref().is_some_and(is_of_store) {
+        let files = store.files();
+        // By name; where the file is there by other names, too, it is found out when it is opened.
+        if self.file.as_ref().is_some_and(|file| files.contains(file)) {
             section.fail("file", "is a file of the store's, see [store] url; name another");
         }
     }

@@ -41,6 +41,21 @@ pub enum StoreUrl {
     Sqlite(PathBuf),
 }
 
+impl StoreUrl {
+    /// The names of its files: SQLite's, and the one that guards it.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let Self::Sqlite(database) = self;
+        let endings = ["", "-wal", "-shm", "-journal", ".lock"];
+        let named = endings.map(|ending| {
+            let mut name = database.clone().into_os_string();
+            name.push(ending);
+            PathBuf::from(name)
+        });
+        named.into()
+    }
+}
+
 /// The URL, as it is opened: what would end the path is written out. A path that is not UTF-8 does not
 /// get here, since a configuration file is.
 impl fmt::Display for StoreUrl {

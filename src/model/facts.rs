@@ -316,6 +316,16 @@ pub enum Gist {
     },
 }
 
+/// The first kilobyte of a text, up to between two characters, and whether there is more of it.
+#[must_use]
+pub fn cut_text(text: &[u8]) -> (&[u8], bool) {
+    let mut end = text.len().min(KEPT_TEXT);
+    while end < text.len() && text[end] & 0xC0 == 0x80 && end > 0 {
+        end -= 1;
+    }
+    (&text[..end], end < text.len())
+}
+
 /// A text as judged: its statements in order; empty for an empty query.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Judged {
@@ -367,16 +377,9 @@ impl Judged {
     /// The same with this text kept in its place, up to a kilobyte of it: for people, never to be found by it.
     #[must_use]
     pub fn with_text(mut self, text: &[u8]) -> Self {
-        let mut end = text.len().min(KEPT_TEXT);
-        // Between two characters.
-        while end < text.len() && text[end] & 0xC0 == 0x80 && end > 0 {
-            end -= 1;
-        }
-        let kept = text[..end].into();
-        let gist = if end < text.len() {
-            Gist::Start(kept)
-        } else {
-            Gist::Whole(kept)
+        let gist = match cut_text(text) {
+            (start, true) => Gist::Start(start.into()),
+            (whole, false) => Gist::Whole(whole.into()),
         };
         self.gist = Gist::Instead(Arc::new(Self {
             statements: Vec::new(),

@@ -6,26 +6,21 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use super::Fault;
-use super::gate::Ruled;
+use super::gate::{Joined, Ruled};
 use super::hold::client_looks;
 use super::intake::Stop;
 use super::names::Prepared;
-use super::notices;
 use super::relay::{Event, Session};
+use super::{Fault, Who};
 use crate::audit::{Asked, Asker, Executed, Record};
-use crate::model::{Effect, Judged};
+use crate::model::Judged;
 use crate::wire::{Report, sqlstate};
 
 impl Session {
     /// What a text that policy lets pass has to wait for: `None` where its record finds room, or none is made.
-    /// `executed`: what its names stand for.
-    pub(super) fn ruled_unrecorded(&mut self, judged: &Judged, executed: &[Prepared]) -> Option<Ruled> {
+    pub(super) fn ruled_unrecorded(&self, judged: &Judged, joined: &Joined) -> Option<Ruled> {
         let log = self.shared.audit.as_ref()?;
-        if std::mem::take(&mut self.intake.is_cancelled) {
-            return Some(Ruled::Refused(notices::cancelled()));
-        }
-        if !log.is_full() || !log.wants(effect(judged, executed)) {
+        if !log.is_full() || !log.wants(joined.judged.as_deref().unwrap_or(judged).effect()) {
             return None;
         }
         Some(if log.refuses() {
@@ -36,28 +31,41 @@ impl Session {
         })
     }
 
+    /// Where the frame at hand, whose record finds no room, has to stop: behind what runs, which a cancel request or a stop
+    /// would be for.
+    pub(super) fn without_room(&self) -> Stop {
+        if self.inflight.is_empty() || self.inflight.is_copying() {
+            Stop::Unrecorded
+        } else {
+            Stop::Drain
+        }
+    }
+
     /// A statement that passes is about to go upstream.
-    pub(super) fn record(&mut self, judged: &Arc<Judged>, executed: &[Prepared]) {
+    pub(super) fn record(&mut self, judged: &Arc<Judged>, joined: &Joined) {
         let log = self.shared.audit.as_ref();
-        let Some(log) = log.filter(|log| log.wants(effect(judged, executed))) else {
+        let does = joined.judged.as_deref().unwrap_or(judged);
+        let Some(log) = log.filter(|log| log.wants(does.effect())) else {
             return;
         };
-        let asker = self.asker.get_or_insert_with(|| {
-            Box::new(Asker::new(Asked {
-                session: self.handle.pid,
-                user: &self.who.principal.name,
-                database: &self.who.database,
-                client: &self.who.client_addr,
-                application: &self.who.application_name,
-            }))
-        });
-        let executed: Vec<Executed<'_>> = executed.iter().flat_map(parts).collect();
+        let asker = self
+            .asker
+            .get_or_insert_with(|| Box::new(Asker::new(asked(self.handle.pid, &self.who))));
+        let executed: Vec<Executed<'_>> = Prepared::distinct(&joined.used).map(executed).collect();
         let record = Record {
             at: self.shared.clock.now(),
             judged,
+            joined: joined.judged.as_deref(),
             executed: &executed,
         };
         log.record(asker, &record);
+    }
+
+    /// What the client calls itself has changed.
+    pub(super) fn note_application_name(&mut self) {
+        if let Some(asker) = &mut self.asker {
+            asker.is_now(asked(self.handle.pid, &self.who));
+        }
     }
 
     /// Waits for room in the audit log, the relay going on meanwhile; then the frame at hand is looked at again.
@@ -95,24 +103,33 @@ impl Session {
     }
 }
 
-/// The most severe effect of a text, and of what it executes by name.
-fn effect(judged: &Judged, executed: &[Prepared]) -> Effect {
-    let effects = executed.iter().flat_map(parts).map(|part| part.facts.effect);
-    effects.fold(judged.effect(), Effect::max)
+fn asked(session: i32, who: &Who) -> Asked<'_> {
+    Asked {
+        session,
+        user: &who.principal.name,
+        database: &who.database,
+        client: &who.client_addr,
+        application: &who.application_name,
+    }
 }
 
 /// A prepared statement, as it is recorded.
-fn parts(prepared: &Prepared) -> Vec<Executed<'_>> {
+fn executed(prepared: &Prepared) -> Executed<'_> {
     match prepared {
-        Prepared::Sql(sql, _) => vec![Executed {
-            facts: &sql.facts,
+        Prepared::Sql(sql, _) => Executed {
+            shape: sql.facts.shape.as_ref(),
             text: Some(sql.text.as_bytes()),
-        }],
+        },
         Prepared::Protocol { judged, source, .. } => {
             let text = source.as_ref().map(super::names::Source::text);
-            let text = text.or_else(|| judged.kept_text().map(|(text, _)| text));
-            let facts = judged.statements.iter().map(|statement| &statement.facts);
-            facts.map(|facts| Executed { facts, text }).collect()
+            let mut shapes = judged
+                .statements
+                .iter()
+                .map(|statement| statement.facts.shape.as_ref());
+            Executed {
+                shape: shapes.next().flatten(),
+                text: text.or_else(|| judged.kept_text().map(|(text, _)| text)),
+            }
         }
     }
 }

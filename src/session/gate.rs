@@ -33,8 +33,8 @@ use crate::wire::frontend;
 pub(super) use bind::Large;
 pub(super) use refusals::too_many_names;
 use refusals::{changed, missing};
+pub(super) use resolve::{Joined, is_unresolved, with_prepared};
 use resolve::{changes_names, leaves_traces, may_copy};
-pub(super) use resolve::{is_unresolved, with_prepared};
 pub(super) use ruling::Ruled;
 
 /// What this transaction has bound, as far as a Bind that failed leaves in doubt what it is.
@@ -96,7 +96,7 @@ pub(super) struct Pass {
     /// `None` for a simple query or a function call.
     pub(super) portal: Option<Box<[u8]>>,
     /// What the names in it stood for when it was judged.
-    resolved: Vec<Prepared>,
+    joined: Joined,
 }
 
 impl Pass {
@@ -108,13 +108,13 @@ impl Pass {
     /// Whether it is one statement that names nothing and does nothing to transactions.
     pub(super) fn is_plain(&self) -> bool {
         matches!(&self.judged.statements[..], [only] if only.name_op.is_none() && !only.transaction_control)
-            && self.resolved.is_empty()
+            && self.joined.used.is_empty()
     }
 
     /// Another text stands in the place of the frame's, without names.
     pub(super) fn replace(&mut self, judged: Arc<Judged>) {
         self.judged = judged;
-        self.resolved = Vec::new();
+        self.joined = Joined::default();
     }
 }
 
@@ -146,8 +146,10 @@ impl Judgement {
 #[derive(Debug)]
 pub(super) struct PortalExecute {
     judged: Arc<Judged>,
-    /// Set where people approved it: what its names stood for then.
-    approved: Option<Vec<Prepared>>,
+    /// What its names stood for.
+    used: Vec<Prepared>,
+    /// People have approved it.
+    is_approved: bool,
 }
 
 impl Gated {
@@ -185,18 +187,18 @@ impl Session {
         }
         let need = self.need(&judged);
         Ok(match self.rule(&judged) {
-            Ruled::Passes(proof, resolved, observed) => {
+            Ruled::Passes(proof, joined, observed) => {
                 let is_late = self.waits_in_review(self.control(&judged).is_possible);
                 if let Some(stop) = self.shield_stop(need).or(is_late.then_some(Stop::InTurn)) {
                     self.keep_judgement(Bytes::copy_from_slice(text), judged, false);
                     return Ok(Step::Stop(stop));
                 }
-                self.note_observed(text, &resolved, observed);
+                self.note_observed(text, &joined.used, observed);
                 self.note_query(
                     Pass {
                         judged,
                         portal: None,
-                        resolved,
+                        joined,
                     },
                     None,
                 )?;
@@ -205,11 +207,11 @@ impl Session {
             Ruled::Stops(Ruling::Hold(_), ..) if self.refused_by_shield(need).is_some() => {
                 Step::Refuse(self.refused_by_shield(need).unwrap_or_else(changed))
             }
-            Ruled::Stops(ruling, facts, resolved) => Step::Stop(Stop::Held(Box::new(Gated {
+            Ruled::Stops(ruling, facts, joined) => Step::Stop(Stop::Held(Box::new(Gated {
                 tag: b'Q',
                 frame,
                 ruling,
-                text: with_prepared(text, &resolved),
+                text: with_prepared(text, &joined.used),
                 parameters: Vec::new(),
                 facts,
                 source: None,
@@ -217,13 +219,13 @@ impl Session {
                 pass: Pass {
                     judged,
                     portal: None,
-                    resolved,
+                    joined,
                 },
             }))),
             Ruled::Missing(name) => Step::Refuse(missing(&name)),
             Ruled::Refused(report) => Step::Refuse(report),
             Ruled::Unanswered => Step::Stop(Stop::Drain),
-            Ruled::Unrecorded => Step::Stop(Stop::Unrecorded),
+            Ruled::Unrecorded => Step::Stop(self.without_room()),
         })
     }
 
@@ -339,7 +341,7 @@ impl Session {
             segment: self.intake.segment,
         })?;
         if run.is_none() {
-            self.record(&pass.judged, &pass.resolved);
+            self.record(&pass.judged, &pass.joined);
             self.remember(pass.judged);
         }
         Ok(())

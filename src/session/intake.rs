@@ -18,11 +18,11 @@ use std::task::Context;
 
 use bytes::{Buf, BytesMut};
 
-use super::Fault;
 use super::gate::{Gated, Judgement};
 use super::inflight::{Desync, Expect};
 use super::relay::{SPILL_LIMIT, Session};
 use super::shield::Move;
+use super::{Fault, notices};
 use crate::approval::Clearance;
 use crate::wire::frame::HEADER;
 use crate::wire::frontend::{self, Target};
@@ -401,6 +401,12 @@ impl Session {
         frame: &[u8],
     ) -> Result<bool, Fault> {
         self.intake.gathering = false;
+        if std::mem::take(&mut self.intake.is_cancelled) {
+            self.forward(cx, &buffer[span.start..span.at])?;
+            self.refuse(tag, notices::cancelled());
+            span.done(frame.len());
+            return Ok(true);
+        }
         if self.inflight.is_copying() && !matches!(tag, b'c' | b'f' | b'H' | b'X') {
             return self.clear_in_copy(cx, buffer, span, tag, frame.len());
         }

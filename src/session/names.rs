@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::model::{Effect, Facts, Gist, Judged, NameOp, PreparedSql};
 
@@ -127,6 +127,23 @@ impl Prepared {
 }
 
 impl Prepared {
+    /// Each of them once, in their order.
+    pub(super) fn distinct(all: &[Self]) -> impl Iterator<Item = &Self> {
+        let mut seen = HashSet::new();
+        all.iter().filter(move |prepared| seen.insert(prepared.address()))
+    }
+
+    /// The same for the same PREPARE or Parse alone, while it is kept.
+    fn address(&self) -> usize {
+        match self {
+            Self::Protocol {
+                source: Some(source), ..
+            } => Arc::as_ptr(&source.kept).addr(),
+            Self::Protocol { judged, .. } => Arc::as_ptr(judged).addr(),
+            Self::Sql(prepared, _) => Arc::as_ptr(prepared).addr(),
+        }
+    }
+
     /// The number of the sight that it was judged by.
     pub(super) fn sight(&self) -> u64 {
         match self {

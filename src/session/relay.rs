@@ -444,6 +444,7 @@ impl Session {
             b"application_name" => {
                 self.who.application_name = String::from_utf8_lossy(value).into_owned();
                 self.passed.forget();
+                self.note_application_name();
             }
             _ => {}
         }

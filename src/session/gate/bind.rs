@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::refusals::{missing, only_unnamed};
-use super::resolve::{UNSEEN, changes_names, executes, may_copy, with_prepared};
+use super::resolve::{Joined, UNSEEN, changes_names, executes, may_copy, with_prepared};
 use super::{Gated, Pass, PortalExecute, Ruled, Ruling};
 use crate::approval::{Allowed, Standing, stand};
 use crate::model::{Facts, Judged};
@@ -92,7 +92,7 @@ impl Session {
                 text: self
                     .intake
                     .reads
-                    .shown_behind(with_prepared(source.text(), &pass.resolved)),
+                    .shown_behind(with_prepared(source.text(), &pass.joined.used)),
                 parameters: values::parameters(&bind, &source.types),
                 facts,
                 source: Some(source),
@@ -101,7 +101,7 @@ impl Session {
             }))),
             Bound::Refused(report) => Step::Refuse(report),
             Bound::Unanswered => Step::Stop(Stop::Drain),
-            Bound::Unrecorded => Step::Stop(Stop::Unrecorded),
+            Bound::Unrecorded => Step::Stop(self.without_room()),
         })
     }
 
@@ -126,7 +126,7 @@ impl Session {
             Bound::Stops { .. } => Large::Gathered,
             Bound::Refused(report) => Large::Refused(Box::new(report)),
             Bound::Unanswered => Large::Stop(Stop::Drain),
-            Bound::Unrecorded => Large::Stop(Stop::Unrecorded),
+            Bound::Unrecorded => Large::Stop(self.without_room()),
         })
     }
 
@@ -160,23 +160,23 @@ impl Session {
         if (named || crowded) && !self.passes_unknown() {
             return Ok(Bound::Refused(only_unnamed()));
         }
-        let pass = |judged: Arc<Judged>, resolved| Pass {
+        let pass = |judged: Arc<Judged>, joined| Pass {
             judged,
             portal: Some(portal.into()),
-            resolved,
+            joined,
         };
         Ok(match self.rule(&judged) {
-            Ruled::Passes(proof, resolved, observed) => {
+            Ruled::Passes(proof, joined, observed) => {
                 let text = source.as_ref().map_or(&b""[..], Source::text);
-                self.note_observed(text, &resolved, observed);
-                Bound::Passes(proof, pass(judged, resolved))
+                self.note_observed(text, &joined.used, observed);
+                Bound::Passes(proof, pass(judged, joined))
             }
-            Ruled::Stops(ruling, facts, resolved) => match source {
+            Ruled::Stops(ruling, facts, joined) => match source {
                 Some(source) => Bound::Stops {
                     ruling,
                     facts,
                     source,
-                    pass: pass(judged, resolved),
+                    pass: pass(judged, joined),
                 },
                 // It passed when it was parsed, and its text was not kept for people to read.
                 None => Bound::Refused(
@@ -204,7 +204,7 @@ impl Session {
         let Standing::Passes(proof) = stand(decision) else {
             return Bound::Refused(missing(&String::from_utf8_lossy(statement)));
         };
-        match self.ruled_unrecorded(&judged, &[]) {
+        match self.ruled_unrecorded(&judged, &Joined::default()) {
             Some(Ruled::Refused(report)) => return Bound::Refused(report),
             Some(_) => return Bound::Unrecorded,
             None => {}
@@ -213,7 +213,7 @@ impl Session {
         let pass = Pass {
             judged,
             portal: Some(portal.into()),
-            resolved: Vec::new(),
+            joined: Joined::default(),
         };
         Bound::Passes(proof, pass)
     }
@@ -245,7 +245,7 @@ impl Session {
         self.inflight.push(Expect::Bind)?;
         self.note_unnamed(&pass, approved);
         if !approved {
-            self.record(&pass.judged, &pass.resolved);
+            self.record(&pass.judged, &pass.joined);
             self.remember(pass.judged);
         }
         Ok(())
@@ -267,7 +267,8 @@ impl Session {
         if executes && room && !self.portal_executes.iter().any(known) {
             self.portal_executes.push(PortalExecute {
                 judged: Arc::clone(&pass.judged),
-                approved: approved.then(|| pass.resolved.clone()),
+                used: pass.joined.used.clone(),
+                is_approved: approved,
             });
         }
     }

@@ -11,7 +11,7 @@
 use bytes::Bytes;
 
 use super::refusals::not_reviewable;
-use super::{Gated, Pass, Ruled};
+use super::{Gated, Joined, Pass, Ruled};
 use crate::model::{Facts, Judged};
 use crate::session::inflight::{Desync, Expect, RunId};
 use crate::session::intake::{Misstep, Step, Stop};
@@ -42,11 +42,11 @@ impl Session {
                 let text = known.map_or("-- a function call by number", |(text, _)| text);
                 self.note_observed(text.as_bytes(), &[], observed);
                 self.note_cleared(&judged);
-                self.record(&judged, &[]);
+                self.record(&judged, &Joined::default());
                 self.note_call(None)?;
                 Step::Allowed(proof)
             }
-            Ruled::Stops(ruling, facts, resolved) => match known {
+            Ruled::Stops(ruling, facts, joined) => match known {
                 Some((text, types)) => Step::Stop(Stop::Held(Box::new(Gated {
                     tag: b'F',
                     frame,
@@ -59,7 +59,7 @@ impl Session {
                     pass: Pass {
                         judged,
                         portal: None,
-                        resolved,
+                        joined,
                     },
                 }))),
                 None => Step::Refuse(not_reviewable()),
@@ -67,7 +67,7 @@ impl Session {
             Ruled::Missing(_) => Step::Refuse(not_reviewable()),
             Ruled::Refused(report) => Step::Refuse(report),
             Ruled::Unanswered => Step::Stop(Stop::Drain),
-            Ruled::Unrecorded => Step::Stop(Stop::Unrecorded),
+            Ruled::Unrecorded => Step::Stop(self.without_room()),
         })
     }
 

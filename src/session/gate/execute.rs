@@ -61,23 +61,44 @@ impl Session {
 
     /// What is to be done about the names that texts in the unnamed portal execute, if anything.
     fn step_executed_names(&mut self) -> Option<Step> {
-        let all = std::mem::take(&mut self.portal_executes);
-        let step = all.iter().find_map(|bound| match self.rule(&bound.judged) {
-            Ruled::Passes(..) => None,
-            Ruled::Stops(_, _, resolved) if is_as_approved(bound, &resolved) => None,
-            Ruled::Stops(..) => Some(Step::Refuse(changed())),
-            Ruled::Missing(name) => Some(Step::Refuse(missing(&name))),
-            Ruled::Refused(report) => Some(Step::Refuse(report)),
-            Ruled::Unanswered => Some(Step::Stop(Stop::Drain)),
-            Ruled::Unrecorded => Some(Step::Stop(Stop::Unrecorded)),
-        });
+        let mut all = std::mem::take(&mut self.portal_executes);
+        let step = all.iter_mut().find_map(|bound| self.step_executed(bound));
         self.portal_executes = all;
         step
     }
+
+    /// The same for one of the texts. What its names stand for now passes as well, or is what was approved; and where it is
+    /// another than was recorded with the Bind, it is recorded by itself.
+    fn step_executed(&mut self, bound: &mut PortalExecute) -> Option<Step> {
+        let (joined, observed) = match self.rule_alone(&bound.judged) {
+            Ruled::Passes(_, joined, _) if bound.is_the_same(&joined.used) => return None,
+            Ruled::Stops(_, _, joined) if bound.is_approved && bound.is_the_same(&joined.used) => {
+                return None;
+            }
+            Ruled::Passes(_, joined, observed) => (joined, observed),
+            Ruled::Stops(..) => return Some(Step::Refuse(changed())),
+            Ruled::Missing(name) => return Some(Step::Refuse(missing(&name))),
+            Ruled::Refused(report) => return Some(Step::Refuse(report)),
+            Ruled::Unanswered => return Some(Step::Stop(Stop::Drain)),
+            Ruled::Unrecorded => return Some(Step::Stop(self.without_room())),
+        };
+        match self.ruled_unrecorded(&bound.judged, &joined) {
+            Some(Ruled::Refused(report)) => return Some(Step::Refuse(report)),
+            Some(_) => return Some(Step::Stop(self.without_room())),
+            None => {}
+        }
+        let text = bound.judged.kept_text().map_or(&b""[..], |(text, _)| text);
+        self.note_observed(text, &joined.used, observed);
+        self.record(&bound.judged, &joined);
+        bound.used = joined.used;
+        bound.is_approved = false;
+        None
+    }
 }
 
-fn is_as_approved(portal: &PortalExecute, resolved: &[Prepared]) -> bool {
-    portal.approved.as_ref().is_some_and(|approved| {
-        approved.len() == resolved.len() && approved.iter().zip(resolved).all(|(a, b)| a.is_same(b))
-    })
+impl PortalExecute {
+    /// Whether its names stand for what they stood for at its Bind.
+    fn is_the_same(&self, used: &[Prepared]) -> bool {
+        self.used.len() == used.len() && self.used.iter().zip(used).all(|(a, b)| a.is_same(b))
+    }
 }

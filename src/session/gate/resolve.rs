@@ -10,6 +10,15 @@ use crate::model::{Effect, Facts, Judged, NameOp, Statement};
 use crate::session::cursors::Cursors;
 use crate::session::names::{Lookup, Names, Prepared};
 
+/// What the names in a text stand for; empty where that matters to nothing.
+#[derive(Debug, Clone, Default)]
+pub(in crate::session) struct Joined {
+    /// What it executes by name, in the order of the text.
+    pub(in crate::session) used: Vec<Prepared>,
+    /// What it does with what its names stand for in it, or with why that is in doubt; `None`: what it does by itself.
+    pub(in crate::session) judged: Option<Arc<Judged>>,
+}
+
 /// What became of resolving a text.
 pub(super) enum Resolved {
     As {
@@ -218,7 +227,8 @@ pub(in crate::session) fn with_prepared(text: &[u8], resolved: &[Prepared]) -> B
         return Bytes::copy_from_slice(text);
     }
     let mut shown = text.to_vec();
-    for prepared in resolved {
+    // As often as it is executed: a short text could ask for more than there is room for.
+    for prepared in Prepared::distinct(resolved) {
         shown.extend_from_slice(b"\n\n-- which was prepared as:\n");
         match prepared {
             Prepared::Sql(sql, _) => shown.extend_from_slice(sql.text.as_bytes()),

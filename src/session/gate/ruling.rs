@@ -5,13 +5,12 @@ use std::sync::Arc;
 use super::Ruling;
 use super::refusals::{not_ascii, too_many_names};
 use super::resolve::{
-    Doubt, Resolved, UNSEEN, executes, fetches, is_ambiguous, is_own, judged_alone, resolve,
+    Doubt, Joined, Resolved, UNSEEN, executes, fetches, is_ambiguous, is_own, judged_alone, resolve,
 };
 use crate::approval::{Allowed, Standing, stand};
 use crate::model::{Decision, Facts, Judged, NameOp, Statement};
 use crate::policy::Subject;
 use crate::session::intake::plain_name;
-use crate::session::names::Prepared;
 use crate::session::observe::Observed;
 use crate::session::relay::Session;
 use crate::wire::backend::TransactionStatus;
@@ -19,8 +18,8 @@ use crate::wire::{Malformed, Report};
 
 /// What the rules say, names resolved.
 pub(in crate::session) enum Ruled {
-    Passes(Allowed, Vec<Prepared>, Option<Observed>),
-    Stops(Ruling, Facts, Vec<Prepared>),
+    Passes(Allowed, Joined, Option<Observed>),
+    Stops(Ruling, Facts, Joined),
     Missing(String),
     Refused(Report),
     /// Not before the server has answered what came before.
@@ -76,21 +75,18 @@ impl Session {
 
     pub(super) fn rule(&mut self, judged: &Arc<Judged>) -> Ruled {
         match self.rule_alone(judged) {
-            Ruled::Passes(proof, resolved, observed) => match self.ruled_unrecorded(judged, &resolved) {
-                None => Ruled::Passes(proof, resolved, observed),
+            Ruled::Passes(proof, joined, observed) => match self.ruled_unrecorded(judged, &joined) {
+                None => Ruled::Passes(proof, joined, observed),
                 Some(other) => other,
             },
-            other => {
-                self.intake.is_cancelled = false;
-                other
-            }
+            other => other,
         }
     }
 
     /// As [`Self::rule`], whether or not it can be recorded.
-    fn rule_alone(&mut self, judged: &Arc<Judged>) -> Ruled {
+    pub(super) fn rule_alone(&mut self, judged: &Arc<Judged>) -> Ruled {
         if is_own(judged) {
-            return ruled(Decision::Allow, judged, Vec::new());
+            return ruled(Decision::Allow, judged, Joined::default());
         }
         let prepares = |statement: &Statement| matches!(statement.name_op, Some(NameOp::Prepare { .. }));
         if judged.statements.iter().any(prepares) && !self.has_room_for_names() {
@@ -98,12 +94,12 @@ impl Session {
         }
         match self.rule_in_review(judged) {
             None => {}
-            Some(Ok(ruling)) => return Ruled::Stops(ruling, judged.joined_facts(), Vec::new()),
+            Some(Ok(ruling)) => return Ruled::Stops(ruling, judged.joined_facts(), Joined::default()),
             Some(Err(report)) => return Ruled::Refused(report),
         }
         if self.server_refuses_all_but_the_end() && !judged.statements.iter().any(|s| s.transaction_control) {
             // The server itself answers 25P02, as it would directly; nothing can run.
-            return ruled(Decision::Allow, judged, Vec::new());
+            return ruled(Decision::Allow, judged, Joined::default());
         }
         let ambiguous = judged
             .statements
@@ -111,7 +107,7 @@ impl Session {
             .any(|s| s.name_op.as_ref().is_some_and(is_ambiguous));
         let fetches = !self.cursors.is_empty() && judged.statements.iter().any(fetches);
         if !ambiguous && !fetches && !executes(judged) {
-            return self.ruled(judged, Vec::new());
+            return self.ruled(judged, Joined::default());
         }
         let Resolved::As { judged, used, doubt } =
             resolve(judged, &self.names, &self.cursors, self.intake.segment)
@@ -119,7 +115,11 @@ impl Session {
             return Ruled::Unanswered;
         };
         // People are not asked about what nobody can tell them; where policy lets it pass, the server answers.
-        match (self.ruled(&judged, used), doubt) {
+        let joined = Joined {
+            used,
+            judged: Some(Arc::clone(&judged)),
+        };
+        match (self.ruled(&judged, joined), doubt) {
             (Ruled::Stops(..), Some(Doubt::Missing(name))) => Ruled::Missing(name),
             (Ruled::Stops(..), Some(Doubt::NotAscii)) => Ruled::Refused(not_ascii()),
             (ruled, _) => ruled,
@@ -127,11 +127,13 @@ impl Session {
     }
 
     /// What the rules say; a read that cannot be shielded counts as unknown.
-    fn ruled(&mut self, judged: &Arc<Judged>, resolved: Vec<Prepared>) -> Ruled {
-        match self.unshielded(judged) {
-            Some(doubtful) => ruled(self.decide(&doubtful), &Arc::new(doubtful), resolved),
-            None => ruled(self.decide_once(judged), judged, resolved),
-        }
+    fn ruled(&mut self, judged: &Arc<Judged>, mut joined: Joined) -> Ruled {
+        let Some(doubtful) = self.unshielded(judged) else {
+            return ruled(self.decide_once(judged), judged, joined);
+        };
+        let doubtful = Arc::new(doubtful);
+        joined.judged = Some(Arc::clone(&doubtful));
+        ruled(self.decide(&doubtful), &doubtful, joined)
     }
 
     /// Whether the transaction has failed for certain: the last answer said so, and nothing is on its way that
@@ -143,13 +145,13 @@ impl Session {
     }
 }
 
-fn ruled(decision: Decision, judged: &Arc<Judged>, resolved: Vec<Prepared>) -> Ruled {
+fn ruled(decision: Decision, judged: &Arc<Judged>, joined: Joined) -> Ruled {
     let observed = Observed::of(&decision, judged);
     match stand(decision) {
-        Standing::Passes(proof) => Ruled::Passes(proof, resolved, observed),
-        Standing::Held(terms) => Ruled::Stops(Ruling::Hold(terms), judged.joined_facts(), resolved),
+        Standing::Passes(proof) => Ruled::Passes(proof, joined, observed),
+        Standing::Held(terms) => Ruled::Stops(Ruling::Hold(terms), judged.joined_facts(), joined),
         Standing::Denied { rule, reason } => {
-            Ruled::Stops(Ruling::Deny { rule, reason }, judged.joined_facts(), resolved)
+            Ruled::Stops(Ruling::Deny { rule, reason }, judged.joined_facts(), joined)
         }
     }
 }

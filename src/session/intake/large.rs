@@ -7,9 +7,9 @@
 use std::task::Context;
 
 use super::{Next, SEGMENT_LIMIT, Span};
-use crate::session::Fault;
 use crate::session::gate::Large;
 use crate::session::relay::Session;
+use crate::session::{Fault, notices};
 use crate::wire::frame::HEADER;
 use crate::wire::{Header, Report, sqlstate};
 
@@ -74,6 +74,10 @@ impl Session {
         span: &mut Span,
         header: Header,
     ) -> Result<bool, Fault> {
+        if std::mem::take(&mut self.intake.is_cancelled) {
+            self.refuse_large(cx, buffer, span, header, notices::cancelled())?;
+            return Ok(true);
+        }
         if self.inflight.is_copying() {
             return self.clear_in_copy(cx, buffer, span, header.tag, header.total());
         }

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use super::EVERYTHING_PASSES;
 use crate::support::home;
@@ -83,7 +85,7 @@ async fn what_passes_is_recorded_in_order_and_what_is_held_is_not() {
     let numbers: Vec<_> = records.iter().map(|record| record["number"].clone()).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
     assert_eq!(records[1]["effect"], "session");
-    assert_eq!(records[4]["commands"], json!(["SELECT", "SELECT"]));
+    assert_eq!(records[4]["commands"], json!(["SELECT"]));
     let last = records[4].as_object().expect("an object");
     for (key, value) in [
         ("database", json!("shop")),
@@ -123,6 +125,10 @@ async fn a_stop_writes_what_waits_and_a_restart_goes_on_in_the_same_file() {
         ask(&mut raw, "SELECT 2").await;
         raw.send(Frames::new().terminate()).await;
         assert!(raw.next().await.is_none());
+        // Nor does it wait for who has not asked yet.
+        let console = proxy.console().replace("http://", "");
+        let mut half = TcpStream::connect(console).await.expect("the console");
+        half.write_all(b"GET / HTTP/1.1\r\nHo").await.expect("sent");
         proxy.terminate();
         assert!(proxy.stopped().await.success());
         let text = fs::read_to_string(file(&proxy)).expect("a file");
@@ -339,6 +345,124 @@ async fn what_is_executed_by_name_is_recorded_as_what_it_is() {
             (json!("write"), json!(sql), Value::Null),
         ]
     );
+}
+
+/// A name that stands for something else at the Execute than at its Bind: that is recorded as well.
+#[tokio::test]
+async fn what_a_portal_executes_is_recorded_even_where_the_name_has_changed_since() {
+    let set_up = Proxy::with().policy(EVERYTHING_PASSES);
+    let proxy = set_up
+        .audit("file = 'audit.jsonl'\nstatements = 'changes'")
+        .start()
+        .await;
+    let mut raw = proxy.alice.raw().await;
+    let prepares = Frames::new()
+        .parse("p", "SELECT 1")
+        .parse("e", "EXECUTE p")
+        .sync();
+    raw.exchange(prepares).await;
+    let delete = "DELETE FROM items WHERE id = 1";
+    let renames = Frames::new()
+        .bind("", "e", &[])
+        .close_statement("p")
+        .parse("p", delete);
+    raw.exchange(renames.execute("", 0).sync()).await;
+    assert_eq!(proxy.database.items().await, 9);
+    // The second time, it is what it was.
+    raw.exchange(
+        Frames::new()
+            .bind("", "e", &[])
+            .execute("", 0)
+            .execute("", 0)
+            .sync(),
+    )
+    .await;
+    let records = records(&proxy, &proxy.alice, 2).await;
+    assert_eq!(records.len(), 2);
+    for record in records {
+        assert_eq!(
+            (&record["effect"], &record["text"]),
+            (&json!("write"), &json!("EXECUTE p"))
+        );
+        assert_eq!(record["commands"], json!(["EXECUTE", "DELETE"]));
+        assert_eq!(record["executes"], json!([delete]));
+    }
+}
+
+/// What a name stands for is not known, or more than its text says: then that is recorded.
+#[tokio::test]
+async fn what_may_be_a_change_is_recorded_among_the_changes() {
+    let set_up = Proxy::with().policy(EVERYTHING_PASSES);
+    let proxy = set_up
+        .audit("file = 'audit.jsonl'\nstatements = 'changes'")
+        .start()
+        .await;
+    let mut raw = proxy.alice.raw().await;
+    for text in [
+        "PREPARE \"ä\" AS DELETE FROM items WHERE id = 1",
+        "EXECUTE \"ä\"",
+        "EXECUTE unheard_of",
+        "BEGIN",
+        "DECLARE c CURSOR FOR SELECT pg_terminate_backend(0)",
+        "FETCH FROM c",
+        "ROLLBACK",
+    ] {
+        ask(&mut raw, text).await;
+    }
+    let records = records(&proxy, &proxy.alice, 5).await;
+    let told: Vec<_> = records
+        .iter()
+        .map(|record| (record["effect"].clone(), record["text"].clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                json!("unknown"),
+                json!("PREPARE \"ä\" AS DELETE FROM items WHERE id = 1")
+            ),
+            (json!("unknown"), json!("EXECUTE \"ä\"")),
+            (json!("unknown"), json!("EXECUTE unheard_of")),
+            (
+                json!("server"),
+                json!("DECLARE c CURSOR FOR SELECT pg_terminate_backend(0)")
+            ),
+            (json!("server"), json!("FETCH FROM c")),
+        ]
+    );
+}
+
+/// A cancel request is for what runs, and not for what waits for room behind it.
+#[tokio::test]
+async fn what_runs_before_a_statement_that_waits_for_room_is_what_is_cancelled() {
+    let proxy = on_a_full_disk("").await;
+    let mut raw = proxy.carol.raw().await;
+    let key = raw.key.clone();
+    let lock = proxy.database.lock_items().await;
+    raw.send(Frames::new().query("UPDATE items SET name = 'x' WHERE id = 1"))
+        .await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    eventually("it waits for the lock", async || {
+        (proxy.database.value(waits).await == "1").then_some(())
+    })
+    .await;
+    let full = fill(&proxy).await;
+    raw.send(Frames::new().query("SELECT 'behind'")).await;
+    let cancelling = async {
+        loop {
+            proxy.carol.cancel(&key).await;
+        }
+    };
+    let answers = tokio::select! {
+        answers = raw.ready() => answers,
+        () = cancelling => unreachable!("it goes on"),
+    };
+    assert_eq!(tags(&answers), "EZ");
+    assert_eq!(answers[0].code(), "57014");
+    repair(&proxy);
+    let answers = raw.ready().await;
+    assert_eq!(answers[1].values(), ["behind"]);
+    drop((lock, full));
 }
 
 #[tokio::test]
