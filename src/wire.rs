@@ -12,6 +12,7 @@ pub mod frame;
 mod frame_reader;
 pub mod frontend;
 pub mod reply;
+pub mod request;
 mod socket;
 pub mod sqlstate;
 pub mod startup;

@@ -24,7 +24,7 @@ use crate::model::{Decision, HoldTerms, Judged};
 use crate::sql::may_be_own;
 use crate::wire::backend::ServerError;
 use crate::wire::frame::HEADER;
-use crate::wire::frontend;
+use crate::wire::{frontend, request};
 use same::is_same;
 
 /// So many proposals for one request are remembered.
@@ -107,11 +107,11 @@ impl Session {
             Err(why) => return answer.give(Err(why)),
         };
         if gated.source.is_none() {
-            let fit = query_frame(&draft.text).map(|frame| {
-                let digest = crate::approval::digest(&frame);
-                Fit::new(digest, Place::Query(frame), draft.judged)
-            });
-            return self.give(proposals, answer, fit);
+            let mut frame = BytesMut::new();
+            request::query(draft.text.as_bytes(), &mut frame);
+            let digest = crate::approval::digest(&frame);
+            let fit = Fit::new(digest, Place::Query(frame.freeze()), draft.judged);
+            return self.give(proposals, answer, Ok(fit));
         }
         if proposals.check.is_some() {
             return answer.give(Err(
@@ -170,7 +170,9 @@ impl Session {
                     .as_ref()
                     .ok_or("nothing is known of what was asked")?;
                 is_same(original, &changed)?;
-                let mut all = parse_frame(&name, &check.draft.text, &original.parameters)?;
+                let mut all = BytesMut::new();
+                let text = check.draft.text.as_bytes();
+                request::parse(name.as_bytes(), text, &original.parameters, &mut all);
                 all.put_slice(&self.bind_frame(gated, &name)?);
                 let digest = crate::approval::digest(&all);
                 Ok(Fit::new(digest, Place::Bind(name.clone()), check.draft.judged))
@@ -303,13 +305,7 @@ impl Session {
         let (portal, statement) = frontend::Bind::names(body).ok_or(UNREADABLE)?;
         let rest = body.get(portal.len() + statement.len() + 2..).ok_or(UNREADABLE)?;
         let mut bind = BytesMut::with_capacity(gated.frame + name.len());
-        bind.put_u8(b'B');
-        bind.put_u32(length(4 + portal.len() + 1 + name.len() + 1 + rest.len())?);
-        for part in [portal, name.as_bytes()] {
-            bind.put_slice(part);
-            bind.put_u8(0);
-        }
-        bind.put_slice(rest);
+        request::bind_with(portal, name.as_bytes(), rest, &mut bind);
         Ok(bind)
     }
 
@@ -384,38 +380,7 @@ impl Fit {
     }
 }
 
-const TOO_LONG: &str = "it is too long";
 const UNREADABLE: &str = "the message that binds it cannot be read";
-
-fn length(bytes: usize) -> Result<u32, String> {
-    u32::try_from(bytes).map_err(|_| TOO_LONG.to_owned())
-}
-
-/// A simple query.
-fn query_frame(text: &str) -> Result<Bytes, String> {
-    let mut frame = BytesMut::with_capacity(text.len() + 6);
-    frame.put_u8(b'Q');
-    frame.put_u32(length(text.len() + 5)?);
-    frame.put_slice(text.as_bytes());
-    frame.put_u8(0);
-    Ok(frame.freeze())
-}
-
-/// The Parse of a text, as the server has had it.
-fn parse_frame(name: &str, text: &str, types: &[u32]) -> Result<BytesMut, String> {
-    let mut parse = BytesMut::with_capacity(text.len() + 64);
-    parse.put_u8(b'P');
-    parse.put_u32(length(4 + name.len() + 1 + text.len() + 1 + 2 + 4 * types.len())?);
-    for part in [name, text] {
-        parse.put_slice(part.as_bytes());
-        parse.put_u8(0);
-    }
-    parse.put_u16(u16::try_from(types.len()).map_err(|_| TOO_LONG)?);
-    for oid in types {
-        parse.put_u32(*oid);
-    }
-    Ok(parse)
-}
 
 /// Whether a text has to do with transactions or names, on which a program counts.
 fn is_counted_on(judged: &Judged) -> bool {

@@ -236,7 +236,7 @@ impl Session {
             return Some(Step::Stop(stop));
         }
         let approved = self.intake.approved.take()?;
-        Some(Step::Approved(Box::new(approved)))
+        Some(Step::Approved(approved))
     }
 
     /// Parse: nothing runs, but the name will stand for this text.

@@ -24,7 +24,7 @@ use crate::model::{
     Shape,
 };
 use crate::wire::backend::TransactionStatus;
-use crate::wire::{Header, Report};
+use crate::wire::{Header, Report, request};
 
 /// How often a client whose buffer is full is looked at for having gone.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -83,10 +83,10 @@ impl Session {
         match verdict {
             Verdict::Runs(running) => {
                 // The frame is cleared, and forwarded at the end of its unit, when the intake resumes.
-                self.intake.approved = Some(Approved {
+                self.intake.approved = Some(Box::new(Approved {
                     running,
                     pass: gated.pass,
-                });
+                }));
                 Ok(())
             }
             Verdict::Refused(report) => {
@@ -500,15 +500,11 @@ impl Session {
     pub(super) fn probe(&mut self, mut gated: Box<Gated>) {
         gated.probed = true;
         self.begin_work();
-        let text = &gated.text;
-        let length = 4 + 1 + text.len() + 1 + 2;
         let out = self.server.out();
-        out.extend_from_slice(b"P");
-        out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-        out.extend_from_slice(b"\0");
-        out.extend_from_slice(text);
-        // Close, so that the text does not stay behind as the unnamed statement.
-        out.extend_from_slice(b"\0\0\0C\0\0\0\x06S\0S\0\0\0\x04");
+        request::parse(b"", &gated.text, &[], out);
+        // So that the text does not stay behind as the unnamed statement.
+        request::close_statement(b"", out);
+        out.extend_from_slice(request::SYNC);
         self.names.forget_unnamed();
         let in_transaction = self.status == TransactionStatus::InTransaction;
         self.inflight.push_own(Expect::Probe {

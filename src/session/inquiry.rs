@@ -22,8 +22,9 @@ use tokio::sync::oneshot;
 use super::Fault;
 use super::inflight::{Desync, Expect};
 use super::relay::Session;
-use super::shield::{ANSWERS, command, frame};
+use super::shield::{ANSWERS, command};
 use crate::wire::backend::{self, Column, ServerError, TransactionStatus};
+use crate::wire::request;
 
 /// So long the server waits for a lock, in milliseconds; then it says so.
 const LOCK_TIMEOUT: u32 = 1500;
@@ -121,7 +122,7 @@ impl Inquiry {
             }
         }
         for name in unused {
-            frame(b'C', &[b"S", name.as_bytes(), b"\0"], &mut out);
+            request::close_statement(name.as_bytes(), &mut out);
             expected.push(b'3');
         }
         sync(&mut out, &mut expected);
@@ -186,20 +187,18 @@ impl Question<'_> {
         let name = match self {
             Self::Name(name) => *name,
             Self::Text { name, text, types } => {
-                let count = u16::try_from(types.len()).unwrap_or(u16::MAX).to_be_bytes();
-                let oids: Vec<u8> = types.iter().flat_map(|oid| oid.to_be_bytes()).collect();
-                frame(b'P', &[name.as_bytes(), b"\0", text, b"\0", &count, &oids], out);
+                request::parse(name.as_bytes(), text, types, out);
                 expected.push(b'1');
                 name.as_bytes()
             }
         };
-        frame(b'D', &[b"S", name, b"\0"], out);
+        request::describe_statement(name, out);
         expected.extend_from_slice(b"tT");
     }
 }
 
 fn sync(out: &mut Vec<u8>, expected: &mut Vec<u8>) {
-    frame(b'S', &[], out);
+    out.extend_from_slice(request::SYNC);
     expected.push(b'Z');
 }
 

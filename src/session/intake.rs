@@ -26,11 +26,10 @@ use super::{Fault, notices};
 use crate::approval::Clearance;
 use crate::wire::frame::HEADER;
 use crate::wire::frontend::{self, Target};
-use crate::wire::{Header, Malformed, Report, sqlstate};
+use crate::wire::{Header, Malformed, Report, request, sqlstate};
 use large::Rest;
 pub(super) use limited::Unit;
 pub(super) use pause::Pause;
-pub(super) use pause::SYNC;
 pub(super) use reads::Reads;
 use span::{Next, Span};
 
@@ -86,7 +85,7 @@ pub(super) struct Intake {
     /// The requester has cancelled the frame at hand while it waited for room in the audit log.
     pub(super) is_cancelled: bool,
     /// People have approved the frame behind what is cleared.
-    pub(super) approved: Option<super::gate::Approved>,
+    pub(super) approved: Option<Box<super::gate::Approved>>,
     /// Why the frame behind what is cleared cannot be cleared yet.
     pub(super) stop: Option<Stop>,
 }
@@ -356,7 +355,7 @@ impl Session {
         // Of our own bytes none may come inside a message of the client's. Behind what ends with ReadyForQuery a Flush
         // would be for nothing, and might stop the server's clock of idle transactions.
         if (crowded || draining) && !self.intake.is_passing() && !self.inflight.ends_ready() {
-            self.server.out().extend_from_slice(FLUSH);
+            self.server.out().extend_from_slice(request::FLUSH);
         }
         Ok(span.start)
     }
@@ -554,6 +553,3 @@ pub(super) fn plain_name(name: &[u8]) -> Result<&[u8], Malformed> {
         ))
     }
 }
-
-/// Asks the server to send what it has answered so far; has no answer of its own.
-const FLUSH: &[u8] = b"H\0\0\0\x04";

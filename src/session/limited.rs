@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use super::Fault;
 use super::gate::Gated;
 use super::inflight::Expect;
-use super::intake::{SYNC, Stop, Unit};
+use super::intake::{Stop, Unit};
 use super::names::Source;
 use super::relay::{Event, Session};
 use super::review::is_undone;
@@ -34,7 +34,7 @@ use super::shield::{self, ANSWERS, Need};
 use crate::approval::Running;
 use crate::sql::counts_its_rows;
 use crate::wire::backend::{ServerError, TransactionStatus};
-use crate::wire::reply;
+use crate::wire::{reply, request};
 use attempt::Attempt;
 pub(super) use heard::Heard;
 use patience::Patience;
@@ -250,7 +250,7 @@ impl Session {
         }
         if !self.intake.clearance.is_empty() || self.inflight.ends_open() {
             poll_fn(|cx| Poll::Ready(self.forward_cleared(cx))).await?;
-            self.server.out().extend_from_slice(SYNC);
+            self.server.out().extend_from_slice(request::SYNC);
             self.inflight.push_own(Expect::Pause);
             if !self.rest().await? {
                 return Ok(false);
@@ -292,7 +292,7 @@ impl Session {
     async fn own_step(&mut self, name: &str, (text, tag): (String, &'static str)) -> Result<Heard, Fault> {
         let mut bytes = Vec::new();
         shield::command(name.as_bytes(), &text, &mut bytes);
-        bytes.extend_from_slice(SYNC);
+        bytes.extend_from_slice(request::SYNC);
         self.server.out().extend_from_slice(&bytes);
         let heard = self.hear(ANSWERS.iter().rev().copied().collect(), false).await?;
         if heard.error.is_none() && heard.tag != tag {

@@ -9,7 +9,7 @@ mod access;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::{Buf as _, Bytes};
 
 use super::Fault;
 use super::gate::{NAMES_LIMIT, too_many_names};
@@ -20,7 +20,7 @@ use super::relay::Session;
 use crate::model::given::{LONGEST_REASON, LONGEST_TICKET, plain};
 use crate::model::{Effect, Facts, Given, Judged, NameOp, Statement};
 use crate::sql::{OwnFault, OwnStatement, own_statement};
-use crate::wire::{Report, reply, sqlstate};
+use crate::wire::{Report, reply, request, sqlstate};
 
 /// What a session was told by such statements.
 #[derive(Debug, Default)]
@@ -270,14 +270,7 @@ impl Session {
         };
         self.begin_work();
         let out = self.server.out();
-        out.put_u8(b'P');
-        let length = 4 + own.name.len() + 1 + text.len() + 1 + 2;
-        out.put_u32(u32::try_from(length).unwrap_or_default());
-        out.put_slice(&own.name);
-        out.put_u8(0);
-        out.put_slice(text.as_bytes());
-        out.put_u8(0);
-        out.put_u16(0);
+        request::parse(&own.name, text.as_bytes(), &[], out);
         self.names
             .announce(&own.name, self.intake.segment, prepared.clone());
         let name = (!own.name.is_empty()).then(|| (&own.name[..]).into());
@@ -288,11 +281,7 @@ impl Session {
     /// A simple query behind a segment that has not ended: one goes upstream in its place, so that it ends that.
     fn query_instead(&mut self, completion: &'static str, text: &str) {
         self.begin_work();
-        let out = self.server.out();
-        out.put_u8(b'Q');
-        out.put_u32(u32::try_from(4 + text.len() + 1).unwrap_or_default());
-        out.put_slice(text.as_bytes());
-        out.put_u8(0);
+        request::query(text.as_bytes(), self.server.out());
         self.inflight.push_own(Expect::Query {
             names: Some(stands_for(completion)),
             completed: 0,

@@ -35,6 +35,7 @@ use crate::policy::Policy;
 use crate::sql::{Meaning, settings};
 use crate::upstream::Lease;
 use crate::wire::backend::{self, ServerError, TransactionStatus};
+use crate::wire::request;
 
 /// While the client has not taken this many bytes, nothing more of it is read.
 pub(super) const SPILL_LIMIT: usize = 256 * 1024;
@@ -180,7 +181,7 @@ impl Session {
                 }
             }
             Some(Stop::Terminate) => {
-                self.server.out().extend_from_slice(b"X\0\0\0\x04");
+                self.server.out().extend_from_slice(request::TERMINATE);
                 self.intake.stop = Some(Stop::Closing);
                 Ok(())
             }

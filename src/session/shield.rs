@@ -15,6 +15,7 @@
 
 use crate::model::{Effect, Judged, NameOp, Statement};
 use crate::wire::backend::TransactionStatus;
+use crate::wire::request;
 
 /// What a text needs of the shield.
 ///
@@ -400,7 +401,7 @@ impl Shield {
         for text in one.commands(&self.name) {
             command(self.name.as_bytes(), &text, &mut out);
         }
-        frame(b'S', &[], &mut out);
+        out.extend_from_slice(request::SYNC);
         out
     }
 
@@ -414,21 +415,11 @@ impl Shield {
 
 /// A command of our own by a name of our own: Parse, Bind, Execute, Close of both.
 pub(super) fn command(name: &[u8], text: &str, out: &mut Vec<u8>) {
-    frame(b'P', &[name, b"\0", text.as_bytes(), b"\0\0\0"], out);
-    frame(b'B', &[name, b"\0", name, b"\0\0\0\0\0\0\0"], out);
-    frame(b'E', &[name, b"\0\0\0\0\0"], out);
-    frame(b'C', &[b"P", name, b"\0"], out);
-    frame(b'C', &[b"S", name, b"\0"], out);
-}
-
-/// A message of our own.
-pub(super) fn frame(tag: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
-    let length = 4 + parts.iter().map(|part| part.len()).sum::<usize>();
-    out.push(tag);
-    out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-    for part in parts {
-        out.extend_from_slice(part);
-    }
+    request::parse(name, text.as_bytes(), &[], out);
+    request::bind(name, name, out);
+    request::execute(name, out);
+    request::close_portal(name, out);
+    request::close_statement(name, out);
 }
 
 #[cfg(test)]

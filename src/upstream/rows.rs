@@ -4,7 +4,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{ConnectError, Connected};
 use crate::wire::frame::HEADER;
-use crate::wire::{FrameReader, Malformed, backend};
+use crate::wire::{FrameReader, Malformed, backend, request};
 
 /// The schemas in which names without one are looked for, a line each. `rows` gives them as one text.
 pub const CURRENT_SCHEMAS: &str = "SELECT array_to_string(current_schemas(true), E'\\n')";
@@ -38,10 +38,8 @@ impl From<Malformed> for RowsError {
 /// Sends a simple query of one statement, and gives its rows. Takes their size off `budget`, in bytes. Not
 /// cancel-safe: dropped, the rest of the answer is still to be read.
 pub async fn rows(connected: &mut Connected, query: &str, budget: &mut usize) -> Result<Vec<Row>, RowsError> {
-    let mut message = vec![b'Q'];
-    message.extend(u32::try_from(query.len() + 5).unwrap_or(u32::MAX).to_be_bytes());
-    message.extend(query.as_bytes());
-    message.push(0);
+    let mut message = Vec::new();
+    request::query(query.as_bytes(), &mut message);
     let stream = &mut connected.stream;
     let io = |error: std::io::Error| RowsError::Connection(error.into());
     stream.write_all(&message).await.map_err(io)?;

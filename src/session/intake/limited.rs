@@ -8,7 +8,6 @@ use std::task::Context;
 
 use bytes::Buf as _;
 
-use super::SYNC;
 use crate::approval::Running;
 use crate::session::Fault;
 use crate::session::gate::Gated;
@@ -16,7 +15,7 @@ use crate::session::inflight::Expect;
 use crate::session::relay::Session;
 use crate::wire::frame::HEADER;
 use crate::wire::frontend::{self, Target};
-use crate::wire::{Header, Malformed};
+use crate::wire::{Header, Malformed, request};
 
 /// What is forwarded for one statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +82,7 @@ impl Session {
         };
         self.intake.buffer = buffer;
         if !unit.simple {
-            self.server.out().extend_from_slice(SYNC);
+            self.server.out().extend_from_slice(request::SYNC);
         }
         sent
     }
@@ -100,7 +99,7 @@ impl Session {
         self.intake.buffer.advance(done);
         if unit.simple {
             self.begin_work();
-            self.server.out().extend_from_slice(SYNC);
+            self.server.out().extend_from_slice(request::SYNC);
             self.inflight.push_own(Expect::Sync(self.intake.segment));
             self.intake.end_segment();
         }

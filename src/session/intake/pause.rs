@@ -25,12 +25,10 @@ use super::{Span, Stop};
 use crate::session::Fault;
 use crate::session::inflight::Expect;
 use crate::session::relay::Session;
+use crate::wire::request;
 
 /// How long a client is silent in the middle of a segment before that is forwarded.
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// A Sync of our own.
-pub(in crate::session) const SYNC: &[u8] = b"S\0\0\0\x04";
 
 /// The client's silence.
 #[derive(Debug, Default)]
@@ -129,7 +127,7 @@ impl Session {
             Stop::Held(_) if tag == b'B' && begun && !self.intake.has_bound => {
                 self.forward(cx, &buffer[span.start..span.at])?;
                 span.done(0);
-                self.server.out().extend_from_slice(SYNC);
+                self.server.out().extend_from_slice(request::SYNC);
                 self.inflight.push_own(Expect::Pause);
                 Stop::InTurn
             }
@@ -149,7 +147,7 @@ impl Session {
     fn pause_inside(&mut self, cx: &mut Context<'_>, buffer: &[u8], span: &mut Span) -> Result<(), Fault> {
         self.forward(cx, &buffer[span.start..span.at])?;
         span.done(0);
-        self.server.out().extend_from_slice(SYNC);
+        self.server.out().extend_from_slice(request::SYNC);
         self.inflight.push_own(Expect::Pause);
         self.intake.has_bound = false;
         self.intake.begin_anew();

@@ -11,13 +11,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::reset::{answers, parameters_of};
 use super::{Beginning, Lease};
 use crate::upstream::Connected;
-use crate::wire::Stream;
 use crate::wire::backend::TransactionStatus;
+use crate::wire::{Stream, request};
 
 /// One that nobody has used for so long is asked whether it answers.
 const ASK_AFTER: Duration = Duration::from_secs(30);
-/// Terminate (PostgreSQL manual, "Message Formats").
-const TERMINATE: &[u8] = b"X\0\0\0\x04";
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -58,7 +56,7 @@ impl Idle {
             return;
         };
         let ended = async {
-            stream.write_all(TERMINATE).await?;
+            stream.write_all(request::TERMINATE).await?;
             let mut rest = [0; 256];
             while stream.read(&mut rest).await? > 0 {}
             Ok::<_, io::Error>(())
