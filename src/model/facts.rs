@@ -1,5 +1,6 @@
 //! What judging found out about a text: per statement, its effect and the facts behind it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -196,31 +197,53 @@ impl Facts {
 
     /// Takes over what `other` adds, the more severe effect among it.
     pub fn absorb(&mut self, other: &Self) {
-        self.effect = self.effect.max(other.effect);
-        extend_unique(&mut self.commands, &other.commands);
-        extend_unique(&mut self.tables, &other.tables);
-        extend_unique(&mut self.functions, &other.functions);
-        extend_unique(&mut self.signals, &other.signals);
-        extend_unique(&mut self.columns, &other.columns);
-        self.unfiltered |= other.unfiltered;
-        self.unlimited |= other.unlimited;
-        self.unresolved |= other.unresolved;
-        self.sets.absorb(other.sets);
-        if self.shape != other.shape {
-            self.shape = None;
+        self.absorb_all(std::iter::once(other));
+    }
+
+    /// Takes over what all of these add. Takes time in proportion to their size, and not to its square: a text may have
+    /// tens of thousands of statements.
+    pub fn absorb_all<'a>(&mut self, others: impl Iterator<Item = &'a Self>) {
+        for other in others {
+            self.effect = self.effect.max(other.effect);
+            self.commands.extend_from_slice(&other.commands);
+            self.tables.extend_from_slice(&other.tables);
+            self.functions.extend_from_slice(&other.functions);
+            self.signals.extend_from_slice(&other.signals);
+            self.columns.extend_from_slice(&other.columns);
+            self.unfiltered |= other.unfiltered;
+            self.unlimited |= other.unlimited;
+            self.unresolved |= other.unresolved;
+            self.sets.absorb(other.sets);
+            if self.shape != other.shape {
+                self.shape = None;
+            }
         }
+        keep_first(&mut self.commands);
+        keep_first(&mut self.signals);
         self.tables.sort();
+        self.tables.dedup();
         self.columns.sort();
+        self.columns.dedup();
         self.functions.sort();
+        self.functions.dedup();
     }
 }
 
-fn extend_unique<T: Clone + PartialEq>(into: &mut Vec<T>, from: &[T]) {
-    for item in from {
-        if !into.contains(item) {
-            into.push(item.clone());
+/// Keeps the first of those that are the same, in their order.
+fn keep_first(texts: &mut Vec<String>) {
+    if texts.len() <= 32 {
+        // Mostly there are two or three.
+        let mut kept: Vec<String> = Vec::with_capacity(texts.len());
+        for text in texts.drain(..) {
+            if !kept.contains(&text) {
+                kept.push(text);
+            }
         }
+        *texts = kept;
+        return;
     }
+    let mut seen = HashSet::with_capacity(texts.len());
+    texts.retain(|text| seen.insert(text.clone()));
 }
 
 /// What SQL `PREPARE name AS …` stored: the statement's own text and its facts.
@@ -446,8 +469,8 @@ impl Judged {
             };
         };
         let mut facts = first.facts.clone();
-        for statement in statements {
-            facts.absorb(&statement.facts);
+        if statements.len() > 0 {
+            facts.absorb_all(statements.map(|statement| &statement.facts));
         }
         facts
     }

@@ -8,12 +8,21 @@ use crate::model::{Effect, Facts};
 
 /// With more than this many, every FETCH is Unknown.
 const LIMIT: usize = 1000;
+/// So many different statements are told apart that stood behind a name; with more, its FETCH is Unknown.
+const LIMIT_OF_ONE: usize = 16;
 
 /// The cursors of a session, by name.
 #[derive(Debug, Default)]
 pub(super) struct Cursors {
-    by_name: HashMap<Box<[u8]>, Facts>,
+    by_name: HashMap<Box<[u8]>, Known>,
     full: bool,
+}
+
+/// What stood behind a name.
+#[derive(Debug)]
+struct Known {
+    facts: Facts,
+    statements: usize,
 }
 
 impl Cursors {
@@ -28,9 +37,26 @@ impl Cursors {
             return;
         }
         if let Some(known) = self.by_name.get_mut(cut(name)) {
-            known.absorb(facts);
+            if known.statements > LIMIT_OF_ONE {
+                return;
+            }
+            let mut both = known.facts.clone();
+            both.absorb(facts);
+            if both == known.facts {
+                return;
+            }
+            known.statements += 1;
+            known.facts = if known.statements > LIMIT_OF_ONE {
+                Facts::unknown("there were too many cursors of this name to know which it is")
+            } else {
+                both
+            };
         } else if self.by_name.len() < LIMIT {
-            self.by_name.insert(cut(name).into(), facts.clone());
+            let known = Known {
+                facts: facts.clone(),
+                statements: 1,
+            };
+            self.by_name.insert(cut(name).into(), known);
         } else {
             self.full = true;
         }
@@ -38,7 +64,8 @@ impl Cursors {
 
     /// What a FETCH from this cursor adds to the facts; `None` for a plain one.
     pub(super) fn facts(&self, name: &[u8]) -> Option<Facts> {
-        self.by_name.get(cut(name)).cloned().or_else(|| {
+        let known = self.by_name.get(cut(name)).map(|known| known.facts.clone());
+        known.or_else(|| {
             self.full
                 .then(|| Facts::unknown("there are too many cursors in this session to know this one"))
         })

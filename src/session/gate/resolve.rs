@@ -56,6 +56,9 @@ pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment
             Some(NameOp::Prepare { name, prepared }) => {
                 prepared_here.push((name, Prepared::Sql(Arc::clone(prepared), None)));
             }
+            Some(NameOp::Execute { .. }) if used.len() >= MOST => {
+                statement.facts.absorb(&Facts::unknown(TOO_MANY));
+            }
             Some(NameOp::Execute { name }) => {
                 let here = prepared_here
                     .iter()
@@ -97,6 +100,9 @@ pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment
 
 pub(super) const UNSEEN: &str =
     "it executes a prepared statement that this session has not seen being prepared";
+/// So many names are followed in one text.
+const MOST: usize = 1000;
+const TOO_MANY: &str = "it executes more prepared statements than are looked at in one text";
 const NOT_ASCII: &str =
     "it names a prepared statement by a name that is not ASCII, which may stand for another here";
 
