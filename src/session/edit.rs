@@ -276,7 +276,11 @@ impl Session {
         let judged = self
             .shared
             .judge
-            .judge_in(Bytes::copy_from_slice(text.as_bytes()), self.meaning, sight)
+            .judge_in(
+                Bytes::copy_from_slice(text.as_bytes()),
+                self.meaning_of(text.as_bytes()),
+                sight,
+            )
             .await;
         if judged.is_unparsed() {
             let why = judged.joined_facts().signals.join("; ");

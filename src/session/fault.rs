@@ -114,7 +114,7 @@ impl Fault {
     pub(super) fn desync(desync: Desync) -> Self {
         match desync {
             Desync::InCopy(tag) => Self::ClientInCopy(tag),
-            Desync::Unasked => Self::ServerProtocol(desync.to_string()),
+            Desync::Unasked | Desync::Ambiguous => Self::ServerProtocol(desync.to_string()),
         }
     }
 

@@ -100,6 +100,11 @@ pub(super) struct Pass {
 }
 
 impl Pass {
+    /// What the frame does, with what its names stand for.
+    fn does(&self) -> &Judged {
+        self.joined.judged.as_deref().unwrap_or(&self.judged)
+    }
+
     /// What the frame does, as it was judged.
     pub(super) fn judged(&self) -> &Judged {
         &self.judged
@@ -129,15 +134,15 @@ pub(super) struct Approved {
 #[derive(Debug)]
 pub(super) struct Judgement {
     pub(super) text: Bytes,
-    /// The prepared statement that it is the text of; `None`: the frame at hand has it.
-    pub(super) name: Option<Box<[u8]>>,
+    /// The prepared statement that it is the text of, with its name; `None`: the frame at hand has it.
+    pub(super) prepared: Option<(Box<[u8]>, Prepared)>,
 }
 
 impl Judgement {
     fn of(text: &[u8]) -> Self {
         Self {
             text: Bytes::copy_from_slice(text),
-            name: None,
+            prepared: None,
         }
     }
 }
@@ -264,8 +269,9 @@ impl Session {
         // A text is judged again once definitions have changed, and shown beside a write that takes the shield from
         // it: then it must be at hand.
         let sight = self.outlook.number();
+        let is_certain = self.meaning_of(parse.text).encoding_is_safe;
         let source = ((!plain || sight != 0 || self.shield.is_worn()) && has_room)
-            .then(|| Source::new(parse.text, &judged, &types, &self.names.kept));
+            .then(|| Source::new(parse.text, &judged, &types, is_certain, &self.names.kept));
         self.intake.has_doubt |= !plain && !self.observe;
         let prepared = Prepared::Protocol {
             judged,
@@ -282,6 +288,9 @@ impl Session {
     pub(super) fn begin_run(&mut self, approved: Approved, tag: u8) -> Result<(), Desync> {
         let Approved { running, pass } = approved;
         let id = running.id();
+        if let Some(portal) = &pass.portal {
+            self.runs.unbind(portal);
+        }
         let run = self
             .runs
             .start(running, pass.portal.as_deref(), self.intake.segment);
@@ -306,6 +315,7 @@ impl Session {
     /// A text was cleared that starts work.
     fn note_cleared(&mut self, judged: &Judged) {
         self.outlook.note(judged);
+        self.note_encoding(judged);
         if let Some(lease) = &mut self.lease
             && leaves_traces(judged)
         {
@@ -324,7 +334,7 @@ impl Session {
             self.shield.doubt();
         }
         self.note_control(&pass.judged);
-        self.intake.may_copy |= may_copy(&pass.judged);
+        self.intake.may_copy |= may_copy(pass.does());
         let names = pass
             .judged
             .statements

@@ -453,7 +453,11 @@ impl Session {
     /// Has a long text judged on a thread of its own, the relay going on meanwhile.
     pub(super) async fn judge(&mut self, judgement: Judgement) -> Result<(), Fault> {
         self.intake.stop = Some(Stop::Deciding);
-        let meaning = self.meaning;
+        let meaning = match &judgement.prepared {
+            None => self.meaning_of(&judgement.text),
+            Some((_, prepared)) => self.meaning_of_prepared(prepared),
+        };
+        let reported = self.meaning;
         let has_default_path = self.outlook.has_default_path();
         let judging = Judging {
             judge: self.shared.judge.clone(),
@@ -484,12 +488,12 @@ impl Session {
             self.outlook.take(&snapshot);
         }
         // The meaning of texts may have changed while this one was judged, or that of names.
-        if self.meaning != meaning || self.outlook.has_default_path() != has_default_path {
+        if self.meaning != reported || self.outlook.has_default_path() != has_default_path {
             return Ok(());
         }
-        let Judgement { text, name } = judgement;
-        match name {
-            Some(name) => self.take_judgement(&name, judged),
+        let Judgement { text, prepared } = judgement;
+        match prepared {
+            Some((name, prepared)) => self.take_judgement(&name, &prepared, judged),
             None => self.keep_judgement(text, judged, true),
         }
         Ok(())

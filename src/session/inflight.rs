@@ -8,6 +8,8 @@
 //! What a COPY FROM STDIN does to it stands in `copy.rs`.
 
 mod copy;
+mod erred;
+mod open;
 mod own;
 mod shielded;
 #[cfg(test)]
@@ -21,8 +23,8 @@ use super::names::{Names, Prepared};
 use super::shield::Move;
 use crate::model::{Judged, NameOp};
 use crate::wire::Report;
-use crate::wire::backend::ServerError;
 use copy::Copying;
+use open::Open;
 
 /// Identifies a statement that people approved, among those running in this session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +94,8 @@ pub(super) enum Expect {
     CopyData,
     /// CopyDone or CopyFail: answered only while its COPY runs.
     CopyEnd,
+    /// A Flush in a segment: nothing answers it, unless a timeout has come (`open.rs`).
+    Flush,
     /// Our own message that makes the server fail at this place; its error is replaced.
     Poison {
         report: Box<Report>,
@@ -145,6 +149,8 @@ pub(super) struct Inflight {
     queue: VecDeque<Expect>,
     /// For the entry at the front.
     copying: Copying,
+    /// For what comes when there is none.
+    open: Open,
 }
 
 impl Default for Inflight {
@@ -152,6 +158,7 @@ impl Default for Inflight {
         Self {
             queue: VecDeque::new(),
             copying: Copying::No,
+            open: Open::default(),
         }
     }
 }
@@ -161,44 +168,15 @@ impl Default for Inflight {
 pub(super) enum Desync {
     #[error("a reply that nothing asked for")]
     Unasked,
+    /// After it, the server may be ready, or may skip what comes.
+    #[error("an error of which it cannot be told what it ends")]
+    Ambiguous,
     /// The client has sent a message of this type while a COPY takes its data.
     #[error("unexpected message type 0x{0:02X} during COPY from stdin")]
     InCopy(u8),
 }
 
-/// The function that refuses a Parse of several statements, after the grammar has taken them.
-const TAKES_ONE_STATEMENT: &str = "exec_parse_message";
-
-/// The function that reads the data of a COPY.
-const READS_COPY_DATA: &str = "CopyGetData";
-/// What it says to a CopyFail (`query_canceled`).
-const COPY_FAILED: &str = "57014";
-
 const UNASKED: Desync = Desync::Unasked;
-
-/// What an ErrorResponse means.
-#[derive(Debug, PartialEq)]
-pub(super) struct Erred {
-    /// For the client.
-    pub(super) relay: Relay,
-    /// Which approved statement it hit.
-    pub(super) seen: Seen,
-    /// The server now discards everything until a Sync that has not been forwarded yet.
-    pub(super) skipping: bool,
-    /// It is the answer to a CopyFail of ours: until then the COPY took data.
-    pub(super) copy_failed: bool,
-}
-
-impl Erred {
-    fn pass(seen: Seen) -> Self {
-        Self {
-            relay: Relay::Pass,
-            seen,
-            skipping: false,
-            copy_failed: false,
-        }
-    }
-}
 
 impl Expect {
     /// Whether a ReadyForQuery is among its answers.
@@ -240,6 +218,7 @@ impl Expect {
             Self::Sync(_) | Self::Pause => b'S',
             Self::CopyData => b'd',
             Self::CopyEnd => b'c',
+            Self::Flush => b'H',
         }
     }
 }
@@ -269,14 +248,15 @@ impl Inflight {
 
     /// Whether the last answer that is awaited is a ReadyForQuery, which the server flushes by itself; also if none is.
     pub(super) fn ends_ready(&self) -> bool {
-        self.queue.back().is_none_or(Expect::brings_ready)
+        self.is_empty() || self.queue.back().is_some_and(Expect::brings_ready)
     }
 
     /// Whether what was cleared last is in a segment that has not ended. What belongs to a COPY ends none.
     pub(super) fn ends_open(&self) -> bool {
-        let is_of_copy = |expect: &&Expect| matches!(expect, Expect::CopyData | Expect::CopyEnd);
+        let ends_none =
+            |expect: &&Expect| matches!(expect, Expect::CopyData | Expect::CopyEnd | Expect::Flush);
         matches!(
-            self.queue.iter().rev().find(|expect| !is_of_copy(expect)),
+            self.queue.iter().rev().find(|expect| !ends_none(expect)),
             Some(
                 Expect::Parse { .. }
                     | Expect::Bind
@@ -290,8 +270,13 @@ impl Inflight {
         )
     }
 
+    /// Whether nothing is awaited.
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        match self.queue.front() {
+            None => true,
+            Some(Expect::Flush) => self.queue.len() == 1,
+            Some(_) => false,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -307,10 +292,7 @@ impl Inflight {
 
     /// The entry that the next reply belongs to.
     fn front(&mut self) -> Option<&mut Expect> {
-        // Outside of a COPY the server ignores data and its end.
-        while matches!(self.queue.front(), Some(Expect::CopyEnd | Expect::CopyData)) {
-            self.queue.pop_front();
-        }
+        self.drop_unanswered();
         self.queue.front_mut()
     }
 
@@ -325,7 +307,7 @@ impl Inflight {
             Some(Expect::Parse { .. }) => {}
             _ => return Err(UNASKED),
         }
-        if let Some(Expect::Parse { name, prepared }) = self.queue.pop_front() {
+        if let Some(Expect::Parse { name, prepared }) = self.pop_in_segment() {
             names.parsed(name.as_deref(), prepared);
         }
         Ok(Relay::Pass)
@@ -336,7 +318,7 @@ impl Inflight {
         match self.front() {
             Some(Expect::RollBack { simple: false, .. }) => Ok(Relay::Swallow),
             Some(Expect::Bind) => {
-                self.queue.pop_front();
+                self.pop_in_segment();
                 Ok(Relay::Pass)
             }
             _ => Err(UNASKED),
@@ -352,7 +334,7 @@ impl Inflight {
             Some(Expect::Close { .. }) => {
                 if let Some(Expect::Close {
                     statement: Some(name),
-                }) = self.queue.pop_front()
+                }) = self.pop_in_segment()
                 {
                     names.closed(&name);
                 }
@@ -366,7 +348,7 @@ impl Inflight {
     pub(super) fn described(&mut self) -> Result<(), Desync> {
         match self.front() {
             Some(Expect::Describe { .. }) => {
-                self.queue.pop_front();
+                self.pop_in_segment();
                 Ok(())
             }
             Some(Expect::Query { .. }) => Ok(()),
@@ -438,7 +420,7 @@ impl Inflight {
                 let mut seen = Seen::default();
                 if let Some(Expect::Execute {
                     names: changes, run, ..
-                }) = self.queue.pop_front()
+                }) = self.pop_in_segment()
                 {
                     let statement = changes.as_ref().and_then(|j| j.statements.first());
                     if let Some(op) = statement.and_then(|s| s.name_op.as_ref()) {
@@ -460,7 +442,7 @@ impl Inflight {
                     run: *run,
                     rows: *rows,
                 };
-                self.queue.pop_front();
+                self.pop_in_segment();
                 Ok(seen)
             }
             Some(Expect::Query { run, .. }) => Ok(Seen { run: *run, rows: 0 }),
@@ -474,80 +456,6 @@ impl Inflight {
             Some(Expect::Call { run, .. }) => Ok(Seen { run: *run, rows: 0 }),
             _ => Err(UNASKED),
         }
-    }
-
-    /// ErrorResponse.
-    pub(super) fn error(&mut self, error: &ServerError, names: &mut Names) -> Erred {
-        let failing = std::mem::replace(&mut self.copying, Copying::No) == Copying::Failing;
-        let pass = Erred::pass;
-        if error.ends_session() {
-            // Nothing follows it: it belongs to the session, not to the statement at the front.
-            return pass(Seen::default());
-        }
-        if failing && error.sqlstate == COPY_FAILED && error.routine == READS_COPY_DATA {
-            return Erred {
-                relay: Relay::Swallow,
-                copy_failed: true,
-                ..pass(Seen::default())
-            };
-        }
-        match self.front() {
-            Some(Expect::Query { run, .. } | Expect::Call { run, .. }) => pass(Seen { run: *run, rows: 0 }),
-            // The client's segment goes on behind the pause: it is skipped as behind any error.
-            Some(Expect::Pause) => Erred {
-                skipping: true,
-                ..pass(Seen::default())
-            },
-            Some(Expect::Probe {
-                accepted,
-                in_transaction: false,
-            }) if error.routine == TAKES_ONE_STATEMENT => {
-                // It is SQL, several statements of it.
-                *accepted = true;
-                Erred {
-                    relay: Relay::Swallow,
-                    ..pass(Seen::default())
-                }
-            }
-            // Its ReadyForQuery is due in either case; it is the client's, as the error is.
-            Some(Expect::Probe { .. } | Expect::Sync(_) | Expect::RollBack { simple: true, .. }) | None => {
-                pass(Seen::default())
-            }
-            Some(Expect::Poison {
-                simple: true, report, ..
-            }) => {
-                let report = std::mem::replace(report, Box::new(Report::notice("")));
-                Erred {
-                    relay: Relay::Replace(report),
-                    ..pass(Seen::default())
-                }
-            }
-            Some(_) => self.extended_error(names),
-        }
-    }
-
-    /// In the extended protocol an error ends everything up to Sync.
-    fn extended_error(&mut self, names: &mut Names) -> Erred {
-        let mut erred = Erred::pass(Seen::default());
-        let mut first = true;
-        while let Some(expect) = self.queue.front() {
-            match expect {
-                Expect::Sync(_) => return erred,
-                // Here the server stops skipping; for the client, the segment goes on to its own Sync.
-                Expect::Pause => break,
-                _ => {}
-            }
-            // A simple query behind the error is discarded too, with the ReadyForQuery it would have had.
-            match self.queue.pop_front() {
-                Some(Expect::Poison { report, .. }) if first => erred.relay = Relay::Replace(report),
-                Some(Expect::Execute { run, .. }) if first => erred.seen.run = run,
-                Some(Expect::Parse { name, .. }) => names.parse_failed(name.as_deref()),
-                _ => {}
-            }
-            first = false;
-        }
-        erred.skipping = true;
-        erred
     }
 
     /// ReadyForQuery: ends the unit at the front. Gives the segment that it ends, if it is the client's.
@@ -574,6 +482,7 @@ impl Inflight {
             _ => return Err(UNASKED),
         };
         self.queue.pop_front();
+        self.segment_ended();
         if self.front().is_none() {
             names.settle();
         }

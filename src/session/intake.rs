@@ -57,6 +57,8 @@ pub(super) struct Intake {
     gathering: bool,
     /// A Bind or an Execute of the segment at hand was cleared.
     pub(super) has_bound: bool,
+    /// Something that may set another client_encoding was cleared since the server was last ready, with nothing behind.
+    pub(super) has_doubtful_encoding: bool,
     /// Something that may be a COPY FROM STDIN was cleared since the server had answered everything.
     pub(super) may_copy: bool,
     /// Among what is cleared is a Parse of a text that policy does not let pass: its Bind will be held.
@@ -72,6 +74,8 @@ pub(super) struct Intake {
     pub(super) after_control: bool,
     /// Something in the segment at hand may do so.
     pub(super) has_control: bool,
+    /// Or may begin or end a subtransaction.
+    pub(super) may_be_nested: bool,
     /// Something in the segment at hand may write.
     pub(super) has_write: bool,
     /// An error was injected: everything up to Sync is dropped, as a server does after an error.
@@ -230,6 +234,7 @@ impl Intake {
     /// What comes is in no transaction with what came before, as far as it was not in a block.
     fn begin_anew(&mut self) {
         self.has_control = false;
+        self.may_be_nested = false;
         self.after_control = false;
         self.has_write = false;
         self.cleared_of_segment = 0;
@@ -329,6 +334,10 @@ impl Session {
                     self.intake.clearance.forget();
                     span.done(n);
                 }
+                Next::Ignored(n) => {
+                    self.forward(cx, &buffer[span.start..span.at])?;
+                    span.done(n);
+                }
                 Next::Frame(tag, frame) => {
                     if !self.clear_frame(cx, buffer, &mut span, tag, frame)? {
                         break;
@@ -356,6 +365,7 @@ impl Session {
         // would be for nothing, and might stop the server's clock of idle transactions.
         if (crowded || draining) && !self.intake.is_passing() && !self.inflight.ends_ready() {
             self.server.out().extend_from_slice(request::FLUSH);
+            self.inflight.note_flush();
         }
         Ok(span.start)
     }
@@ -377,6 +387,10 @@ impl Session {
             self.intake.rest = Rest::Dropped(size);
             return Ok(self.intake.rest.take(rest.len()));
         }
+        if matches!(header.tag, b'd' | b'c' | b'f') && !self.may_take_data() {
+            self.intake.rest = Rest::Ignored(size);
+            return Ok(self.intake.rest.take(rest.len()));
+        }
         if header.tag == b'd' {
             self.inflight.push_copy_data().map_err(Fault::desync)?;
             self.intake.rest = Rest::Passes(size);
@@ -388,6 +402,12 @@ impl Session {
         Ok(rest
             .get(..size)
             .map_or(Next::Incomplete, |frame| Next::Frame(header.tag, frame)))
+    }
+
+    /// Whether a COPY FROM STDIN takes data, or may. Else the server ignores what belongs to one, unless a timeout has come,
+    /// which nobody could tell from the end of something else.
+    fn may_take_data(&self) -> bool {
+        self.inflight.is_copying() || (self.intake.may_copy && !self.inflight.is_empty())
     }
 
     /// Clears one frame, refuses it, or stops at it. `false`: what to do with it depends on what comes next.
@@ -491,13 +511,18 @@ impl Session {
                 self.inflight.push(Expect::Describe { statement })?;
             }
             b'C' => {
-                let statement = self.statement_of(frontend::target(body)?)?;
+                let target = frontend::target(body)?;
+                if let Target::Portal(portal) = &target {
+                    self.runs.unbind(portal);
+                }
+                let statement = self.statement_of(target)?;
                 self.inflight.push(Expect::Close { statement })?;
             }
             b'S' => self.inflight.push_sync(self.intake.segment)?,
             b'c' | b'f' => self.inflight.push_copy_end()?,
-            // Flush; `peek_frontend` admits no other.
-            _ => {}
+            // Flush; `peek_frontend` admits no other. While a COPY takes data, the server does not look into it.
+            _ if body.is_empty() || self.inflight.is_copying() => self.inflight.note_flush(),
+            _ => return Err(Malformed("invalid message format").into()),
         }
         Ok(Step::Control)
     }

@@ -39,8 +39,15 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Keeps the text of this judgement: what the judgement keeps of it, if that is all of it, else a copy.
-    pub(super) fn new(text: &[u8], judged: &Judged, types: &[u32], budget: &Arc<AtomicUsize>) -> Self {
+    /// Keeps the text of this judgement: what the judgement keeps of it, if that is all of it, else a copy. `is_certain`: the
+    /// server reads the same characters in it.
+    pub(super) fn new(
+        text: &[u8],
+        judged: &Judged,
+        types: &[u32],
+        is_certain: bool,
+        budget: &Arc<AtomicUsize>,
+    ) -> Self {
         let charge = Charge::of(text.len() + size_of_val(types), budget);
         let text = match &judged.gist {
             Gist::Whole(whole) if **whole == *text => Arc::clone(whole),
@@ -55,6 +62,7 @@ impl Source {
             },
             kept: Arc::new(Kept {
                 text,
+                is_certain,
                 _charge: charge,
             }),
         }
@@ -70,6 +78,8 @@ impl Source {
 #[derive(Debug)]
 struct Kept {
     text: Arc<[u8]>,
+    /// The server reads the same characters.
+    is_certain: bool,
     _charge: Charge,
 }
 
@@ -144,11 +154,25 @@ impl Prepared {
         }
     }
 
+    /// Whether holdpoint answers it.
+    pub(super) fn is_own(&self) -> bool {
+        let own = |judged: &Judged| matches!(&judged.statements[..], [only] if matches!(only.name_op, Some(NameOp::Own { .. })));
+        matches!(self, Self::Protocol { judged, .. } if own(judged))
+    }
+
     /// The number of the sight that it was judged by.
     pub(super) fn sight(&self) -> u64 {
         match self {
             Self::Protocol { sight, .. } => *sight,
             Self::Sql(prepared, _) => prepared.sight,
+        }
+    }
+
+    /// Whether the server has read the same characters in its text. SQL in which it might not is none that is known here.
+    pub(super) fn is_certain(&self) -> bool {
+        match self {
+            Self::Protocol { source, .. } => source.as_ref().is_some_and(|source| source.kept.is_certain),
+            Self::Sql(..) => true,
         }
     }
 
@@ -298,11 +322,21 @@ impl Names {
         slot.is_some_and(|slot| slot.pending.is_none() && slot.committed.is_some())
     }
 
-    /// What a name stands for was judged anew.
-    pub(super) fn rejudge(&mut self, name: &[u8], judged: &Arc<Judged>, number: u64) {
-        let slot = self.slot(name);
-        if let Some(committed) = &mut slot.committed {
-            *committed = committed.rejudged(Arc::clone(judged), number);
+    /// What a name stands for was judged anew, if it still stands for that: the same name may stand for one statement that
+    /// the server has, and for another that it has not answered yet.
+    pub(super) fn rejudge(&mut self, name: &[u8], of: &Prepared, judged: &Arc<Judged>, number: u64) {
+        let name = cut(name);
+        let slot = if name.is_empty() {
+            Some(&mut self.unnamed)
+        } else {
+            self.named.get_mut(name)
+        };
+        let Some(slot) = slot else { return };
+        let pending = slot.pending.as_mut().map(|(_, prepared)| prepared);
+        for there in slot.committed.iter_mut().chain(pending) {
+            if there.address() == of.address() {
+                *there = there.rejudged(Arc::clone(judged), number);
+            }
         }
     }
 

@@ -19,7 +19,8 @@ use crate::wire::{Header, backend, reply};
 /// Messages that are looked at are gathered up to this size; larger ones are streamed unseen.
 const LOOK_LIMIT: usize = 64 * 1024;
 
-/// The same for answers to a question of our own, which are never streamed: 65 535 parameters or 1664 columns fit.
+/// The same for a ParameterDescription, and for answers to a question of our own, which are never streamed: 65 535 parameters
+/// or 1664 columns fit.
 const INQUIRY_LIMIT: usize = 264 * 1024;
 
 /// Where the relay stands in the server's stream.
@@ -153,7 +154,13 @@ impl Session {
         // Rows of a statement that gives none, as a rule of the table's may have it, are not the client's.
         let is_limited = matches!(header.tag, b'T' | b'D') && self.inflight.is_limited_at_front();
         let answers = matches!(header.tag, b'T' | b'E' | b't' | b'N');
-        (header.total() <= LOOK_LIMIT && (is_looked_at(header.tag) || is_limited))
+        // As many parameters as there can be make more of it.
+        let limit = if header.tag == b't' {
+            INQUIRY_LIMIT
+        } else {
+            LOOK_LIMIT
+        };
+        (header.total() <= limit && (is_looked_at(header.tag) || is_limited))
             || (answers && header.total() <= INQUIRY_LIMIT && self.inflight.inquiry().is_some())
     }
 
@@ -267,6 +274,9 @@ impl Session {
 
     fn erred(&mut self, error: &ServerError) -> Result<Relay, Fault> {
         let erred = self.inflight.error(error, &mut self.names);
+        if erred.is_lost {
+            return Err(Fault::desync(Desync::Ambiguous));
+        }
         if erred.copy_failed
             && let Some(Stop::InCopy(tag)) = self.intake.stop
         {

@@ -174,7 +174,7 @@ impl Session {
     /// A simple query or a Parse with a statement of holdpoint's own stops here; `None`: it is none.
     pub(super) fn own_stop(&self, tag: u8, text: &[u8], name: &[u8], frame: usize) -> Option<Step> {
         let statement = own_statement(text).transpose()?;
-        if !self.meaning.encoding_is_safe {
+        if !self.meaning_of(text).encoding_is_safe {
             // The server would read other characters than stand here.
             return Some(Step::Refuse(unsafe_encoding()));
         }

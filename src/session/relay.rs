@@ -97,6 +97,8 @@ pub(super) struct Session {
     pub(super) status: TransactionStatus,
     /// The settings that change what a text means, as the server reports them.
     pub(super) meaning: Meaning,
+    /// Texts could not be judged for their encoding, at some time.
+    pub(super) was_unsafe: bool,
     /// Texts are UTF-8 to the server, too: what is shown to people is what it reads.
     pub(super) is_utf8: bool,
     /// What names stand for.
@@ -402,6 +404,7 @@ impl Session {
             self.handle.set_busy(false);
         }
         self.intake.may_copy = false;
+        self.intake.has_doubtful_encoding &= !self.intake.clearance.is_empty();
         if self.status == TransactionStatus::Idle && self.intake.clearance.is_empty() {
             self.outlook.transaction_ended();
             // Nothing of what is noted here outlives its transaction.
@@ -439,6 +442,7 @@ impl Session {
             b"client_encoding" => {
                 let value = std::str::from_utf8(value).unwrap_or_default();
                 self.meaning.encoding_is_safe = settings::encoding_is_safe(value);
+                self.was_unsafe |= !self.meaning.encoding_is_safe;
                 self.is_utf8 = value == UTF8;
             }
             b"default_transaction_read_only" => self.shield.reported(value),

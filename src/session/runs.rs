@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use super::inflight::RunId;
+use super::names::cut;
 use crate::approval::Running;
 use crate::model::{Outcome, RequestId};
 use crate::wire::backend::{ServerError, TransactionStatus, rows_of};
@@ -19,7 +20,7 @@ use crate::wire::backend::{ServerError, TransactionStatus, rows_of};
 struct Run {
     id: RunId,
     running: Running,
-    /// The portal it was bound to; `None` for a simple query.
+    /// The portal it is bound to; `None` for a simple query, or once another may be.
     portal: Option<Box<[u8]>>,
     /// The segment it stands in: that of its Bind, then that of its Execute.
     segment: u64,
@@ -56,7 +57,7 @@ impl Runs {
         self.list.push(Run {
             id,
             running,
-            portal: portal.map(Into::into),
+            portal: portal.map(|portal| cut(portal).into()),
             segment,
             answered: false,
             since: Instant::now(),
@@ -80,12 +81,22 @@ impl Runs {
         }
     }
 
+    /// What is bound to this portal is about to be closed, or to give way to another: who is executed under this name from
+    /// now on is none of these.
+    pub(super) fn unbind(&mut self, portal: &[u8]) {
+        for run in &mut self.list {
+            if run.portal.as_deref() == Some(cut(portal)) {
+                run.portal = None;
+            }
+        }
+    }
+
     /// The approved statement that is bound to this portal, to be executed in this segment.
     pub(super) fn executed(&mut self, portal: &[u8], segment: u64) -> Option<RunId> {
         let run = self
             .list
             .iter_mut()
-            .rfind(|r| !r.ended && r.portal.as_deref() == Some(portal))?;
+            .rfind(|r| !r.ended && r.portal.as_deref() == Some(cut(portal)))?;
         run.segment = segment;
         run.answered = false;
         Some(run.id)
@@ -95,7 +106,7 @@ impl Runs {
     pub(super) fn is_bound(&self, portal: &[u8]) -> bool {
         self.list
             .iter()
-            .any(|r| !r.ended && r.portal.as_deref() == Some(portal))
+            .any(|r| !r.ended && r.portal.as_deref() == Some(cut(portal)))
     }
 
     /// Whether an approved statement of an earlier segment is not answered. What it changes may change

@@ -73,6 +73,8 @@ pub(super) struct Shield {
     client_is_read_only: bool,
     /// The transaction block was begun by a text that also reads: it is read-only from its start to its end.
     is_born_read_only: bool,
+    /// The implicit transaction that is read-only to its end is so in whole.
+    is_implicit_whole: bool,
     /// Something that was cleared and is not answered may begin or end transactions, or change their modes.
     is_in_doubt: bool,
     /// It is being moved: where it stands is not known until that is answered.
@@ -94,6 +96,7 @@ impl Shield {
             position: Position::Down,
             client_is_read_only: reported == Some("on"),
             is_born_read_only: false,
+            is_implicit_whole: false,
             is_in_doubt: false,
             is_moving: false,
             failures: 0,
@@ -169,9 +172,12 @@ impl Shield {
         };
     }
 
-    /// The rest of the implicit transaction at hand is made read-only, in the middle of its pipeline.
-    pub(super) fn raised_to_its_end(&mut self) {
+    /// The rest of the implicit transaction at hand is made read-only, in the middle of its pipeline. `is_whole`: it is
+    /// certainly in no subtransaction, with whose end the server takes that back (`CommitSubTransaction` and
+    /// `AbortSubTransaction` in `src/backend/access/transam/xact.c`).
+    pub(super) fn raised_to_its_end(&mut self, is_whole: bool) {
         self.position = Position::Implicit;
+        self.is_implicit_whole = is_whole;
         self.is_in_doubt = false;
     }
 
@@ -212,7 +218,11 @@ impl Shield {
                 }
             }
             TransactionStatus::InTransaction => {
-                self.is_born_read_only |= matches!(self.position, Position::Default | Position::Implicit);
+                self.is_born_read_only |= match self.position {
+                    Position::Default => true,
+                    Position::Implicit => self.is_implicit_whole,
+                    _ => false,
+                };
                 if self.position == Position::Implicit {
                     self.position = Position::Down;
                 }
@@ -331,6 +341,8 @@ pub(super) struct Control {
     pub(super) ends: bool,
     /// It may begin or end some, or change their modes.
     pub(super) is_possible: bool,
+    /// It may begin or end a subtransaction, or do other things than begin a transaction.
+    pub(super) nests: bool,
 }
 
 impl Control {
@@ -338,6 +350,7 @@ impl Control {
     pub(super) const UNKNOWN: Self = Self {
         ends: false,
         is_possible: true,
+        nests: true,
     };
 
     /// Of a text, the names in it resolved.
@@ -348,9 +361,15 @@ impl Control {
                 Some("BEGIN" | "START TRANSACTION" | "COMMIT" | "ROLLBACK")));
         let is_control =
             |statement: &Statement| statement.transaction_control || statement.facts.sets.read_only;
+        let is_possible = statements.iter().any(is_control) || judged.effect() == Effect::Unknown;
+        let begins = |statement: &Statement| {
+            let command = statement.facts.commands.first().map(String::as_str);
+            matches!(command, Some("BEGIN" | "START TRANSACTION"))
+        };
         Self {
             ends,
-            is_possible: statements.iter().any(is_control) || judged.effect() == Effect::Unknown,
+            is_possible,
+            nests: is_possible && !(ends && statements.iter().all(begins)),
         }
     }
 
@@ -359,6 +378,7 @@ impl Control {
         Self {
             ends: self.ends && other.ends,
             is_possible: self.is_possible || other.is_possible,
+            nests: self.nests || other.nests,
         }
     }
 }

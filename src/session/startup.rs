@@ -365,6 +365,7 @@ impl LoggedIn {
             heard: None,
             status: TransactionStatus::Idle,
             meaning: meaning_of(&connected.parameters),
+            was_unsafe: !meaning_of(&connected.parameters).encoding_is_safe,
             is_utf8: reported(&connected.parameters, "client_encoding") == Some(relay::UTF8),
             outlook,
             shield,

@@ -6,10 +6,12 @@
 
 mod copy;
 mod dropped;
+mod interrupted;
 mod names;
 mod outcomes;
 mod play;
 mod portals;
+mod rejudged;
 mod resources;
 mod skipped;
 mod stale;

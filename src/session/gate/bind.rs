@@ -151,7 +151,7 @@ impl Session {
             Prepared::Sql(sql, _) => {
                 let judged = Judged::from_facts([sql.facts.clone()]);
                 let judged = Arc::new(judged.with_text(sql.text.as_bytes()));
-                let source = Source::new(sql.text.as_bytes(), &judged, &[], &self.names.kept);
+                let source = Source::new(sql.text.as_bytes(), &judged, &[], true, &self.names.kept);
                 (judged, Some(source))
             }
         };
@@ -241,10 +241,13 @@ impl Session {
         }
         self.intake.has_bound = true;
         self.intake.after_control = false;
-        self.unnamed.copies |= may_copy(&pass.judged);
+        self.unnamed.copies |= may_copy(pass.does());
         self.inflight.push(Expect::Bind)?;
         self.note_unnamed(&pass, approved);
         if !approved {
+            if let Some(portal) = &pass.portal {
+                self.runs.unbind(portal);
+            }
             self.record(&pass.judged, &pass.joined);
             self.remember(pass.judged);
         }

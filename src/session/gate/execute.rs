@@ -53,6 +53,7 @@ impl Session {
         }
         self.intake.after_control = control.ends;
         self.intake.has_control |= control.is_possible;
+        self.intake.may_be_nested |= control.nests;
         self.intake.has_bound = true;
         self.intake.may_copy |= self.unnamed.copies;
         self.inflight.push(Expect::Execute { names, run, rows })?;

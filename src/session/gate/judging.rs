@@ -6,16 +6,20 @@ use bytes::Bytes;
 
 use super::Judgement;
 use super::resolve::is_unresolved;
-use crate::model::{Facts, Judged, NameOp};
+use crate::model::{Effect, Facts, Judged, NameOp};
 use crate::session::lately::{AtHand, Scene};
-use crate::session::names::Lookup;
+use crate::session::names::{Lookup, Prepared};
 use crate::session::relay::Session;
+use crate::sql::Meaning;
+
+/// Why a prepared statement counts as unknown when it would have to be judged again.
+const NOT_KEPT: &str = "its text was not kept, and what it does may have changed since it was prepared";
 
 impl Session {
     /// The judgement of the frame's text; `None` where it takes a thread of its own, or a newer catalogue.
     pub(super) fn judge_now(&mut self, text: &[u8]) -> Option<Arc<Judged>> {
         let at_hand = self.intake.judged.take();
-        let scene = self.scene();
+        let scene = self.scene(text);
         let is_current = |kept: &AtHand| kept.was_awaited || !self.outlook.is_stale();
         match at_hand {
             Some(kept) if kept.text == text && kept.scene == scene && is_current(&kept) => Some(kept.judged),
@@ -26,33 +30,67 @@ impl Session {
     /// The frame with this text waits: what was made of it is kept until it is looked at again.
     pub(in crate::session) fn keep_judgement(&mut self, text: Bytes, judged: Arc<Judged>, was_awaited: bool) {
         self.intake.judged = Some(AtHand {
+            scene: self.scene(&text),
             text,
-            scene: self.scene(),
             judged,
             was_awaited,
         });
     }
 
-    fn scene(&self) -> Scene {
+    fn scene(&self, text: &[u8]) -> Scene {
         Scene {
-            meaning: self.meaning,
+            meaning: self.meaning_of(text),
             sight: self.outlook.number(),
         }
     }
 
+    /// What a text that comes now means. The server reports another encoding when it is ready, and not as soon as it reads
+    /// by it: behind what may set one, only ASCII is certainly what it seems.
+    pub(in crate::session) fn meaning_of(&self, text: &[u8]) -> Meaning {
+        let is_certain = !self.intake.has_doubtful_encoding || text.is_ascii();
+        Meaning {
+            encoding_is_safe: self.meaning.encoding_is_safe && is_certain,
+            ..self.meaning
+        }
+    }
+
+    /// What the text of a prepared statement means, which the server read when it was prepared.
+    pub(in crate::session) fn meaning_of_prepared(&self, prepared: &Prepared) -> Meaning {
+        Meaning {
+            encoding_is_safe: prepared.is_certain(),
+            ..self.meaning
+        }
+    }
+
+    /// A text was cleared that does this: whether the encoding of what comes behind it is in doubt.
+    pub(super) fn note_encoding(&mut self, does: &Judged) {
+        let may_set = |facts: &Facts| {
+            facts.effect == Effect::Unknown || (self.was_unsafe && facts.effect != Effect::Read)
+        };
+        self.intake.has_doubtful_encoding |=
+            does.statements.iter().any(|statement| may_set(&statement.facts));
+    }
+
     fn judge_inline(&mut self, text: &[u8]) -> Option<Arc<Judged>> {
+        self.judge_as(text, self.meaning_of(text))
+    }
+
+    fn judge_as(&mut self, text: &[u8], meaning: Meaning) -> Option<Arc<Judged>> {
         if self.outlook.is_stale() {
             self.outlook.look_again();
             if self.outlook.is_stale() {
                 return None;
             }
         }
-        let scene = self.scene();
+        let scene = Scene {
+            meaning,
+            sight: self.outlook.number(),
+        };
         if let Some(judged) = self.lately.find(text, scene) {
             return Some(judged);
         }
         let sight = self.outlook.sight().map(AsRef::as_ref);
-        let judged = self.shared.judge.judge_inline_in(text, self.meaning, sight)?;
+        let judged = self.shared.judge.judge_inline_in(text, meaning, sight)?;
         if is_unresolved(&judged) {
             // The catalogue may be older than what is named.
             return self.outlook.upkeep().is_none().then_some(judged);
@@ -67,30 +105,38 @@ impl Session {
             return None;
         };
         let is_current = !self.outlook.is_stale() && prepared.sight() == self.outlook.number();
-        if is_current || !self.outlook.is_asked() {
+        if is_current || !self.outlook.is_asked() || prepared.is_own() {
             return None;
         }
-        let text = prepared.text().unwrap_or_default();
-        match self.judge_inline(&text) {
+        let prepared = prepared.clone();
+        let Some(text) = prepared.text() else {
+            // It passed when nothing was asked about it, or there was no room.
+            let unknown = Arc::new(Judged::unknown(NOT_KEPT));
+            self.names
+                .rejudge(name, &prepared, &unknown, self.outlook.number());
+            return None;
+        };
+        match self.judge_as(&text, self.meaning_of_prepared(&prepared)) {
             Some(judged) => {
-                self.take_judgement(name, judged);
+                self.take_judgement(name, &prepared, judged);
                 None
             }
             None => Some(Judgement {
                 text,
-                name: Some(name.into()),
+                prepared: Some((name.into(), prepared)),
             }),
         }
     }
 
-    /// What a name stands for was judged again.
-    pub(in crate::session) fn take_judgement(&mut self, name: &[u8], judged: Arc<Judged>) {
-        let types = match self.names.lookup(name, self.intake.segment) {
-            Lookup::Known(prepared) => prepared.types(),
-            Lookup::Missing | Lookup::Unanswered => Arc::default(),
-        };
-        let judged = self.with_types(judged, &types);
-        self.names.rejudge(name, &judged, self.outlook.number());
+    /// What a name stood for was judged again.
+    pub(in crate::session) fn take_judgement(
+        &mut self,
+        name: &[u8],
+        prepared: &Prepared,
+        judged: Arc<Judged>,
+    ) {
+        let judged = self.with_types(judged, &prepared.types());
+        self.names.rejudge(name, prepared, &judged, self.outlook.number());
     }
 
     /// A judgement of a text whose parameters have these types: making values of a type may run code (the CHECK of

@@ -93,7 +93,7 @@ impl Inflight {
         while self.is_copying() {
             match (self.queue.get(1), self.copying) {
                 (None, _) => return Ok(()),
-                (Some(Expect::Sync(_)), Copying::Begun) => {}
+                (Some(Expect::Flush), _) | (Some(Expect::Sync(_)), Copying::Begun) => {}
                 (Some(Expect::CopyData), _) => self.copying = Copying::Data,
                 (Some(Expect::CopyEnd), _) => self.copying = Copying::No,
                 (Some(other), _) => return Err(Desync::InCopy(other.tag())),

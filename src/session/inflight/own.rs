@@ -16,6 +16,7 @@ impl Inflight {
 
     /// It is answered.
     pub(in crate::session) fn inquiry_done(&mut self) -> Option<Box<Inquiry>> {
+        self.segment_ended();
         match self.queue.pop_front() {
             Some(Expect::Inquiry(inquiry)) => Some(inquiry),
             _ => None,
@@ -29,6 +30,7 @@ impl Inflight {
 
     /// The step at the front, which must be there, is at its end.
     pub(in crate::session) fn limited_done(&mut self) {
+        self.segment_ended();
         self.queue.pop_front();
     }
 

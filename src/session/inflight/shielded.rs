@@ -32,7 +32,7 @@ impl Inflight {
         }
         *answered += 1;
         if *answered == ANSWERS.len() {
-            self.queue.pop_front();
+            self.pop_in_segment();
         }
         Ok(true)
     }
@@ -58,6 +58,7 @@ impl Inflight {
 
     /// The move at the front is at its end: whether it was done.
     pub(in crate::session) fn shield_done(&mut self) -> Option<(Move, bool)> {
+        self.segment_ended();
         match self.queue.pop_front() {
             Some(Expect::Shield {
                 one, failed: true, ..

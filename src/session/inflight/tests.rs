@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 use super::*;
 use crate::model::Facts;
+use crate::wire::backend::ServerError;
 
 fn prepared(why: &str) -> Prepared {
     Prepared::Protocol {

@@ -25,6 +25,8 @@ pub(super) enum Rest {
     Passes(usize),
     /// It was refused, or is skipped.
     Dropped(usize),
+    /// The server would ignore it.
+    Ignored(usize),
 }
 
 impl Rest {
@@ -43,11 +45,13 @@ impl Rest {
             Self::None => return Next::Incomplete,
             Self::Passes(left) => (left, Next::Passes),
             Self::Dropped(left) => (left, Next::Dropped),
+            Self::Ignored(left) => (left, Next::Ignored),
         };
         let n = left.min(there);
         *self = match (*self, left - n) {
             (_, 0) => Self::None,
             (Self::Passes(_), left) => Self::Passes(left),
+            (Self::Ignored(_), left) => Self::Ignored(left),
             (_, left) => Self::Dropped(left),
         };
         next(n)
@@ -87,6 +91,7 @@ impl Session {
         }
         let size = header.total();
         let there = (buffer.len() - span.at).min(size);
+        self.follow_policy();
         let judged = if header.tag == b'B' {
             let head = &buffer[span.at..][HEADER..there.min(NAMES_WITHIN)];
             self.step_large_bind(head).or_else(refuse)?

@@ -50,8 +50,7 @@ impl Session {
             simple,
             segment,
         });
-        self.intake.discarding = !simple;
-        self.intake.segment += u64::from(simple);
+        self.end_refused(simple);
         Ok(())
     }
 
@@ -79,8 +78,15 @@ impl Session {
             simple,
             segment,
         });
+        self.end_refused(simple);
+    }
+
+    /// What was refused ends its segment, as it would have; or everything up to its Sync is dropped.
+    fn end_refused(&mut self, simple: bool) {
         self.intake.discarding = !simple;
-        self.intake.segment += u64::from(simple);
+        if simple {
+            self.intake.begin_segment();
+        }
     }
 }
 

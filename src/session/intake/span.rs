@@ -27,6 +27,8 @@ pub(super) enum Next<'b> {
     Passes(usize),
     /// So many bytes of one that was not.
     Dropped(usize),
+    /// So many bytes of one that the server would ignore.
+    Ignored(usize),
     /// A whole frame, with its type.
     Frame(u8, &'b [u8]),
     /// A message that has not come in whole, or cannot be gathered.

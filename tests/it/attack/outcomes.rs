@@ -141,3 +141,36 @@ async fn a_refusal_rolls_back_what_no_sync_has_committed() {
     assert!(error.starts_with("rolled back"), "{error}");
     untouched(&proxy, alice).await;
 }
+
+/// What is executed in the place of an approved statement is not taken for it; and a name is the server's, of 63 bytes.
+#[tokio::test]
+async fn an_approved_statement_is_not_recorded_for_what_stands_in_its_place() {
+    let proxy = stage().await;
+    let long = |end: &str| format!("{}{end}", "p".repeat(63));
+    let prepares = Frames::new()
+        .parse("w", "DELETE FROM t WHERE id = 1")
+        .parse("r", "select 1")
+        .sync();
+    let unnamed = Frames::new()
+        .bind("", "w", &[])
+        .bind("", "r", &[])
+        .execute("", 0)
+        .sync();
+    let named = Frames::new()
+        .bind(&long("x"), "w", &[])
+        .execute(&long("y"), 0)
+        .sync();
+    let mut alice = Player::alice(&proxy).await;
+    let told = alice
+        .plays([send(prepares), send(unnamed).approved(), send(named).approved()])
+        .await;
+    assert_eq!(
+        told,
+        ["1 1 Z(I)", "2 2 D(1) C(SELECT 1) Z(I)", "2 C(DELETE 1) Z(I)"]
+    );
+    let request = proxy.bob.sees(&alice.approved[0], "failed").await;
+    assert_eq!(request.outcome()["error"], "it was bound, and never executed");
+    let request = proxy.bob.sees(&alice.approved[1], "executed").await;
+    assert_eq!(request.outcome()["rows"], 1);
+    assert_eq!(rows(&proxy).await, "999");
+}

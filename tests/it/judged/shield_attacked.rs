@@ -140,6 +140,36 @@ async fn no_order_of_messages_takes_the_shield_from_a_read() {
             ],
         ),
         (
+            "a savepoint with which the server takes back that the transaction is read-only",
+            vec![
+                Sends(
+                    e().statement("BEGIN")
+                        .statement("SAVEPOINT a")
+                        .statement("SELECT 1")
+                        .sync(),
+                    1,
+                ),
+                query("ROLLBACK TO a"),
+                query(TRAP),
+                query("COMMIT"),
+            ],
+        ),
+        (
+            "the same, released",
+            vec![
+                Sends(
+                    e().statement("BEGIN")
+                        .statement("SAVEPOINT a")
+                        .statement("SELECT 1")
+                        .sync(),
+                    1,
+                ),
+                query("RELEASE a"),
+                query(TRAP),
+                query("COMMIT"),
+            ],
+        ),
+        (
             "a flushed ROLLBACK TO",
             vec![
                 Sends(prepared(), 1),
