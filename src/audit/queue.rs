@@ -235,8 +235,12 @@ impl AuditLog {
         for lane in &self.shared.lanes {
             let mut lane = lock(lane);
             lane.taken += lane.ready.len();
-            batch.extend_from_slice(&lane.ready);
-            lane.ready.clear();
+            if batch.is_empty() {
+                std::mem::swap(batch, &mut lane.ready);
+            } else {
+                batch.extend_from_slice(&lane.ready);
+                lane.ready.clear();
+            }
             lane.ready.shrink_to(KEEP);
         }
     }

@@ -147,9 +147,10 @@ impl Judgement {
     }
 }
 
-/// A text with an SQL `EXECUTE` that was bound to the unnamed portal.
+/// A text with an SQL `EXECUTE` that was bound to a portal.
 #[derive(Debug)]
 pub(super) struct PortalExecute {
+    portal: Box<[u8]>,
     judged: Arc<Judged>,
     /// What its names stood for.
     used: Vec<Prepared>,
@@ -184,11 +185,11 @@ impl Session {
             return Ok(step);
         }
         let Some(judged) = self.judge_now(text) else {
-            return Ok(Step::Stop(Stop::Judge(Judgement::of(text))));
+            return Ok(Step::Stop(Stop::Judge(Box::new(Judgement::of(text)))));
         };
         if let Some(judgement) = self.rejudge_executed(&judged) {
             self.keep_judgement(Bytes::copy_from_slice(text), judged, false);
-            return Ok(Step::Stop(Stop::Judge(judgement)));
+            return Ok(Step::Stop(Stop::Judge(Box::new(judgement))));
         }
         let need = self.need(&judged);
         Ok(match self.rule(&judged) {
@@ -253,7 +254,7 @@ impl Session {
             return Ok(step);
         }
         let Some(judged) = self.judge_now(parse.text) else {
-            return Ok(Step::Stop(Stop::Judge(Judgement::of(parse.text))));
+            return Ok(Step::Stop(Stop::Judge(Box::new(Judgement::of(parse.text)))));
         };
         let types: Vec<u32> = parse.types().collect();
         let judged = self.with_types(judged, &types);

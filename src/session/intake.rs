@@ -85,7 +85,7 @@ pub(super) struct Intake {
     /// The number of the segment at hand.
     pub(super) segment: u64,
     /// The judgement of the text behind what is cleared, where that took a thread of its own, or waits.
-    pub(super) judged: Option<super::lately::AtHand>,
+    pub(super) judged: Option<Box<super::lately::AtHand>>,
     /// The requester has cancelled the frame at hand while it waited for room in the audit log.
     pub(super) is_cancelled: bool,
     /// People have approved the frame behind what is cleared.
@@ -100,7 +100,7 @@ pub(super) enum Stop {
     /// People decide on it.
     Held(Box<Gated>),
     /// It is too long to be judged here and now.
-    Judge(Judgement),
+    Judge(Box<Judgement>),
     /// It waits until the server has answered everything before it, which is forwarded for that.
     Drain,
     /// It waits until earlier segments are answered; its own stays behind.
@@ -125,7 +125,7 @@ pub(super) enum Stop {
     /// It runs under a limit of rows, and is still at hand.
     Limited,
     /// holdpoint answers it.
-    Own(super::own::Own),
+    Own(Box<super::own::Own>),
     /// The client has said goodbye.
     Terminate,
     /// The goodbye was forwarded.

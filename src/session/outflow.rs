@@ -19,7 +19,7 @@ use crate::wire::{Header, backend, reply};
 /// Messages that are looked at are gathered up to this size; larger ones are streamed unseen.
 const LOOK_LIMIT: usize = 64 * 1024;
 
-/// The same for a ParameterDescription, and for answers to a question of our own, which are never streamed: 65 535 parameters
+/// The same for a ParameterDescription, for an error, and for answers to a question of our own, which are never streamed: 65 535 parameters
 /// or 1664 columns fit.
 const INQUIRY_LIMIT: usize = 264 * 1024;
 
@@ -154,11 +154,10 @@ impl Session {
         // Rows of a statement that gives none, as a rule of the table's may have it, are not the client's.
         let is_limited = matches!(header.tag, b'T' | b'D') && self.inflight.is_limited_at_front();
         let answers = matches!(header.tag, b'T' | b'E' | b't' | b'N');
-        // As many parameters as there can be make more of it.
-        let limit = if header.tag == b't' {
-            INQUIRY_LIMIT
-        } else {
-            LOOK_LIMIT
+        // As many parameters as there can be make more of it; and an error may tell a long story.
+        let limit = match header.tag {
+            b't' | b'E' => INQUIRY_LIMIT,
+            _ => LOOK_LIMIT,
         };
         (header.total() <= limit && (is_looked_at(header.tag) || is_limited))
             || (answers && header.total() <= INQUIRY_LIMIT && self.inflight.inquiry().is_some())

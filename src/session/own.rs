@@ -185,12 +185,12 @@ impl Session {
         if tag == b'Q' && !self.inflight.is_empty() {
             return Some(Step::Stop(Stop::Drain));
         }
-        Some(Step::Stop(Stop::Own(Own {
+        Some(Step::Stop(Stop::Own(Box::new(Own {
             tag,
             frame,
             name: Bytes::copy_from_slice(name),
             statement,
-        })))
+        }))))
     }
 
     /// Does what the statement says, and answers it.

@@ -71,10 +71,12 @@ pub(super) struct Session {
     pub(super) outflow: Outflow,
     pub(super) inflight: Inflight,
     pub(super) names: Names,
-    /// Texts with an SQL `EXECUTE` that may be bound to the unnamed portal.
+    /// Texts with an SQL `EXECUTE` that may be bound to portals.
     pub(super) portal_executes: Vec<PortalExecute>,
     /// The statement that was bound to the unnamed portal last, where it changes names.
     pub(super) portal_names: Option<Arc<Judged>>,
+    /// The same of portals with names, where policy lets pass what is unknown.
+    pub(super) named_portal_names: Vec<(Box<[u8]>, Arc<Judged>)>,
     /// What else is to be known of what was bound.
     pub(super) unnamed: super::gate::BoundInTransaction,
     /// Cursors and named portals whose statement does more than read.
@@ -171,8 +173,8 @@ impl Session {
     /// Attends to what stopped the intake.
     async fn attend(&mut self) -> Result<(), Fault> {
         match self.intake.stop.take() {
-            Some(Stop::Judge(judgement)) => self.judge(judgement).await,
-            Some(Stop::Own(own)) => self.answer_own(own).await,
+            Some(Stop::Judge(judgement)) => self.judge(*judgement).await,
+            Some(Stop::Own(own)) => self.answer_own(*own).await,
             Some(Stop::Unrecorded) => self.wait_for_room().await,
             Some(Stop::Held(gated)) => {
                 if gated.may_be_probed() {
@@ -409,6 +411,7 @@ impl Session {
             self.outlook.transaction_ended();
             // Nothing of what is noted here outlives its transaction.
             self.portal_executes.clear();
+            self.named_portal_names.clear();
             self.portals.clear();
             self.commit_portals = CommitPortals::default();
             self.unnamed = super::gate::BoundInTransaction::default();

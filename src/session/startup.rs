@@ -353,6 +353,7 @@ impl LoggedIn {
             names: super::names::Names::default(),
             portal_executes: Vec::new(),
             portal_names: None,
+            named_portal_names: Vec::new(),
             unnamed: super::gate::BoundInTransaction::default(),
             cursors: super::cursors::Cursors::default(),
             runs: super::runs::Runs::default(),

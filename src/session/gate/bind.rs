@@ -60,7 +60,7 @@ impl Session {
             return Ok(step);
         }
         if let Some(judgement) = self.rejudge(bind.statement) {
-            return Ok(Step::Stop(Stop::Judge(judgement)));
+            return Ok(Step::Stop(Stop::Judge(Box::new(judgement))));
         }
         Ok(match self.bound(bind.portal, bind.statement)? {
             Bound::Passes(proof, pass) => {
@@ -111,7 +111,7 @@ impl Session {
             return Ok(Large::Unknown);
         };
         if let Some(judgement) = self.rejudge(statement) {
-            return Ok(Large::Stop(Stop::Judge(judgement)));
+            return Ok(Large::Stop(Stop::Judge(Box::new(judgement))));
         }
         Ok(match self.bound(portal, statement)? {
             Bound::Passes(proof, pass) => {
@@ -243,7 +243,7 @@ impl Session {
         self.intake.after_control = false;
         self.unnamed.copies |= may_copy(pass.does());
         self.inflight.push(Expect::Bind)?;
-        self.note_unnamed(&pass, approved);
+        self.note_names(&pass, approved);
         if !approved {
             if let Some(portal) = &pass.portal {
                 self.runs.unbind(portal);
@@ -254,21 +254,28 @@ impl Session {
         Ok(())
     }
 
-    /// What a Bind to the unnamed portal leaves there.
-    fn note_unnamed(&mut self, pass: &Pass, approved: bool) {
-        if pass.portal.as_deref().is_none_or(|portal| !portal.is_empty()) {
-            // A text that does something to names is not bound to a named portal (see `bound`), unless policy
-            // lets pass what is unknown, as what its names then stand for is.
-            return;
+    /// What a Bind leaves in its portal that has to do with names.
+    fn note_names(&mut self, pass: &Pass, approved: bool) {
+        let portal = cut(pass.portal.as_deref().unwrap_or_default());
+        let changes = changes_names(&pass.judged).then(|| Arc::clone(&pass.judged));
+        if portal.is_empty() {
+            self.unnamed.segment = self.intake.segment;
+            self.unnamed.changes_names |= changes.is_some();
+            self.portal_names = changes;
+        } else if let Some(changes) = changes {
+            // It is bound to a portal with a name only where policy lets pass what is unknown (see `bound`).
+            self.named_portal_names.retain(|(of, _)| **of != *portal);
+            if self.named_portal_names.len() < EXECUTES_LIMIT {
+                self.named_portal_names.push((portal.into(), changes));
+            }
         }
-        self.unnamed.segment = self.intake.segment;
-        self.unnamed.changes_names |= changes_names(&pass.judged);
-        let executes = executes(&pass.judged);
-        self.portal_names = changes_names(&pass.judged).then(|| Arc::clone(&pass.judged));
-        let known = |bound: &PortalExecute| !approved && Arc::ptr_eq(&bound.judged, &pass.judged);
+        let known = |bound: &PortalExecute| {
+            !approved && *bound.portal == *portal && Arc::ptr_eq(&bound.judged, &pass.judged)
+        };
         let room = self.portal_executes.len() < EXECUTES_LIMIT;
-        if executes && room && !self.portal_executes.iter().any(known) {
+        if executes(&pass.judged) && room && !self.portal_executes.iter().any(known) {
             self.portal_executes.push(PortalExecute {
+                portal: portal.into(),
                 judged: Arc::clone(&pass.judged),
                 used: pass.joined.used.clone(),
                 is_approved: approved,

@@ -1,11 +1,13 @@
 //! Execute: of a portal that was judged at its Bind.
 
+use std::sync::Arc;
+
 use super::refusals::{bind_again, changed, fetch_instead, missing};
 use super::resolve::judged_alone;
 use super::{PortalExecute, Ruled};
 use crate::session::inflight::Expect;
 use crate::session::intake::{Misstep, Step, Stop};
-use crate::session::names::Prepared;
+use crate::session::names::{Prepared, cut};
 use crate::session::relay::Session;
 use crate::wire::frontend;
 
@@ -24,11 +26,10 @@ impl Session {
         if let Err(report) = self.execute_in_review(portal) {
             return Ok(Step::Refuse(report));
         }
-        let mut names = None;
-        if portal.is_empty() {
-            if let Some(step) = self.step_executed_names() {
-                return Ok(step);
-            }
+        if let Some(step) = self.step_executed_names(portal) {
+            return Ok(step);
+        }
+        let names = if portal.is_empty() {
             // A Bind of an earlier segment may have failed, and left the portal of another text.
             if self.unnamed.changes_names
                 && self.unnamed.segment != self.intake.segment
@@ -36,13 +37,18 @@ impl Session {
             {
                 return Ok(Step::Refuse(bind_again()));
             }
-            names.clone_from(&self.portal_names);
-        } else if let Some(facts) = self.cursors.facts(portal)
-            && !self.runs.is_bound(portal)
-            && !self.decide(&judged_alone(facts)).passes()
-        {
-            return Ok(Step::Refuse(fetch_instead()));
-        }
+            self.portal_names.clone()
+        } else {
+            if let Some(facts) = self.cursors.facts(portal)
+                && !self.runs.is_bound(portal)
+                && !self.decide(&judged_alone(facts)).passes()
+            {
+                return Ok(Step::Refuse(fetch_instead()));
+            }
+            let mut bound = self.named_portal_names.iter();
+            let bound = bound.find(|(of, _)| **of == *cut(portal));
+            bound.map(|(_, judged)| Arc::clone(judged))
+        };
         if let Some(judged) = &names {
             self.names.announce_all(judged, self.intake.segment);
         }
@@ -60,10 +66,14 @@ impl Session {
         Ok(Step::Control)
     }
 
-    /// What is to be done about the names that texts in the unnamed portal execute, if anything.
-    fn step_executed_names(&mut self) -> Option<Step> {
+    /// What is to be done about the names that texts in a portal execute, if anything.
+    fn step_executed_names(&mut self, portal: &[u8]) -> Option<Step> {
+        if self.portal_executes.is_empty() {
+            return None;
+        }
         let mut all = std::mem::take(&mut self.portal_executes);
-        let step = all.iter_mut().find_map(|bound| self.step_executed(bound));
+        let mut these = all.iter_mut().filter(|bound| *bound.portal == *cut(portal));
+        let step = these.find_map(|bound| self.step_executed(bound));
         self.portal_executes = all;
         step
     }

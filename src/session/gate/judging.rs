@@ -29,12 +29,12 @@ impl Session {
 
     /// The frame with this text waits: what was made of it is kept until it is looked at again.
     pub(in crate::session) fn keep_judgement(&mut self, text: Bytes, judged: Arc<Judged>, was_awaited: bool) {
-        self.intake.judged = Some(AtHand {
+        self.intake.judged = Some(Box::new(AtHand {
             scene: self.scene(&text),
             text,
             judged,
             was_awaited,
-        });
+        }));
     }
 
     fn scene(&self, text: &[u8]) -> Scene {

@@ -389,6 +389,44 @@ async fn what_a_portal_executes_is_recorded_even_where_the_name_has_changed_sinc
     }
 }
 
+/// A portal with a name may change names, where what is unknown passes.
+#[tokio::test]
+async fn what_portals_with_names_do_to_names_is_followed() {
+    let set_up = Proxy::with().policy(EVERYTHING_PASSES);
+    let proxy = set_up
+        .audit("file = 'audit.jsonl'\nstatements = 'changes'")
+        .start()
+        .await;
+    let mut raw = proxy.alice.raw().await;
+    ask(&mut raw, "PREPARE p AS SELECT 1").await;
+    let delete = "PREPARE p AS DELETE FROM items WHERE id = 1";
+    let renames = Frames::new()
+        .parse("d", "DEALLOCATE p")
+        .parse("r", delete)
+        .bind("one", "d", &[])
+        .bind("two", "r", &[])
+        .execute("one", 0)
+        .execute("two", 0)
+        .sync();
+    raw.exchange(renames).await;
+    ask(&mut raw, "EXECUTE p").await;
+    // And one that stands for another between its Bind and its Execute.
+    let other = "DELETE FROM items WHERE id = 2";
+    let renames = Frames::new()
+        .parse("q", "SELECT 1")
+        .parse("e", "EXECUTE q")
+        .bind("three", "e", &[])
+        .close_statement("q")
+        .parse("q", other)
+        .execute("three", 0)
+        .sync();
+    raw.exchange(renames).await;
+    assert_eq!(proxy.database.items().await, 8);
+    let records = records(&proxy, &proxy.alice, 2).await;
+    let told: Vec<_> = records.iter().map(|record| record["executes"].clone()).collect();
+    assert_eq!(told, [json!([delete]), json!([other])]);
+}
+
 /// What a name stands for is not known, or more than its text says: then that is recorded.
 #[tokio::test]
 async fn what_may_be_a_change_is_recorded_among_the_changes() {
