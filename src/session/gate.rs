@@ -302,7 +302,7 @@ impl Session {
         let begun = match tag {
             b'Q' => self.note_query(pass, Some(run)),
             b'F' => {
-                self.note_cleared(&pass.judged);
+                self.note_cleared(pass.does());
                 self.note_call(Some(run))
             }
             _ => self.note_bind(pass, true),
@@ -330,7 +330,7 @@ impl Session {
             self.own.discard();
         }
         self.note_cursors(&pass);
-        self.note_cleared(&pass.judged);
+        self.note_cleared(pass.does());
         if self.control(&pass.judged).is_possible {
             self.shield.doubt();
         }

@@ -221,7 +221,7 @@ impl Session {
     /// A statement runs under a limit of rows, bound to the unnamed portal if it is bound: nothing of it is among what is
     /// in flight.
     pub(in crate::session) fn note_limited(&mut self, pass: &Pass) {
-        self.note_cleared(&pass.judged);
+        self.note_cleared(pass.does());
         if pass.portal.is_some() {
             self.note_need(pass);
             self.note_commit_portal(b"", &pass.judged);
@@ -233,7 +233,7 @@ impl Session {
     /// A Bind is cleared: notes what it does to names, cursors and the unnamed portal.
     pub(super) fn note_bind(&mut self, pass: Pass, approved: bool) -> Result<(), Desync> {
         self.note_cursors(&pass);
-        self.note_cleared(&pass.judged);
+        self.note_cleared(pass.does());
         self.note_need(&pass);
         self.note_control(&pass.judged);
         if let Some(portal) = pass.portal.as_deref() {
