@@ -127,6 +127,8 @@ pub struct Sets {
     pub with_hold: bool,
     /// The seed of random numbers (`setseed`), which nothing takes back.
     pub seed: bool,
+    /// `client_encoding`, or it may.
+    pub encoding: bool,
 }
 
 impl Sets {
@@ -136,6 +138,7 @@ impl Sets {
         self.read_only |= other.read_only;
         self.with_hold |= other.with_hold;
         self.seed |= other.seed;
+        self.encoding |= other.encoding;
     }
 }
 

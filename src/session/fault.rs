@@ -31,6 +31,9 @@ pub(crate) enum Fault {
     ClientFraming,
     #[error("the client sent a message of type 0x{0:02X} during COPY from stdin")]
     ClientInCopy(u8),
+    /// A timeout was reported, and it cannot be told what the server skips for it.
+    #[error("a timeout came between a Flush and a query: it cannot be told what the server skips")]
+    OutOfStep,
     #[error("the server closed the connection")]
     ServerGone,
     #[error("the server's connection failed: {0}")]
@@ -114,7 +117,8 @@ impl Fault {
     pub(super) fn desync(desync: Desync) -> Self {
         match desync {
             Desync::InCopy(tag) => Self::ClientInCopy(tag),
-            Desync::Unasked | Desync::Ambiguous => Self::ServerProtocol(desync.to_string()),
+            Desync::Unasked => Self::ServerProtocol(desync.to_string()),
+            Desync::Ambiguous => Self::OutOfStep,
         }
     }
 
@@ -133,7 +137,7 @@ impl Fault {
             | Self::ClientFraming
             | Self::Handshake(_) => return None,
             Self::ClientProtocol(what) => Report::fatal(sqlstate::PROTOCOL_VIOLATION, what.clone()),
-            Self::ClientInCopy(_) => Report::fatal(
+            Self::ClientInCopy(_) | Self::OutOfStep => Report::fatal(
                 sqlstate::PROTOCOL_VIOLATION,
                 "terminating connection because protocol synchronization was lost",
             ),

@@ -44,6 +44,8 @@ pub(super) struct BoundInTransaction {
     changes_names: bool,
     /// A text that may be a COPY FROM STDIN was bound, to whatever portal.
     copies: bool,
+    /// So was one that may set another client_encoding.
+    sets_encoding: bool,
     /// The segment of the last Bind to the unnamed portal.
     segment: u64,
     /// What the text that was bound to the unnamed portal last has to do with the read shield; `None`: nothing was.
@@ -156,6 +158,8 @@ pub(super) struct PortalExecute {
     used: Vec<Prepared>,
     /// People have approved it.
     is_approved: bool,
+    /// See [`super::outlook::Outlook::moves`]; as it was bound.
+    moves: u32,
 }
 
 impl Gated {

@@ -351,7 +351,11 @@ impl Inflight {
                 self.pop_in_segment();
                 Ok(())
             }
-            Some(Expect::Query { .. }) => Ok(()),
+            Some(Expect::Query { .. }) => {
+                // It has been read: what came before it is done with.
+                self.segment_ended();
+                Ok(())
+            }
             _ => Err(UNASKED),
         }
     }
@@ -390,6 +394,8 @@ impl Inflight {
             Some(NameOp::Deallocate { .. }) => tag == "DEALLOCATE",
             Some(NameOp::DeallocateAll) => tag == "DEALLOCATE ALL",
             Some(NameOp::DiscardAll) => tag == "DISCARD ALL",
+            // In its place stands nothing, or what shows a value.
+            Some(NameOp::Own { .. }) => tag.starts_with("SELECT"),
             _ => true,
         }
     }
@@ -400,6 +406,10 @@ impl Inflight {
             return Err(UNASKED);
         }
         self.copying = Copying::No;
+        if matches!(self.front(), Some(Expect::Query { .. })) {
+            // It has been read: what came before it is done with.
+            self.segment_ended();
+        }
         match self.front() {
             Some(Expect::Query {
                 names: changes,

@@ -65,7 +65,7 @@ pub(super) struct Intake {
     pub(super) has_doubt: bool,
     /// How many bytes of the segment at hand were cleared.
     cleared_of_segment: usize,
-    /// The client has flushed what is cleared of it.
+    /// Some of it has gone upstream, or is flushed.
     is_flushed: bool,
     /// Texts in the segment at hand that passed as reads outside of a block: with a write behind them, they run
     /// without the read shield.
@@ -240,6 +240,11 @@ impl Intake {
         self.cleared_of_segment = 0;
         self.is_flushed = false;
         self.reads = Reads::default();
+    }
+
+    /// Something of our own has gone upstream in the place of some of the segment at hand: nothing comes before that.
+    pub(super) fn begins_upstream(&mut self) {
+        self.is_flushed = true;
     }
 
     /// Whether some of the segment at hand has gone upstream.
@@ -497,6 +502,11 @@ impl Session {
         let body = &frame[HEADER..];
         if self.must_drain(tag) {
             return Ok(Step::Stop(Stop::Drain));
+        }
+        // Were a timeout reported at the Flush or at this one, it could not be told at which. Where a Sync of our own ends no
+        // transaction, it ends the doubt.
+        if matches!(tag, b'Q' | b'F') && self.inflight.is_flushed_open() && self.may_pause() {
+            return Ok(Step::Stop(Stop::ShieldPause));
         }
         self.follow_policy();
         match tag {

@@ -29,6 +29,8 @@ pub(super) struct Outlook {
     default_path: Option<Box<[Box<str>]>>,
     /// Definitions are being changed in the transaction at hand.
     changing: bool,
+    /// Grows with every text that may change what names stand for in this session.
+    moves: u32,
     /// The session has set a search path, or may have.
     has_set_path: bool,
     /// The session has taken another role, or may have.
@@ -51,6 +53,7 @@ impl Outlook {
             sight: None,
             version: 0,
             changing: false,
+            moves: 0,
             has_set_path,
             has_set_role: false,
         };
@@ -144,8 +147,19 @@ impl Outlook {
         }
     }
 
+    /// How often names may have come to stand for something else by what the session itself has sent.
+    pub(super) fn moves(&self) -> u32 {
+        self.moves
+    }
+
     /// A text was cleared.
     pub(super) fn note(&mut self, judged: &Judged) {
+        let may_move = judged.effect() >= Effect::Schema
+            || judged
+                .statements
+                .iter()
+                .any(|statement| statement.facts.sets.search_path);
+        self.moves = self.moves.wrapping_add(u32::from(may_move));
         for statement in &judged.statements {
             let Facts { sets, effect, .. } = &statement.facts;
             if sets.search_path || *effect == Effect::Unknown {

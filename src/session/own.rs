@@ -275,6 +275,7 @@ impl Session {
             .announce(&own.name, self.intake.segment, prepared.clone());
         let name = (!own.name.is_empty()).then(|| (&own.name[..]).into());
         self.inflight.push_own(Expect::Parse { name, prepared });
+        self.intake.begins_upstream();
         Ok(())
     }
 

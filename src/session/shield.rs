@@ -418,8 +418,13 @@ impl Shield {
     /// unnamed statement; by a name of our own, closed again.
     pub(super) fn encode(&self, one: Move) -> Vec<u8> {
         let mut out = Vec::new();
+        // One that was cut off may have left what it was prepared as.
+        let name = match self.failures {
+            0 => self.name.clone(),
+            failures => format!("{}_{failures}", self.name),
+        };
         for text in one.commands(&self.name) {
-            command(self.name.as_bytes(), &text, &mut out);
+            command(name.as_bytes(), &text, &mut out);
         }
         out.extend_from_slice(request::SYNC);
         out

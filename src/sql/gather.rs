@@ -242,6 +242,9 @@ impl<'t> Gatherer<'t> {
             _ => false,
         };
         if written && of_the_system {
+            if name == "pg_settings" {
+                self.findings.sets("*");
+            }
             // An UPDATE of pg_settings is a SET, also of the role; pg_authid holds the passwords.
             self.findings.does_since(
                 Effect::Privilege,

@@ -66,6 +66,7 @@ pub(super) fn sets_of(setting: &str) -> Sets {
         ),
         with_hold: false,
         seed: matches!(name.as_str(), "*" | "seed"),
+        encoding: matches!(name.as_str(), "*" | "client_encoding"),
     }
 }
 

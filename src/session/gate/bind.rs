@@ -59,7 +59,7 @@ impl Session {
         if let Some(step) = self.step_approved() {
             return Ok(step);
         }
-        if let Some(judgement) = self.rejudge(bind.statement) {
+        if let Some(judgement) = self.rejudge_bound(bind.statement) {
             return Ok(Step::Stop(Stop::Judge(Box::new(judgement))));
         }
         Ok(match self.bound(bind.portal, bind.statement)? {
@@ -110,7 +110,7 @@ impl Session {
         let Some((portal, statement)) = frontend::Bind::names(head) else {
             return Ok(Large::Unknown);
         };
-        if let Some(judgement) = self.rejudge(statement) {
+        if let Some(judgement) = self.rejudge_bound(statement) {
             return Ok(Large::Stop(Stop::Judge(Box::new(judgement))));
         }
         Ok(match self.bound(portal, statement)? {
@@ -242,6 +242,7 @@ impl Session {
         self.intake.has_bound = true;
         self.intake.after_control = false;
         self.unnamed.copies |= may_copy(pass.does());
+        self.unnamed.sets_encoding |= self.intake.has_doubtful_encoding;
         self.inflight.push(Expect::Bind)?;
         self.note_names(&pass, approved);
         if !approved {
@@ -279,6 +280,7 @@ impl Session {
                 judged: Arc::clone(&pass.judged),
                 used: pass.joined.used.clone(),
                 is_approved: approved,
+                moves: self.outlook.moves(),
             });
         }
     }

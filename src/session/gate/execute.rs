@@ -62,6 +62,7 @@ impl Session {
         self.intake.may_be_nested |= control.nests;
         self.intake.has_bound = true;
         self.intake.may_copy |= self.unnamed.copies;
+        self.intake.has_doubtful_encoding |= self.unnamed.sets_encoding;
         self.inflight.push(Expect::Execute { names, run, rows })?;
         Ok(Step::Control)
     }
@@ -81,9 +82,15 @@ impl Session {
     /// The same for one of the texts. What its names stand for now passes as well, or is what was approved; and where it is
     /// another than was recorded with the Bind, it is recorded by itself.
     fn step_executed(&mut self, bound: &mut PortalExecute) -> Option<Step> {
+        // What was approved is judged no more; but it is that only where nothing since its Bind has moved what names in it
+        // stand for: the server plans it when it executes it.
+        let is_approved = bound.is_approved && bound.moves == self.outlook.moves();
+        if !is_approved && let Some(judgement) = self.rejudge_executed(&bound.judged) {
+            return Some(Step::Stop(Stop::Judge(Box::new(judgement))));
+        }
         let (joined, observed) = match self.rule_alone(&bound.judged) {
             Ruled::Passes(_, joined, _) if bound.is_the_same(&joined.used) => return None,
-            Ruled::Stops(_, _, joined) if bound.is_approved && bound.is_the_same(&joined.used) => {
+            Ruled::Stops(_, _, joined) if is_approved && bound.is_the_same(&joined.used) => {
                 return None;
             }
             Ruled::Passes(_, joined, observed) => (joined, observed),

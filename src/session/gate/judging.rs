@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Judgement;
-use super::resolve::is_unresolved;
-use crate::model::{Effect, Facts, Judged, NameOp};
+use super::resolve::{executes, is_unresolved};
+use crate::model::{Effect, Facts, Judged, NameOp, Statement};
 use crate::session::lately::{AtHand, Scene};
 use crate::session::names::{Lookup, Prepared};
 use crate::session::relay::Session;
@@ -64,11 +64,17 @@ impl Session {
 
     /// A text was cleared that does this: whether the encoding of what comes behind it is in doubt.
     pub(super) fn note_encoding(&mut self, does: &Judged) {
-        let may_set = |facts: &Facts| {
-            facts.effect == Effect::Unknown || (self.was_unsafe && facts.effect != Effect::Read)
+        let may_set = |statement: &Statement| {
+            let facts = &statement.facts;
+            facts.effect == Effect::Unknown || (facts.sets.encoding && facts.effect > Effect::Session)
         };
-        self.intake.has_doubtful_encoding |=
-            does.statements.iter().any(|statement| may_set(&statement.facts));
+        // A setting may be taken back, or back to what it was before.
+        let may_return = |statement: &Statement| {
+            statement.transaction_control || statement.facts.effect == Effect::Session
+        };
+        self.was_unsafe |= does.statements.iter().any(may_set);
+        self.intake.has_doubtful_encoding |= does.statements.iter().any(may_set)
+            || (self.was_unsafe && does.statements.iter().any(may_return));
     }
 
     fn judge_inline(&mut self, text: &[u8]) -> Option<Arc<Judged>> {
@@ -156,6 +162,18 @@ impl Session {
             statement.facts.absorb(&doubt);
         }
         Arc::new(judged)
+    }
+
+    /// As [`Self::rejudge`], and for all that it executes by name.
+    pub(super) fn rejudge_bound(&mut self, name: &[u8]) -> Option<Judgement> {
+        if let Some(judgement) = self.rejudge(name) {
+            return Some(judgement);
+        }
+        let judged = match self.names.lookup(name, self.intake.segment) {
+            Lookup::Known(Prepared::Protocol { judged, .. }) if executes(judged) => Arc::clone(judged),
+            _ => return None,
+        };
+        self.rejudge_executed(&judged)
     }
 
     /// As [`Self::rejudge`], for all that a text executes by name.

@@ -45,10 +45,17 @@ pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment
     let mut prepared_here: Vec<(&str, Prepared)> = Vec::new();
     let mut used = Vec::new();
     let mut doubt = None;
-    let mut statements = Vec::with_capacity(judged.statements.len());
+    let mut statements: Vec<Statement> = Vec::with_capacity(judged.statements.len());
+    let (mut moved, mut moved_by_name) = (false, false);
     for statement in &judged.statements {
         let mut statement = Statement::clone(statement);
-        match judged_op(judged, statements.len()) {
+        let op = judged_op(judged, statements.len());
+        // What it executes was judged where it was prepared; what the text itself says, with what it says before.
+        let is_by_name = matches!(op, Some(NameOp::Execute { .. }));
+        if moved_by_name || (moved && is_by_name) {
+            statement.facts.absorb(&Facts::unknown(MOVED));
+        }
+        match op {
             Some(op) if is_ambiguous(op) => {
                 statement.facts.absorb(&Facts::unknown(NOT_ASCII));
                 doubt.get_or_insert(Doubt::NotAscii);
@@ -86,6 +93,9 @@ pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment
             }
             _ => {}
         }
+        let may_move = statement.facts.sets.search_path || statement.facts.effect == Effect::Unknown;
+        moved |= may_move;
+        moved_by_name |= may_move && matches!(op, Some(NameOp::Execute { .. } | NameOp::Fetch { .. }));
         statements.push(statement);
     }
     Resolved::As {
@@ -100,6 +110,7 @@ pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment
 
 pub(super) const UNSEEN: &str =
     "it executes a prepared statement that this session has not seen being prepared";
+const MOVED: &str = "the same text may move the search path before it";
 /// So many names are followed in one text.
 const MOST: usize = 1000;
 const TOO_MANY: &str = "it executes more prepared statements than are looked at in one text";

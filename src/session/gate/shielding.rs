@@ -159,6 +159,7 @@ impl Session {
         let bytes = self.shield.encode_to_its_end();
         self.server.out().extend_from_slice(&bytes);
         self.inflight.push_own(Expect::ShieldInside { answered: 0 });
+        self.intake.begins_upstream();
         let is_whole = self.status == TransactionStatus::Idle && !self.intake.may_be_nested;
         self.shield.raised_to_its_end(is_whole);
     }

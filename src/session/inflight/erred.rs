@@ -7,8 +7,10 @@ use crate::session::names::Names;
 use crate::wire::Report;
 use crate::wire::backend::ServerError;
 
-/// What the server says when it is interrupted while it waits: a timeout, or on a standby what stands in the way of recovery.
-const INTERRUPTS: [&str; 4] = ["57014", "55P03", "40001", "40P01"];
+/// The function that reports what comes while the server waits: a timeout, or on a standby what stands in the way of recovery.
+const INTERRUPTS: &str = "ProcessInterrupts";
+/// What it says of a cancel request, which it does not report while it waits for the client.
+const CANCELLED: &str = "canceling statement due to user request";
 
 /// The function that refuses a Parse of several statements, after the grammar has taken them.
 const TAKES_ONE_STATEMENT: &str = "exec_parse_message";
@@ -132,8 +134,9 @@ impl Inflight {
             }
             None => Some(lost),
             // Was it that of the Flush, this is skipped, too; else it has failed, and the server is ready.
-            Some(_) if is_simple && begun && flushed && INTERRUPTS.contains(&error.sqlstate.as_str()) => {
-                Some(lost)
+            Some(_) if is_simple && begun && flushed => {
+                let may_be_earlier = error.routine == INTERRUPTS && error.message != CANCELLED;
+                may_be_earlier.then_some(lost)
             }
             Some(_) => None,
         }

@@ -33,6 +33,17 @@ impl Inflight {
         }
     }
 
+    /// Whether a segment is open in which a Flush stands.
+    pub(in crate::session) fn is_flushed_open(&self) -> bool {
+        let is_flush = |expect: &Expect| matches!(expect, Expect::Flush);
+        let is_open = if self.is_empty() {
+            self.open.begun
+        } else {
+            self.ends_open()
+        };
+        is_open && (self.open.flushed || self.queue.iter().any(is_flush))
+    }
+
     /// Takes off what nothing answers, with everything before it answered.
     pub(super) fn drop_unanswered(&mut self) {
         while let Some(Expect::CopyEnd | Expect::CopyData | Expect::Flush) = self.queue.front() {

@@ -319,3 +319,93 @@ fn what_comes_behind_data_that_were_sent_ahead_waits() {
     inflight.trim();
     assert!(inflight.is_empty() && !inflight.awaits_copy());
 }
+
+fn timeout(routine: &str) -> ServerError {
+    ServerError {
+        sqlstate: "57014".to_owned(),
+        message: "canceling statement due to statement timeout".to_owned(),
+        routine: routine.to_owned(),
+        ..ServerError::default()
+    }
+}
+
+fn query() -> Expect {
+    Expect::Query {
+        names: None,
+        completed: 0,
+        run: None,
+        segment: 2,
+    }
+}
+
+#[test]
+fn an_error_of_a_flush_skips_up_to_sync() {
+    let (mut inflight, mut names) = (Inflight::default(), Names::default());
+    parse(&mut inflight, &mut names, b"a", 1, "a");
+    inflight.note_flush();
+    assert!(!inflight.is_empty());
+    inflight.parse_complete(&mut names).unwrap();
+    assert!(inflight.is_empty(), "nothing answers a Flush");
+    let erred = inflight.error(&timeout("ProcessInterrupts"), &mut names);
+    assert!(erred.skipping && !erred.is_lost);
+    // It says so once.
+    assert!(inflight.error(&timeout("ProcessInterrupts"), &mut names).is_lost);
+}
+
+#[test]
+fn an_error_behind_a_flush_is_lost_only_where_it_may_be_that_of_either() {
+    for (routine, read, is_lost) in [
+        ("ProcessInterrupts", false, true),
+        ("ProcessInterrupts", true, false),
+        ("exec_stmt_raise", false, false),
+    ] {
+        let (mut inflight, mut names) = (Inflight::default(), Names::default());
+        parse(&mut inflight, &mut names, b"a", 1, "a");
+        inflight.note_flush();
+        inflight.push(query()).unwrap();
+        inflight.parse_complete(&mut names).unwrap();
+        if read {
+            inflight.described().unwrap();
+        }
+        let erred = inflight.error(&timeout(routine), &mut names);
+        assert_eq!(
+            (erred.is_lost, erred.skipping),
+            (is_lost, false),
+            "{routine} {read}"
+        );
+    }
+}
+
+#[test]
+fn an_error_where_nothing_can_have_failed_is_lost() {
+    let (mut inflight, mut names) = (Inflight::default(), Names::default());
+    assert!(inflight.error(&timeout("x"), &mut names).is_lost);
+    // Data that no COPY took: the server may be ready behind them.
+    parse(&mut inflight, &mut names, b"a", 1, "a");
+    inflight.push_copy_data().unwrap();
+    inflight.push_sync(1).unwrap();
+    inflight.parse_complete(&mut names).unwrap();
+    assert!(inflight.error(&timeout("ProcessInterrupts"), &mut names).is_lost);
+}
+
+#[test]
+fn what_stands_for_a_statement_of_our_own_completes_as_that() {
+    let mut inflight = Inflight::default();
+    let own = Judged {
+        statements: vec![crate::model::Statement {
+            facts: Facts::unknown(""),
+            name_op: Some(NameOp::Own { tag: "SET" }),
+            transaction_control: false,
+        }],
+        ..Judged::default()
+    };
+    inflight
+        .push(Expect::Execute {
+            names: Some(Arc::new(own)),
+            run: None,
+            rows: 0,
+        })
+        .unwrap();
+    assert!(inflight.tag_fits("SELECT 1"));
+    assert!(!inflight.tag_fits("DELETE 1000"));
+}

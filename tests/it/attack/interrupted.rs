@@ -76,14 +76,21 @@ async fn a_flush_with_a_body_is_refused_as_the_server_would() {
     untouched(&proxy, alice).await;
 }
 
-/// Whether it was the Flush or the Query cannot be told, and so not what the server does with what comes.
+/// A query behind a Flush that has failed is skipped, as directly.
 #[tokio::test]
-async fn where_it_cannot_be_told_what_has_failed_the_session_ends() {
+async fn a_query_behind_a_flush_that_fails_is_skipped() {
     let proxy = stage().await;
     let mut alice = Player::alice(&proxy).await;
     is_timed_out(&proxy, &mut alice).await;
-    let told = alice.plays([send(Frames::new().flush().query("select 1"))]).await;
-    assert_eq!(told, ["E(08006) closed"]);
+    let told = alice
+        .plays([
+            send(Frames::new().flush().query("select 1")).until(b'E'),
+            send(Frames::new().sync()),
+        ])
+        .await;
+    assert_eq!(told, ["E(57014)", "Z(I)"]);
+    let told = alice.plays(shifted()).await;
+    assert_eq!(told[3], "2 D(1) C(SELECT 1) Z(I)");
     untouched(&proxy, alice).await;
 }
 
@@ -108,4 +115,78 @@ async fn what_belongs_to_no_copy_shifts_nothing() {
         );
         untouched(&proxy, alice).await;
     }
+}
+
+/// A Parse of holdpoint's own in the place of the client's has gone upstream: a move of the read shield does not come before it.
+#[tokio::test]
+async fn the_shield_is_not_moved_before_what_has_gone_upstream() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let own = |frames: Frames, name: &str| frames.parse(name, "SET holdpoint.reason = 'x'");
+    let prepares = Frames::new()
+        .parse("s", DELETE)
+        .parse("path", "SET search_path = public")
+        .parse("one", "select 1");
+    let told = alice
+        .plays([query("SET statement_timeout = '50ms'"), send(prepares.sync())])
+        .await;
+    assert_eq!(told, ["C(SET) Z(I)", "1 1 1 Z(I)"]);
+    // The shield is down, and nothing is in doubt.
+    let lowers = Frames::new().query("ROLLBACK TO a").query("COPY t TO nowhere");
+    let told = alice.plays([send(own(lowers, "q")).times(2)]).await;
+    assert_eq!(told, ["E(25P01) Z(I) E(42601) Z(I)"]);
+    proxy.database.run("SELECT pg_sleep(0.2)").await;
+    let slips = own(Frames::new(), "s")
+        .parse("x", "select 1")
+        .parse("y", "select 2")
+        .parse("z", "select nocolumn from t")
+        .bind("", "path", &[])
+        .bind("", "one", &[])
+        .execute("", 0)
+        .sync();
+    let told = alice.plays([send(slips)]).await;
+    assert_eq!(told, ["1 E(57014) Z(I)"]);
+    let runs = Frames::new()
+        .query("ROLLBACK TO a")
+        .bind("", "s", &[])
+        .execute("", 0)
+        .sync();
+    let told = alice.plays([send(runs).times(2)]).await;
+    assert_eq!(told, ["E(25P01) Z(I) held: DELETE FROM t WHERE true"]);
+    untouched(&proxy, alice).await;
+}
+
+/// A query behind a Flush, as some drivers send it behind what they prepare, may be interrupted for its own reasons.
+#[tokio::test]
+async fn a_query_behind_a_flush_fails_by_itself() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let prepares = || {
+        send(
+            Frames::new()
+                .parse("a", "select 1")
+                .describe_statement("a")
+                .flush(),
+        )
+        .until(b'T')
+    };
+    let closes = || send(Frames::new().close_statement("a").sync());
+    for failing in ["select pg_sleep(5)", "select count(*) from t"] {
+        let told = alice.plays([query("SET statement_timeout = '200ms'")]).await;
+        assert_eq!(told, ["C(SET) Z(I)"]);
+        let mut other = Player::behind(&proxy).await;
+        if failing.ends_with('t') {
+            // Before it has told of its columns.
+            other.plays([query("BEGIN"), query("LOCK TABLE t")]).await;
+        }
+        let told = alice
+            .plays([prepares(), query(&format!("BEGIN; {failing}"))])
+            .await;
+        assert!(told[1].ends_with("E(57014) Z(E)"), "{told:?}");
+        let told = alice
+            .plays([query("ROLLBACK"), closes(), query("select 1")])
+            .await;
+        assert_eq!(told, ["C(ROLLBACK) Z(I)", "3 Z(I)", "T D(1) C(SELECT 1) Z(I)"]);
+    }
+    untouched(&proxy, alice).await;
 }

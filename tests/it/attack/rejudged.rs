@@ -120,3 +120,92 @@ async fn a_text_behind_another_encoding_is_not_judged_by_the_one_before() {
         untouched(&proxy, alice).await;
     }
 }
+
+/// Another function of the name, before the first in a search path of the session's own.
+const TWO_FUNCTIONS: &str = "
+CREATE FUNCTION public.g() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
+CREATE SCHEMA other;
+CREATE FUNCTION other.g() RETURNS int LANGUAGE sql VOLATILE AS 'DELETE FROM t; SELECT 1';
+GRANT USAGE ON SCHEMA other TO app;
+";
+
+/// What is executed by name is judged again however that comes, and by what the same text has moved before.
+#[tokio::test]
+async fn what_is_executed_by_name_is_judged_by_the_path_that_there_is() {
+    let moves = "SET search_path = other, public";
+    let extended = || {
+        send(
+            Frames::new()
+                .parse("", "EXECUTE s")
+                .bind("", "", &[])
+                .execute("", 0)
+                .sync(),
+        )
+    };
+    let bound = || send(Frames::new().bind("", "e", &[]).execute("", 0).sync());
+    let by_name = "PREPARE m AS SELECT set_config('search_path', 'other, public', false)";
+    for (by, parts) in [
+        ("the extended protocol", vec![query(moves), extended()]),
+        ("a statement prepared before", vec![query(moves), bound()]),
+        ("one text", vec![query(&format!("{moves}; EXECUTE s"))]),
+        (
+            "a text that moves it by name",
+            vec![query(by_name), query("EXECUTE m; SELECT g()")],
+        ),
+        ("a name, in the extended protocol", {
+            let by_name = Frames::new()
+                .parse("", by_name)
+                .bind("", "", &[])
+                .execute("", 0)
+                .sync();
+            let executes = Frames::new()
+                .parse("", "EXECUTE m")
+                .bind("", "", &[])
+                .execute("", 0)
+                .sync();
+            vec![send(by_name), send(executes), query("SELECT g()")]
+        }),
+    ] {
+        let proxy = set(Proxy::with().databases("read_shield = false").start().await).await;
+        proxy.database.run(TWO_FUNCTIONS).await;
+        let before = [
+            query("PREPARE s AS SELECT g()"),
+            send(Frames::new().parse("e", "EXECUTE s").sync()),
+            query("EXECUTE s"),
+        ];
+        let told = attack(&proxy, before.into_iter().chain(parts)).await;
+        assert_eq!(told[2], "T D(1) C(SELECT 1) Z(I)", "{by}");
+        assert!(
+            told.last().is_some_and(|last| last.starts_with("held: ")),
+            "{by}: {told:?}"
+        );
+    }
+}
+
+/// An approval is for what names stand for when it is given: the server plans it later.
+#[tokio::test]
+async fn what_was_approved_by_name_does_not_run_by_another_path() {
+    for (moves, end) in [(false, "C(SELECT 1) Z(T)"), (true, "E(42501) Z(E)")] {
+        let proxy = stage().await;
+        let changes = "CREATE FUNCTION public.h() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1';
+            CREATE SCHEMA other;
+            CREATE FUNCTION other.h() RETURNS int LANGUAGE sql VOLATILE AS 'DELETE FROM t; SELECT 1';
+            GRANT USAGE ON SCHEMA other TO app;";
+        proxy.database.run(changes).await;
+        let mut frames = Frames::new().parse("e", "EXECUTE s").bind("", "e", &[]);
+        if moves {
+            let path = frames.parse("p", "SET search_path = other, public");
+            frames = path.bind("po", "p", &[]).execute("po", 0);
+        }
+        let mut alice = Player::alice(&proxy).await;
+        let told = alice
+            .plays([
+                query("PREPARE s AS SELECT h()"),
+                query("BEGIN"),
+                send(frames.execute("", 0).sync()).approved(),
+            ])
+            .await;
+        assert!(told[2].ends_with(end), "{told:?}");
+        untouched(&proxy, alice).await;
+    }
+}
