@@ -72,7 +72,12 @@ pub(super) enum Expect {
     /// With the segment that it ends.
     Sync(u64),
     /// Our own Sync, which stops the server's clocks while people think: the client's segment goes on.
-    Pause,
+    Pause {
+        /// A simple query or a FunctionCall waits for it, which would have ended the segment itself.
+        before_query: bool,
+        /// It was interrupted in the place of that.
+        failed: bool,
+    },
     /// Our own messages that move the read shield, up to their Sync; how many of them are answered, and whether
     /// one has failed. Sent only where everything before is answered.
     Shield {
@@ -189,7 +194,7 @@ impl Expect {
                 | Self::Poison { simple: true, .. }
                 | Self::RollBack { simple: true, .. }
                 | Self::Probe { .. }
-                | Self::Pause
+                | Self::Pause { .. }
                 | Self::Shield { .. }
                 | Self::Inquiry(_)
                 | Self::Limited
@@ -215,7 +220,7 @@ impl Expect {
             Self::Describe { .. } => b'D',
             Self::Execute { .. } => b'E',
             Self::Close { .. } => b'C',
-            Self::Sync(_) | Self::Pause => b'S',
+            Self::Sync(_) | Self::Pause { .. } => b'S',
             Self::CopyData => b'd',
             Self::CopyEnd => b'c',
             Self::Flush => b'H',
@@ -472,7 +477,9 @@ impl Inflight {
     pub(super) fn ready(&mut self, names: &mut Names) -> Result<(Relay, Option<u64>), Desync> {
         self.copying = Copying::No;
         let ended = match self.front() {
-            Some(Expect::Probe { accepted: true, .. } | Expect::Pause) => (Relay::Swallow, None),
+            Some(Expect::Probe { accepted: true, .. } | Expect::Pause { failed: false, .. }) => {
+                (Relay::Swallow, None)
+            }
             Some(
                 Expect::Sync(segment)
                 | Expect::Query { segment, .. }
@@ -488,7 +495,7 @@ impl Inflight {
                     ..
                 },
             ) => (Relay::Pass, Some(*segment)),
-            Some(Expect::Probe { .. }) => (Relay::Pass, None),
+            Some(Expect::Probe { .. } | Expect::Pause { .. }) => (Relay::Pass, None),
             _ => return Err(UNASKED),
         };
         self.queue.pop_front();

@@ -88,6 +88,8 @@ pub(super) struct Intake {
     pub(super) judged: Option<Box<super::lately::AtHand>>,
     /// The requester has cancelled the frame at hand while it waited for room in the audit log.
     pub(super) is_cancelled: bool,
+    /// The query at hand was interrupted before it was forwarded, and the client has its answer.
+    pub(super) is_answered: bool,
     /// People have approved the frame behind what is cleared.
     pub(super) approved: Option<Box<super::gate::Approved>>,
     /// Why the frame behind what is cleared cannot be cleared yet.
@@ -388,6 +390,7 @@ impl Session {
             self.intake.forget_approval();
             self.intake.judged = None;
             self.intake.is_cancelled = false;
+            self.intake.is_answered = false;
             self.intake.gathering = false;
             self.intake.rest = Rest::Dropped(size);
             return Ok(self.intake.rest.take(rest.len()));
@@ -425,6 +428,12 @@ impl Session {
         frame: &[u8],
     ) -> Result<bool, Fault> {
         self.intake.gathering = false;
+        if std::mem::take(&mut self.intake.is_answered) {
+            self.forward(cx, &buffer[span.start..span.at])?;
+            span.done(frame.len());
+            self.intake.begin_segment();
+            return Ok(true);
+        }
         if std::mem::take(&mut self.intake.is_cancelled) {
             self.forward(cx, &buffer[span.start..span.at])?;
             self.refuse(tag, notices::cancelled());

@@ -244,6 +244,7 @@ impl Session {
     fn ready(&mut self, body: &[u8]) -> Result<Relay, Fault> {
         let was_in_block = self.status != TransactionStatus::Idle;
         self.note_status(backend::ready_for_query(body).map_err(Fault::server_message)?);
+        self.intake.is_answered |= self.inflight.is_failed_pause();
         let (relay, segment) = self.inflight.ready(&mut self.names).map_err(Fault::desync)?;
         self.shield.ready(self.status, self.inflight.is_empty());
         if let Some(segment) = segment {

@@ -99,7 +99,7 @@ pub(super) struct Session {
     pub(super) status: TransactionStatus,
     /// The settings that change what a text means, as the server reports them.
     pub(super) meaning: Meaning,
-    /// Texts could not be judged for their encoding, at some time.
+    /// At some time an encoding was set in which texts cannot be judged, or may have been.
     pub(super) was_unsafe: bool,
     /// Texts are UTF-8 to the server, too: what is shown to people is what it reads.
     pub(super) is_utf8: bool,

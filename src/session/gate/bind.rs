@@ -270,11 +270,16 @@ impl Session {
                 self.named_portal_names.push((portal.into(), changes));
             }
         }
-        let known = |bound: &PortalExecute| {
-            !approved && *bound.portal == *portal && Arc::ptr_eq(&bound.judged, &pass.judged)
-        };
-        let room = self.portal_executes.len() < EXECUTES_LIMIT;
-        if executes(&pass.judged) && room && !self.portal_executes.iter().any(known) {
+        if !executes(&pass.judged) {
+            return;
+        }
+        // The last one of a text is what it was bound as last.
+        if !approved {
+            self.portal_executes.retain(|bound| {
+                bound.is_approved || *bound.portal != *portal || !Arc::ptr_eq(&bound.judged, &pass.judged)
+            });
+        }
+        if self.portal_executes.len() < EXECUTES_LIMIT {
             self.portal_executes.push(PortalExecute {
                 portal: portal.into(),
                 judged: Arc::clone(&pass.judged),

@@ -73,8 +73,19 @@ impl Session {
             return None;
         }
         let mut all = std::mem::take(&mut self.portal_executes);
-        let mut these = all.iter_mut().filter(|bound| *bound.portal == *cut(portal));
-        let step = these.find_map(|bound| self.step_executed(bound));
+        let in_portal = |bound: &PortalExecute| *bound.portal == *cut(portal);
+        let step = if portal.is_empty() && self.is_bound_here() {
+            // If the last Bind of this segment has failed, the server skips this.
+            let last = self.portal_names.clone();
+            let is_last = |bound: &&mut PortalExecute| {
+                in_portal(bound) && last.as_ref().is_some_and(|last| Arc::ptr_eq(last, &bound.judged))
+            };
+            let last = all.iter_mut().rfind(is_last);
+            last.and_then(|bound| self.step_executed(bound))
+        } else {
+            let mut these = all.iter_mut().filter(|bound| in_portal(bound));
+            these.find_map(|bound| self.step_executed(bound))
+        };
         self.portal_executes = all;
         step
     }

@@ -45,9 +45,11 @@ impl Session {
     }
 
     /// What a text that comes now means. The server reports another encoding when it is ready, and not as soon as it reads
-    /// by it: behind what may set one, only ASCII is certainly what it seems.
+    /// by it: behind what may set one, only ASCII is certainly what it seems. Where one may ever have been set, anything that
+    /// is on its way may bring it back, if only by failing.
     pub(in crate::session) fn meaning_of(&self, text: &[u8]) -> Meaning {
-        let is_certain = !self.intake.has_doubtful_encoding || text.is_ascii();
+        let may_return = || self.was_unsafe && (self.busy || !self.inflight.is_empty());
+        let is_certain = !(self.intake.has_doubtful_encoding || may_return()) || text.is_ascii();
         Meaning {
             encoding_is_safe: self.meaning.encoding_is_safe && is_certain,
             ..self.meaning
@@ -68,13 +70,9 @@ impl Session {
             let facts = &statement.facts;
             facts.effect == Effect::Unknown || (facts.sets.encoding && facts.effect > Effect::Session)
         };
-        // A setting may be taken back, or back to what it was before.
-        let may_return = |statement: &Statement| {
-            statement.transaction_control || statement.facts.effect == Effect::Session
-        };
-        self.was_unsafe |= does.statements.iter().any(may_set);
-        self.intake.has_doubtful_encoding |= does.statements.iter().any(may_set)
-            || (self.was_unsafe && does.statements.iter().any(may_return));
+        let may_set = does.statements.iter().any(may_set);
+        self.was_unsafe |= may_set;
+        self.intake.has_doubtful_encoding |= may_set;
     }
 
     fn judge_inline(&mut self, text: &[u8]) -> Option<Arc<Judged>> {

@@ -69,8 +69,16 @@ impl Inflight {
         }
         match self.front() {
             Some(Expect::Query { run, .. } | Expect::Call { run, .. }) => pass(Seen { run: *run, rows: 0 }),
+            // It may have been that of a Flush before, too, and a query skipped; but who sends a query waits for its end.
+            Some(Expect::Pause {
+                before_query: true,
+                failed,
+            }) if error.routine == INTERRUPTS => {
+                *failed = true;
+                pass(Seen::default())
+            }
             // The client's segment goes on behind the pause: it is skipped as behind any error.
-            Some(Expect::Pause) => Erred {
+            Some(Expect::Pause { .. }) => Erred {
                 skipping: true,
                 ..pass(Seen::default())
             },
@@ -150,7 +158,7 @@ impl Inflight {
             match expect {
                 Expect::Sync(_) => return erred,
                 // Here the server stops skipping; for the client, the segment goes on to its own Sync.
-                Expect::Pause => break,
+                Expect::Pause { .. } => break,
                 _ => {}
             }
             // A simple query behind the error is discarded too, with the ReadyForQuery it would have had.

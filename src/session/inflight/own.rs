@@ -23,6 +23,11 @@ impl Inflight {
         }
     }
 
+    /// Whether the next reply ends a Pause in the place of the query that waits for it.
+    pub(in crate::session) fn is_failed_pause(&mut self) -> bool {
+        matches!(self.front(), Some(Expect::Pause { failed: true, .. }))
+    }
+
     /// Whether the next reply is to a step of a statement that runs under a limit of rows.
     pub(in crate::session) fn is_limited_at_front(&self) -> bool {
         matches!(self.queue.front(), Some(Expect::Limited))

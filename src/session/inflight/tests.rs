@@ -264,7 +264,10 @@ fn sql_names_commit_statement_by_statement() {
 fn a_pause_is_invisible_and_ends_only_what_the_server_skips() {
     let (mut inflight, mut names) = (Inflight::default(), Names::default());
     parse(&mut inflight, &mut names, b"s", 1, "one");
-    inflight.push_own(Expect::Pause);
+    inflight.push_own(Expect::Pause {
+        before_query: false,
+        failed: false,
+    });
     assert!(inflight.awaits_ready());
     inflight.parse_complete(&mut names).unwrap();
     assert_eq!(inflight.ready(&mut names).unwrap(), (Relay::Swallow, None));
@@ -272,7 +275,10 @@ fn a_pause_is_invisible_and_ends_only_what_the_server_skips() {
     assert_eq!(known(&names, b"s", 1).as_deref(), Some("one"));
 
     parse(&mut inflight, &mut names, b"s", 1, "two");
-    inflight.push_own(Expect::Pause);
+    inflight.push_own(Expect::Pause {
+        before_query: false,
+        failed: false,
+    });
     let erred = inflight.error(&ServerError::default(), &mut names);
     assert!(erred.skipping, "the client's own Sync is still to come");
     assert_eq!(inflight.ready(&mut names).unwrap(), (Relay::Swallow, None));

@@ -78,6 +78,13 @@ impl Session {
         span: &mut Span,
         header: Header,
     ) -> Result<bool, Fault> {
+        if std::mem::take(&mut self.intake.is_answered) {
+            self.forward(cx, &buffer[span.start..span.at])?;
+            span.done(0);
+            self.intake.begin_segment();
+            self.intake.rest = Rest::Ignored(header.total());
+            return Ok(true);
+        }
         if std::mem::take(&mut self.intake.is_cancelled) {
             self.refuse_large(cx, buffer, span, header, notices::cancelled())?;
             return Ok(true);

@@ -119,7 +119,7 @@ impl Session {
                 Stop::InTurn
             }
             Stop::ShieldPause => {
-                self.pause_inside(cx, buffer, span)?;
+                self.pause_inside(cx, buffer, span, matches!(tag, b'Q' | b'F'))?;
                 Stop::InTurn
             }
             Stop::Held(_) if matches!(tag, b'Q' | b'F') && !self.inflight.is_empty() => Stop::Drain,
@@ -128,14 +128,17 @@ impl Session {
                 self.forward(cx, &buffer[span.start..span.at])?;
                 span.done(0);
                 self.server.out().extend_from_slice(request::SYNC);
-                self.inflight.push_own(Expect::Pause);
+                self.inflight.push_own(Expect::Pause {
+                    before_query: false,
+                    failed: false,
+                });
                 Stop::InTurn
             }
             // What runs before it, in the same pipeline, is on the clock of its review, which an approved COMMIT is not.
             Stop::Held(ref gated)
                 if tag == b'B' && self.intake.has_bound && self.is_reviewed_commit(gated) =>
             {
-                self.pause_inside(cx, buffer, span)?;
+                self.pause_inside(cx, buffer, span, false)?;
                 Stop::InTurn
             }
             stop => stop,
@@ -144,11 +147,20 @@ impl Session {
     }
 
     /// Ends what was cleared of a segment by a Sync of ours: what comes behind it begins anew.
-    fn pause_inside(&mut self, cx: &mut Context<'_>, buffer: &[u8], span: &mut Span) -> Result<(), Fault> {
+    fn pause_inside(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+        span: &mut Span,
+        before_query: bool,
+    ) -> Result<(), Fault> {
         self.forward(cx, &buffer[span.start..span.at])?;
         span.done(0);
         self.server.out().extend_from_slice(request::SYNC);
-        self.inflight.push_own(Expect::Pause);
+        self.inflight.push_own(Expect::Pause {
+            before_query,
+            failed: false,
+        });
         self.intake.has_bound = false;
         self.intake.begin_anew();
         Ok(())

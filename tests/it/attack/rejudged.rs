@@ -209,3 +209,61 @@ async fn what_was_approved_by_name_does_not_run_by_another_path() {
         untouched(&proxy, alice).await;
     }
 }
+
+/// What was approved set two encodings, of which the server has reported the harmless one; a statement that fails takes that back.
+#[tokio::test]
+async fn a_failure_brings_back_an_encoding_that_was_not_reported() {
+    let proxy = stage().await;
+    let approved = "SET client_encoding = 'SJIS'; COMMIT; BEGIN; SET LOCAL client_encoding = 'UTF8'";
+    let two_ways = "ROLLBACK; SET application_name = E'\u{30c3}\\'; DELETE FROM t;--'";
+    let mut alice = Player::alice(&proxy).await;
+    alice
+        .plays([query("SELECT FROM t LIMIT 0"), query("BEGIN")])
+        .await;
+    // All in one go, so that nothing of the read shield's comes between.
+    let fails = Frames::new()
+        .query(approved)
+        .parse("", "select nocolumn from t")
+        .sync();
+    alice.raw.send(fails.query(two_ways)).await;
+    assert_eq!(proxy.bob.approves_next().await.statement(), approved);
+    let held = proxy.bob.pending_one().await;
+    assert!(held.statement().contains("DELETE FROM t"), "{}", held.statement());
+    untouched(&proxy, alice).await;
+}
+
+/// An approved EXECUTE that has run stands in the way of nothing else in its transaction.
+#[tokio::test]
+async fn what_was_approved_by_name_is_asked_about_no_more_once_another_is_bound() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let executes = || {
+        let executes = Frames::new()
+            .parse("", "EXECUTE w")
+            .bind("", "", &[])
+            .execute("", 0);
+        send(executes.sync()).approved()
+    };
+    let told = alice
+        .plays([
+            query("BEGIN"),
+            query("PREPARE w AS UPDATE t SET v = 'x' WHERE id = 1"),
+            executes(),
+            query("SET search_path = public"),
+            send(Frames::new().statement("select 5").sync()),
+            executes(),
+            query("ROLLBACK"),
+        ])
+        .await;
+    assert_eq!(
+        told[2..],
+        [
+            "1 2 C(UPDATE 1) Z(T)",
+            "C(SET) Z(T)",
+            "1 2 D(5) C(SELECT 1) Z(T)",
+            "1 2 C(UPDATE 1) Z(T)",
+            "C(ROLLBACK) Z(I)"
+        ]
+    );
+    untouched(&proxy, alice).await;
+}
