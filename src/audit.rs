@@ -59,3 +59,19 @@ impl AuditSettings {
         Ok((log, writer))
     }
 }
+
+#[cfg(test)]
+impl AuditSettings {
+    /// Records everything, with little room.
+    fn small(path: PathBuf) -> Self {
+        Self {
+            path,
+            never: Vec::new(),
+            all: true,
+            refuses: false,
+            max_queue: 4096,
+            max_file: None,
+            interval: Duration::from_millis(1),
+        }
+    }
+}

@@ -278,18 +278,6 @@ mod tests {
     use crate::audit::Asked;
     use crate::model::{Clock as _, Judged, SystemClock};
 
-    fn settings(path: PathBuf) -> AuditSettings {
-        AuditSettings {
-            path,
-            never: Vec::new(),
-            all: true,
-            refuses: false,
-            max_queue: 4096,
-            max_file: None,
-            interval: Duration::from_millis(1),
-        }
-    }
-
     fn asker(session: i32) -> Asker {
         Asker::new(Asked {
             session,
@@ -312,7 +300,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_no_room_waits_until_what_was_written_is_on_the_disk() {
-        let log = AuditLog::new(&settings(PathBuf::new()), 1);
+        let log = AuditLog::new(&AuditSettings::small(PathBuf::new()), 1);
         let (mut number, mut asker) = (0, asker(1));
         while !log.is_full() {
             log.room().await;
@@ -341,7 +329,7 @@ mod tests {
 
     #[test]
     fn what_arrives_while_a_batch_is_written_counts_with_it() {
-        let log = AuditLog::new(&settings(PathBuf::new()), 1);
+        let log = AuditLog::new(&AuditSettings::small(PathBuf::new()), 1);
         let (mut batch, mut asker) = (Vec::new(), asker(1));
         for _ in 0..2 {
             let mut number = 0;
@@ -365,7 +353,7 @@ mod tests {
         const EACH: u64 = 2000;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
-        let (log, writer) = settings(path.clone()).open(2).unwrap();
+        let (log, writer) = AuditSettings::small(path.clone()).open(2).unwrap();
         std::thread::scope(|scope| {
             for session in 1..=THREADS {
                 let log = log.clone();
@@ -393,7 +381,7 @@ mod tests {
 
     #[test]
     fn where_only_changes_are_wanted_reads_are_not() {
-        let mut settings = settings(PathBuf::new());
+        let mut settings = AuditSettings::small(PathBuf::new());
         let all = AuditLog::new(&settings, 1);
         settings.all = false;
         let changes = AuditLog::new(&settings, 1);

@@ -186,15 +186,7 @@ mod tests {
 
     /// A batch of which so many bytes have come to the file.
     fn torn(path: &Path, written: usize) -> Work {
-        let settings = AuditSettings {
-            path: PathBuf::new(),
-            never: Vec::new(),
-            all: true,
-            refuses: false,
-            max_queue: 4096,
-            max_file: None,
-            interval: Duration::from_millis(1),
-        };
+        let settings = AuditSettings::small(PathBuf::new());
         let mut work = Work {
             log: AuditLog::new(&settings, 1),
             file: AuditFile::open(path, None, Vec::new()).unwrap(),

@@ -20,7 +20,7 @@ impl Session {
     /// What a text that policy lets pass has to wait for: `None` where its record finds room, or none is made.
     pub(super) fn ruled_unrecorded(&self, judged: &Judged, joined: &Joined) -> Option<Ruled> {
         let log = self.shared.audit.as_ref()?;
-        if !log.is_full() || !log.wants(joined.judged.as_deref().unwrap_or(judged).effect()) {
+        if !log.is_full() || !log.wants(joined.does(judged).effect()) {
             return None;
         }
         Some(if log.refuses() {
@@ -44,8 +44,7 @@ impl Session {
     /// A statement that passes is about to go upstream.
     pub(super) fn record(&mut self, judged: &Arc<Judged>, joined: &Joined) {
         let log = self.shared.audit.as_ref();
-        let does = joined.judged.as_deref().unwrap_or(judged);
-        let Some(log) = log.filter(|log| log.wants(does.effect())) else {
+        let Some(log) = log.filter(|log| log.wants(joined.does(judged).effect())) else {
             return;
         };
         let asker = self

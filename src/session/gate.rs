@@ -104,7 +104,7 @@ pub(super) struct Pass {
 impl Pass {
     /// What the frame does, with what its names stand for.
     fn does(&self) -> &Judged {
-        self.joined.judged.as_deref().unwrap_or(&self.judged)
+        self.joined.does(&self.judged)
     }
 
     /// What the frame does, as it was judged.

@@ -184,6 +184,14 @@ pub(super) enum Desync {
 const UNASKED: Desync = Desync::Unasked;
 
 impl Expect {
+    /// A Sync of our own. `before_query`: a simple query or a FunctionCall waits for it.
+    pub(super) const fn pause(before_query: bool) -> Self {
+        Self::Pause {
+            before_query,
+            failed: false,
+        }
+    }
+
     /// Whether a ReadyForQuery is among its answers.
     fn brings_ready(&self) -> bool {
         matches!(

@@ -13,25 +13,25 @@ mod pause;
 mod reads;
 mod refuse;
 mod span;
+mod step;
 
 use std::task::Context;
 
 use bytes::{Buf, BytesMut};
 
 use super::gate::{Gated, Judgement};
-use super::inflight::{Desync, Expect};
 use super::relay::{SPILL_LIMIT, Session};
 use super::shield::Move;
 use super::{Fault, notices};
 use crate::approval::Clearance;
-use crate::wire::frame::HEADER;
-use crate::wire::frontend::{self, Target};
-use crate::wire::{Header, Malformed, Report, request, sqlstate};
+use crate::wire::{Header, request};
 use large::Rest;
 pub(super) use limited::Unit;
 pub(super) use pause::Pause;
 pub(super) use reads::Reads;
 use span::{Next, Span};
+use step::refuse_malformed;
+pub(super) use step::{Misstep, Step, plain_name};
 
 /// A segment larger than this is forwarded before its end, so that a pipeline of any length needs no more
 /// memory than this.
@@ -117,7 +117,7 @@ pub(super) enum Stop {
     /// The rest of its implicit transaction is to be made read-only first.
     ShieldInside,
     /// As `InTurn`, once what is before it in its own segment was ended by a Sync of our own.
-    ShieldPause,
+    Pause,
     /// The server is being asked whether the text is SQL at all.
     Probing(Box<Gated>),
     /// Its record waits for room in the audit log.
@@ -132,21 +132,6 @@ pub(super) enum Stop {
     Terminate,
     /// The goodbye was forwarded.
     Closing,
-}
-
-/// What becomes of a frame.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// It runs nothing.
-    Control,
-    /// Policy lets it pass.
-    Allowed(crate::approval::Allowed),
-    /// People let it pass.
-    Approved(Box<super::gate::Approved>),
-    /// Not now.
-    Stop(Stop),
-    /// Never: this is the error.
-    Refuse(Report),
 }
 
 impl Intake {
@@ -490,110 +475,5 @@ impl Session {
         let permit = self.intake.clearance.take_permit(frames);
         self.begin_work();
         self.server.write(cx, permit.frames()).map_err(Fault::server_io)
-    }
-
-    /// Whether what came before has to be answered first.
-    fn must_drain(&self, tag: u8) -> bool {
-        // What an approved statement changes may change what the next one means.
-        let waits = matches!(tag, b'Q' | b'F' | b'P' | b'B')
-            && !self.inflight.is_empty()
-            && self.runs.any_before(self.intake.segment);
-        // Whether this is a message or ends the session depends on whether a COPY takes what came before it.
-        let in_doubt = self.inflight.awaits_copy() && !matches!(tag, b'c' | b'f' | b'H' | b'X');
-        // Nor is anything else sent behind what may be a COPY FROM STDIN, before the server has said whether it
-        // is: one that fails before it reads answers a Sync that it would ignore while it reads.
-        let may_copy = self.intake.may_copy && !self.inflight.is_empty() && !self.inflight.is_copying();
-        waits || in_doubt || (may_copy && !matches!(tag, b'c' | b'f' | b'H' | b'X'))
-    }
-
-    /// Judges one whole frame.
-    fn step(&mut self, tag: u8, frame: &[u8]) -> Result<Step, Misstep> {
-        let body = &frame[HEADER..];
-        if self.must_drain(tag) {
-            return Ok(Step::Stop(Stop::Drain));
-        }
-        // Were a timeout reported at the Flush or at this one, it could not be told at which. Where a Sync of our own ends no
-        // transaction, it ends the doubt.
-        if matches!(tag, b'Q' | b'F') && self.inflight.is_flushed_open() && self.may_pause() {
-            return Ok(Step::Stop(Stop::ShieldPause));
-        }
-        self.follow_policy();
-        match tag {
-            b'Q' => return self.step_query(body, frame.len()),
-            b'P' => return self.step_parse(body, frame.len()),
-            b'B' => return self.step_bind(body, frame.len()),
-            b'E' => return self.step_execute(body),
-            b'X' => return Ok(Step::Stop(Stop::Terminate)),
-            b'F' => return self.step_call(body, frame.len()),
-            b'D' => {
-                let statement = self.statement_of(frontend::target(body)?)?;
-                self.inflight.push(Expect::Describe { statement })?;
-            }
-            b'C' => {
-                let target = frontend::target(body)?;
-                if let Target::Portal(portal) = &target {
-                    self.runs.unbind(portal);
-                }
-                let statement = self.statement_of(target)?;
-                self.inflight.push(Expect::Close { statement })?;
-            }
-            b'S' => self.inflight.push_sync(self.intake.segment)?,
-            b'c' | b'f' => self.inflight.push_copy_end()?,
-            // Flush; `peek_frontend` admits no other. While a COPY takes data, the server does not look into it.
-            _ if body.is_empty() || self.inflight.is_copying() => self.inflight.note_flush(),
-            _ => return Err(Malformed("invalid message format").into()),
-        }
-        Ok(Step::Control)
-    }
-
-    fn statement_of(&self, target: Target<'_>) -> Result<Option<Box<[u8]>>, Malformed> {
-        match target {
-            Target::Statement(name) => Ok(Some(self.name_of(name)?.into())),
-            Target::Portal(name) => self.name_of(name).map(|_| None),
-        }
-    }
-}
-
-/// Why a frame was not judged.
-#[derive(Debug)]
-pub(super) enum Misstep {
-    /// PostgreSQL answers it with an error and goes on.
-    Malformed(Malformed),
-    /// The session cannot go on.
-    Desync(Desync),
-}
-
-impl From<Malformed> for Misstep {
-    fn from(malformed: Malformed) -> Self {
-        Self::Malformed(malformed)
-    }
-}
-
-impl From<Desync> for Misstep {
-    fn from(desync: Desync) -> Self {
-        Self::Desync(desync)
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "as `Result::or_else` wants it")]
-fn refuse_malformed(misstep: Misstep) -> Result<Step, Fault> {
-    match misstep {
-        Misstep::Malformed(malformed) => Ok(Step::Refuse(Report::error(
-            sqlstate::PROTOCOL_VIOLATION,
-            malformed.to_string(),
-        ))),
-        Misstep::Desync(desync) => Err(Fault::desync(desync)),
-    }
-}
-
-/// The name of a prepared statement or portal. The server compares names after converting them from the
-/// client's encoding, so that the same name can come as other bytes: only ASCII is what it seems.
-pub(super) fn plain_name(name: &[u8]) -> Result<&[u8], Malformed> {
-    if name.is_ascii() {
-        Ok(name)
-    } else {
-        Err(Malformed(
-            "names of prepared statements and portals must be ASCII here",
-        ))
     }
 }

@@ -251,10 +251,7 @@ impl Session {
         if !self.intake.clearance.is_empty() || self.inflight.ends_open() {
             poll_fn(|cx| Poll::Ready(self.forward_cleared(cx))).await?;
             self.server.out().extend_from_slice(request::SYNC);
-            self.inflight.push_own(Expect::Pause {
-                before_query: false,
-                failed: false,
-            });
+            self.inflight.push_own(Expect::pause(false));
             if !self.rest().await? {
                 return Ok(false);
             }

@@ -118,7 +118,7 @@ impl Session {
         }
         let text = bound.judged.kept_text().map_or(&b""[..], |(text, _)| text);
         self.note_observed(text, &joined.used, observed);
-        self.note_cleared(joined.judged.as_deref().unwrap_or(&bound.judged));
+        self.note_cleared(joined.does(&bound.judged));
         self.record(&bound.judged, &joined);
         bound.used = joined.used;
         bound.is_approved = false;

@@ -19,6 +19,13 @@ pub(in crate::session) struct Joined {
     pub(in crate::session) judged: Option<Arc<Judged>>,
 }
 
+impl Joined {
+    /// What a text with this judgement does, with what its names stand for.
+    pub(in crate::session) fn does<'j>(&'j self, judged: &'j Judged) -> &'j Judged {
+        self.judged.as_deref().unwrap_or(judged)
+    }
+}
+
 /// What became of resolving a text.
 pub(super) enum Resolved {
     As {

@@ -107,7 +107,7 @@ impl Session {
         }
         // What is cleared of the segment is in one transaction with what comes, unless a Sync of ours may go between.
         if self.may_pause() {
-            return Some(Stop::ShieldPause);
+            return Some(Stop::Pause);
         }
         let before = || {
             let is_possible = !self.intake.has_begun() && !self.shield.is_fixed();

@@ -55,7 +55,9 @@ impl Inflight {
     /// CopyInResponse: what the client sends now is data; Syncs before it are ignored.
     pub(in crate::session) fn copy_in(&mut self) -> Result<(), Desync> {
         match self.front() {
-            Some(Expect::Execute { .. } | Expect::Query { .. }) => {}
+            Some(Expect::Execute { .. }) => {}
+            // It has been read: what came before it is done with.
+            Some(Expect::Query { .. }) => self.segment_ended(),
             _ => return Err(UNASKED),
         }
         self.copying = Copying::Begun;

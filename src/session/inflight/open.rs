@@ -61,7 +61,7 @@ impl Inflight {
         self.queue.pop_front()
     }
 
-    /// The server is ready: no segment is open.
+    /// The server is ready, or has read a query, by which a segment ends: none is open.
     pub(super) fn segment_ended(&mut self) {
         self.open = Open::default();
     }

@@ -264,10 +264,7 @@ fn sql_names_commit_statement_by_statement() {
 fn a_pause_is_invisible_and_ends_only_what_the_server_skips() {
     let (mut inflight, mut names) = (Inflight::default(), Names::default());
     parse(&mut inflight, &mut names, b"s", 1, "one");
-    inflight.push_own(Expect::Pause {
-        before_query: false,
-        failed: false,
-    });
+    inflight.push_own(Expect::pause(false));
     assert!(inflight.awaits_ready());
     inflight.parse_complete(&mut names).unwrap();
     assert_eq!(inflight.ready(&mut names).unwrap(), (Relay::Swallow, None));
@@ -275,10 +272,7 @@ fn a_pause_is_invisible_and_ends_only_what_the_server_skips() {
     assert_eq!(known(&names, b"s", 1).as_deref(), Some("one"));
 
     parse(&mut inflight, &mut names, b"s", 1, "two");
-    inflight.push_own(Expect::Pause {
-        before_query: false,
-        failed: false,
-    });
+    inflight.push_own(Expect::pause(false));
     let erred = inflight.error(&ServerError::default(), &mut names);
     assert!(erred.skipping, "the client's own Sync is still to come");
     assert_eq!(inflight.ready(&mut names).unwrap(), (Relay::Swallow, None));
@@ -360,25 +354,24 @@ fn an_error_of_a_flush_skips_up_to_sync() {
 
 #[test]
 fn an_error_behind_a_flush_is_lost_only_where_it_may_be_that_of_either() {
-    for (routine, read, is_lost) in [
-        ("ProcessInterrupts", false, true),
-        ("ProcessInterrupts", true, false),
-        ("exec_stmt_raise", false, false),
+    type Reads = fn(&mut Inflight);
+    let nothing: Reads = |_| {};
+    let columns: Reads = |inflight| inflight.described().unwrap();
+    let copy: Reads = |inflight| inflight.copy_in().unwrap();
+    for (routine, reads, is_lost) in [
+        ("ProcessInterrupts", nothing, true),
+        ("ProcessInterrupts", columns, false),
+        ("ProcessInterrupts", copy, false),
+        ("exec_stmt_raise", nothing, false),
     ] {
         let (mut inflight, mut names) = (Inflight::default(), Names::default());
         parse(&mut inflight, &mut names, b"a", 1, "a");
         inflight.note_flush();
         inflight.push(query()).unwrap();
         inflight.parse_complete(&mut names).unwrap();
-        if read {
-            inflight.described().unwrap();
-        }
+        reads(&mut inflight);
         let erred = inflight.error(&timeout(routine), &mut names);
-        assert_eq!(
-            (erred.is_lost, erred.skipping),
-            (is_lost, false),
-            "{routine} {read}"
-        );
+        assert_eq!((erred.is_lost, erred.skipping), (is_lost, false), "{routine}");
     }
 }
 

@@ -118,7 +118,7 @@ impl Session {
                 self.move_shield_before(one);
                 Stop::InTurn
             }
-            Stop::ShieldPause => {
+            Stop::Pause => {
                 self.pause_inside(cx, buffer, span, matches!(tag, b'Q' | b'F'))?;
                 Stop::InTurn
             }
@@ -128,10 +128,7 @@ impl Session {
                 self.forward(cx, &buffer[span.start..span.at])?;
                 span.done(0);
                 self.server.out().extend_from_slice(request::SYNC);
-                self.inflight.push_own(Expect::Pause {
-                    before_query: false,
-                    failed: false,
-                });
+                self.inflight.push_own(Expect::pause(false));
                 Stop::InTurn
             }
             // What runs before it, in the same pipeline, is on the clock of its review, which an approved COMMIT is not.
@@ -157,10 +154,7 @@ impl Session {
         self.forward(cx, &buffer[span.start..span.at])?;
         span.done(0);
         self.server.out().extend_from_slice(request::SYNC);
-        self.inflight.push_own(Expect::Pause {
-            before_query,
-            failed: false,
-        });
+        self.inflight.push_own(Expect::pause(before_query));
         self.intake.has_bound = false;
         self.intake.begin_anew();
         Ok(())

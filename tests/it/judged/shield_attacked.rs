@@ -110,6 +110,13 @@ async fn no_order_of_messages_takes_the_shield_from_a_read() {
     let named = |name: &str, statement: &str| e().parse(name, statement).sync();
     let bind = |statement: &str| e().bind("", statement, &[]);
     let long = |end: &str| format!("{}{end}", "p".repeat(63));
+    let taken_back = |by: &str| {
+        let nested = e()
+            .statement("BEGIN")
+            .statement("SAVEPOINT a")
+            .statement("SELECT 1");
+        vec![Sends(nested.sync(), 1), query(by), query(TRAP), query("COMMIT")]
+    };
     let plays_of: Vec<(&str, Vec<Act>)> = vec![
         (
             "a cursor that outlives its block",
@@ -141,34 +148,9 @@ async fn no_order_of_messages_takes_the_shield_from_a_read() {
         ),
         (
             "a savepoint with which the server takes back that the transaction is read-only",
-            vec![
-                Sends(
-                    e().statement("BEGIN")
-                        .statement("SAVEPOINT a")
-                        .statement("SELECT 1")
-                        .sync(),
-                    1,
-                ),
-                query("ROLLBACK TO a"),
-                query(TRAP),
-                query("COMMIT"),
-            ],
+            taken_back("ROLLBACK TO a"),
         ),
-        (
-            "the same, released",
-            vec![
-                Sends(
-                    e().statement("BEGIN")
-                        .statement("SAVEPOINT a")
-                        .statement("SELECT 1")
-                        .sync(),
-                    1,
-                ),
-                query("RELEASE a"),
-                query(TRAP),
-                query("COMMIT"),
-            ],
-        ),
+        ("the same, released", taken_back("RELEASE a")),
         (
             "a flushed ROLLBACK TO",
             vec![

@@ -44,6 +44,13 @@ async fn records(proxy: &Proxy, person: &Person, count: usize) -> Vec<Value> {
     .await
 }
 
+/// Lets everything pass, and records what may change something.
+async fn recording_changes() -> Proxy {
+    let set_up = Proxy::with().policy(EVERYTHING_PASSES);
+    let set_up = set_up.audit("file = 'audit.jsonl'\nstatements = 'changes'");
+    set_up.start().await
+}
+
 async fn ask(raw: &mut Raw, query: &str) -> String {
     raw.send(Frames::new().query(query)).await;
     tags(&raw.ready().await)
@@ -299,11 +306,7 @@ async fn a_stop_while_statements_wait_for_room_says_what_is_lost() {
 /// A name is recorded with what it stands for: what runs is what counts.
 #[tokio::test]
 async fn what_is_executed_by_name_is_recorded_as_what_it_is() {
-    let set_up = Proxy::with().policy(EVERYTHING_PASSES);
-    let proxy = set_up
-        .audit("file = 'audit.jsonl'\nstatements = 'changes'")
-        .start()
-        .await;
+    let proxy = recording_changes().await;
     let mut raw = proxy.alice.raw().await;
     ask(&mut raw, "PREPARE sql AS DELETE FROM items WHERE id = $1").await;
     ask(&mut raw, "EXECUTE sql (1)").await;
@@ -350,11 +353,7 @@ async fn what_is_executed_by_name_is_recorded_as_what_it_is() {
 /// A name that stands for something else at the Execute than at its Bind: that is recorded as well.
 #[tokio::test]
 async fn what_a_portal_executes_is_recorded_even_where_the_name_has_changed_since() {
-    let set_up = Proxy::with().policy(EVERYTHING_PASSES);
-    let proxy = set_up
-        .audit("file = 'audit.jsonl'\nstatements = 'changes'")
-        .start()
-        .await;
+    let proxy = recording_changes().await;
     let mut raw = proxy.alice.raw().await;
     let prepares = Frames::new()
         .parse("p", "SELECT 1")
@@ -392,11 +391,7 @@ async fn what_a_portal_executes_is_recorded_even_where_the_name_has_changed_sinc
 /// A portal with a name may change names, where what is unknown passes.
 #[tokio::test]
 async fn what_portals_with_names_do_to_names_is_followed() {
-    let set_up = Proxy::with().policy(EVERYTHING_PASSES);
-    let proxy = set_up
-        .audit("file = 'audit.jsonl'\nstatements = 'changes'")
-        .start()
-        .await;
+    let proxy = recording_changes().await;
     let mut raw = proxy.alice.raw().await;
     ask(&mut raw, "PREPARE p AS SELECT 1").await;
     let delete = "PREPARE p AS DELETE FROM items WHERE id = 1";
@@ -430,11 +425,7 @@ async fn what_portals_with_names_do_to_names_is_followed() {
 /// What a name stands for is not known, or more than its text says: then that is recorded.
 #[tokio::test]
 async fn what_may_be_a_change_is_recorded_among_the_changes() {
-    let set_up = Proxy::with().policy(EVERYTHING_PASSES);
-    let proxy = set_up
-        .audit("file = 'audit.jsonl'\nstatements = 'changes'")
-        .start()
-        .await;
+    let proxy = recording_changes().await;
     let mut raw = proxy.alice.raw().await;
     for text in [
         "PREPARE \"ä\" AS DELETE FROM items WHERE id = 1",
