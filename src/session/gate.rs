@@ -367,6 +367,8 @@ impl Session {
         for statement in &Arc::clone(&pass.judged).statements {
             if let Some(NameOp::Declare { name }) = &statement.name_op {
                 self.cursors.note(name.as_bytes(), &statement.facts);
+                // Where an approved statement's portal has this name, that is closed, or this fails.
+                self.runs.unbind(name.as_bytes());
                 self.note_declared(name);
             }
             if let Some(portal) = pass.portal.as_deref().filter(|portal| !portal.is_empty()) {

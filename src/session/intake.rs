@@ -157,6 +157,7 @@ impl Intake {
     fn probe_refused(&mut self, frame: usize) {
         self.buffer.advance(frame.min(self.buffer.len()));
         self.stop = None;
+        self.begin_segment();
     }
 
     /// The server discards what comes before the next Sync, and so do we.
@@ -284,6 +285,10 @@ impl Session {
     /// The server has answered: a stop that waited for it is lifted.
     pub(super) fn lift_drain(&mut self) {
         self.inflight.trim();
+        if self.inflight.is_empty() {
+            // What was announced behind an error has no ReadyForQuery of its own.
+            self.names.settle();
+        }
         match &self.intake.stop {
             Some(Stop::Drain) if self.inflight.is_empty() || self.inflight.is_copying() => {
                 self.intake.stop = None;
@@ -416,6 +421,7 @@ impl Session {
         if std::mem::take(&mut self.intake.is_answered) {
             self.forward(cx, &buffer[span.start..span.at])?;
             span.done(frame.len());
+            self.intake.judged = None;
             self.intake.begin_segment();
             return Ok(true);
         }

@@ -217,6 +217,10 @@ impl Session {
                 }
                 self.inflight.command_complete(&mut self.names).map(|seen| {
                     self.runs.completed(seen.run, tag);
+                    // That of a transaction which has failed is a ROLLBACK.
+                    if tag == "COMMIT" {
+                        self.runs.committed(seen.run);
+                    }
                     Relay::Pass
                 })
             }
@@ -245,7 +249,10 @@ impl Session {
         let was_in_block = self.status != TransactionStatus::Idle;
         self.note_status(backend::ready_for_query(body).map_err(Fault::server_message)?);
         self.intake.is_answered |= self.inflight.is_failed_pause();
+        let is_of_query = self.inflight.ends_query_at_hand();
         let (relay, segment) = self.inflight.ready(&mut self.names).map_err(Fault::desync)?;
+        // A query that was not forwarded is at its end, with its own segment.
+        let segment = segment.or(is_of_query.then_some(self.intake.segment));
         self.shield.ready(self.status, self.inflight.is_empty());
         if let Some(segment) = segment {
             self.runs.ready(segment, self.status);

@@ -22,6 +22,10 @@ struct Run {
     running: Running,
     /// The portal it is bound to; `None` for a simple query, or once another may be.
     portal: Option<Box<[u8]>>,
+    /// It is a text of its own, which may commit in its middle and go on.
+    is_text: bool,
+    /// Something of it is committed, whatever comes.
+    is_committed: bool,
     /// The segment it stands in: that of its Bind, then that of its Execute.
     segment: u64,
     /// That segment is answered.
@@ -58,6 +62,8 @@ impl Runs {
             id,
             running,
             portal: portal.map(|portal| cut(portal).into()),
+            is_text: portal.is_none(),
+            is_committed: false,
             segment,
             answered: false,
             since: Instant::now(),
@@ -113,6 +119,22 @@ impl Runs {
     /// what the next one means, so that waits.
     pub(super) fn any_before(&self, segment: u64) -> bool {
         self.list.iter().any(|run| !run.answered && run.segment < segment)
+    }
+
+    /// A COMMIT has completed, in the statement with this id if it is one of these: what has run before it stays, whatever
+    /// fails behind it in its pipeline.
+    pub(super) fn committed(&mut self, id: Option<RunId>) {
+        for mut run in std::mem::take(&mut self.list) {
+            if run.is_text && Some(run.id) == id {
+                run.is_committed = true;
+                self.list.push(run);
+            } else if run.begun && run.error.is_none() {
+                self.done.push((run.running.id(), run.rows));
+                run.finish(None);
+            } else {
+                self.list.push(run);
+            }
+        }
     }
 
     /// A command of the statement has completed.
@@ -180,10 +202,10 @@ impl Runs {
     /// ReadyForQuery: what the segment holds has its outcome now; outside of a transaction nothing else of
     /// earlier ones can come.
     pub(super) fn ready(&mut self, segment: u64, status: TransactionStatus) {
+        let unit_error = self.unit_error.take();
         if self.list.is_empty() {
             return;
         }
-        let unit_error = self.unit_error.take();
         let idle = status == TransactionStatus::Idle;
         for mut run in std::mem::take(&mut self.list) {
             // A segment without a Sync is answered with the simple query behind it.
@@ -235,6 +257,10 @@ impl Run {
     fn finish(self, error: Option<ServerError>) {
         let duration_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (sqlstate, error) = match self.error.or(error) {
+            Some(error) if self.is_committed => {
+                let message = format!("{}; what it did up to a COMMIT in it stays", error.message);
+                (Some(error.sqlstate), Some(message))
+            }
             Some(error) => (Some(error.sqlstate), Some(error.message)),
             None if self.begun => (None, None),
             None => (None, Some("it was bound, and never executed".to_owned())),

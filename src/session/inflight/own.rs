@@ -28,6 +28,15 @@ impl Inflight {
         matches!(self.front(), Some(Expect::Pause { failed: true, .. }))
     }
 
+    /// Whether the next ReadyForQuery is that of a query that was not forwarded: it has failed in a Pause, or the server has
+    /// refused its text.
+    pub(in crate::session) fn ends_query_at_hand(&mut self) -> bool {
+        matches!(
+            self.front(),
+            Some(Expect::Pause { failed: true, .. } | Expect::Probe { accepted: false, .. })
+        )
+    }
+
     /// Whether the next reply is to a step of a statement that runs under a limit of rows.
     pub(in crate::session) fn is_limited_at_front(&self) -> bool {
         matches!(self.queue.front(), Some(Expect::Limited))

@@ -98,6 +98,10 @@ impl Session {
         }
         let size = header.total();
         let there = (buffer.len() - span.at).min(size);
+        if self.pauses_before(header.tag) {
+            self.stop_at(cx, buffer, span, header.tag, super::Stop::Pause)?;
+            return Ok(true);
+        }
         self.follow_policy();
         let judged = if header.tag == b'B' {
             let head = &buffer[span.at..][HEADER..there.min(NAMES_WITHIN)];

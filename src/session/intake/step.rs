@@ -38,15 +38,19 @@ impl Session {
         waits || in_doubt || (may_copy && !matches!(tag, b'c' | b'f' | b'H' | b'X'))
     }
 
+    /// Whether a Sync of our own goes before this one. Were a timeout reported at a Flush or at this, it could not be told at
+    /// which: where that ends no transaction, it ends the doubt.
+    pub(super) fn pauses_before(&self, tag: u8) -> bool {
+        matches!(tag, b'Q' | b'F') && self.inflight.is_flushed_open() && self.may_pause()
+    }
+
     /// Judges one whole frame.
     pub(super) fn step(&mut self, tag: u8, frame: &[u8]) -> Result<Step, Misstep> {
         let body = &frame[HEADER..];
         if self.must_drain(tag) {
             return Ok(Step::Stop(Stop::Drain));
         }
-        // Were a timeout reported at the Flush or at this one, it could not be told at which. Where a Sync of our own ends no
-        // transaction, it ends the doubt.
-        if matches!(tag, b'Q' | b'F') && self.inflight.is_flushed_open() && self.may_pause() {
+        if self.pauses_before(tag) {
             return Ok(Step::Stop(Stop::Pause));
         }
         self.follow_policy();

@@ -87,3 +87,14 @@ async fn a_text_that_only_the_server_takes_is_held() {
     let told = attack(&proxy, [query(&odd("select 1"))]).await;
     assert_eq!(told, [format!("held: {}", odd("select 1"))]);
 }
+
+/// What was announced by a PREPARE that fails is no reason to wait for an answer.
+#[tokio::test]
+async fn a_prepare_that_fails_does_not_hang_what_is_behind_it() {
+    let proxy = stage().await;
+    let prepare = "PREPARE p1 AS select 1";
+    let again = Frames::new().query(prepare).close_statement("p1");
+    let again = again.bind("", "p1", &[]).sync();
+    let told = attack(&proxy, [query(prepare), send(again).times(2)]).await;
+    assert_eq!(told, ["C(PREPARE) Z(I)", "E(42P05) Z(I) 3 E(26000) Z(I)"]);
+}

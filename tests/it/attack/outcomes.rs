@@ -174,3 +174,69 @@ async fn an_approved_statement_is_not_recorded_for_what_stands_in_its_place() {
     assert_eq!(request.outcome()["rows"], 1);
     assert_eq!(rows(&proxy).await, "999");
 }
+
+/// What a COMMIT has committed stays, and is recorded so, whatever fails behind it before the Sync.
+#[tokio::test]
+async fn what_is_committed_in_a_pipeline_is_executed_whatever_fails_behind_it() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let insert = Frames::new().statement("INSERT INTO t VALUES (5000, 'x')");
+    let pipeline = insert.statement("COMMIT").statement("select 1/0").sync();
+    let told = alice.plays([query("BEGIN"), send(pipeline).approved()]).await;
+    assert_eq!(told[1], "1 2 C(INSERT 0 1) 1 2 C(COMMIT) 1 E(22012) Z(I)");
+    let request = proxy.bob.sees(&alice.approved[0], "executed").await;
+    assert_eq!(request.outcome()["rows"], 1);
+    assert_eq!(rows(&proxy).await, "1001");
+}
+
+#[tokio::test]
+async fn a_text_that_fails_behind_its_commit_says_what_stays() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let text = "BEGIN; INSERT INTO t VALUES (5000, 'x'); COMMIT; select 1/0";
+    alice.plays([query(text).approved()]).await;
+    let request = proxy.bob.sees(&alice.approved[0], "failed").await;
+    let error = request.outcome()["error"].as_str().unwrap();
+    let end = "what it did up to a COMMIT in it stays";
+    assert!(error.ends_with(end), "{error}");
+    assert_eq!(rows(&proxy).await, "1001");
+}
+
+/// The server has refused a text of a query: that has ended what was open before it, and nothing else.
+#[tokio::test]
+async fn an_error_of_a_refused_text_is_not_that_of_the_next_statement() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let insert = |id: i32| Frames::new().statement(&format!("INSERT INTO t VALUES ({id}, 'x')"));
+    alice
+        .plays([
+            send(insert(5000).flush()).until(b'C').approved(),
+            query("insrt into t"),
+            send(insert(5001).sync()).approved(),
+        ])
+        .await;
+    proxy.bob.sees(&alice.approved[0], "failed").await;
+    proxy.bob.sees(&alice.approved[1], "executed").await;
+    assert_eq!(rows(&proxy).await, "1001");
+}
+
+/// A cursor has taken the name of a portal that was approved.
+#[tokio::test]
+async fn a_cursor_in_the_place_of_an_approved_portal_is_not_recorded_as_it() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let delete = Frames::new().parse("w", "DELETE FROM t WHERE id = 1");
+    alice
+        .plays([
+            query("BEGIN"),
+            send(delete.bind("po", "w", &[]).sync()).approved(),
+            query("CLOSE po"),
+            query("DECLARE po CURSOR FOR SELECT 5"),
+            send(Frames::new().execute("po", 0).sync()),
+            query("COMMIT"),
+        ])
+        .await;
+    let request = proxy.bob.sees(&alice.approved[0], "failed").await;
+    assert_eq!(request.outcome()["error"], "it was bound, and never executed");
+    untouched(&proxy, alice).await;
+}

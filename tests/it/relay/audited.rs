@@ -477,15 +477,8 @@ async fn what_runs_before_a_statement_that_waits_for_room_is_what_is_cancelled()
     .await;
     let full = fill(&proxy).await;
     raw.send(Frames::new().query("SELECT 'behind'")).await;
-    let cancelling = async {
-        loop {
-            proxy.carol.cancel(&key).await;
-        }
-    };
-    let answers = tokio::select! {
-        answers = raw.ready() => answers,
-        () = cancelling => unreachable!("it goes on"),
-    };
+    proxy.carol.cancel(&key).await;
+    let answers = raw.ready().await;
     assert_eq!(tags(&answers), "EZ");
     assert_eq!(answers[0].code(), "57014");
     repair(&proxy);
