@@ -1,12 +1,16 @@
-//! Where requests, users, sessions and observations are kept: the traits, and one folder per database.
+//! Where requests, users, sessions and observations are kept: the traits, what is the same in SQL (`sql`), and one folder per
+//! database.
 //!
-//! Imports `model`. sqlx stays inside the implementing folders. Invariants:
+//! Imports `model`. sqlx stays inside these folders. Invariants:
 //! - the store's row is the truth; every transition names the state that it expects and
 //!   changes exactly one row or none;
 //! - a method that returned `Ok` has made its change durable;
 //! - all methods are cancel-safe in this sense: dropped half way, a change happened whole or not at all.
 
+mod fellows;
 mod people;
+pub mod postgres;
+mod sql;
 pub mod sqlite;
 
 #[cfg(test)]
@@ -15,10 +19,12 @@ mod contract;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use fellows::{Beat, Hint, Hints, SharedStore};
 pub use people::{Actor, UserChange, UserFilter};
 
 use crate::model::{
@@ -483,5 +489,17 @@ pub trait ObservationStore: Send + Sync + 'static {
 }
 
 /// Everything a store does.
-pub trait Store: RequestStore + GrantStore + UserStore + ObservationStore {}
-impl<T: RequestStore + GrantStore + UserStore + ObservationStore> Store for T {}
+pub trait Store: RequestStore + GrantStore + UserStore + ObservationStore + SharedStore {}
+impl<T: RequestStore + GrantStore + UserStore + ObservationStore + SharedStore> Store for T {}
+
+/// Opens the store at `url`, whichever database that is: [`sqlite::SqliteStore::open`], [`postgres::PostgresStore::open`].
+///
+/// # Errors
+/// As these.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    if url.starts_with("sqlite:") {
+        Ok(Arc::new(sqlite::SqliteStore::open(url).await?))
+    } else {
+        Ok(Arc::new(postgres::PostgresStore::open(url).await?))
+    }
+}

@@ -15,6 +15,7 @@ pub(crate) mod proxy;
 pub(crate) mod psql;
 pub(crate) mod raw;
 pub(crate) mod request;
+pub(crate) mod server;
 pub(crate) mod store;
 pub(crate) mod tls;
 

@@ -1,31 +1,28 @@
 //! Opening the database: its file, its connections, its tables.
 
-use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::SqliteStore;
-use super::lookup::Lookup;
-use super::writer::Queue;
 use crate::model::Clock;
 use crate::store::StoreError;
+use crate::store::sql::lookup::Lookup;
+use crate::store::sql::writer::Queue;
+use crate::store::sql::{ACQUIRE_TIMEOUT, Engine as _};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long a statement waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a caller waits for a connection, or for a turn at writing; longer than [`BUSY_TIMEOUT`], so that the error that
-/// comes first is the one that says why.
-pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Between two tries to open a database that another process is just setting up.
 const BUSY_RETRY: Duration = Duration::from_millis(50);
 const READERS: u32 = 4;
@@ -113,8 +110,9 @@ pub(super) async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<SqliteStore
         writer,
         readers,
         lookup,
-        _anchor: anchor,
+        _anchor: anchor.map(Mutex::new),
         clock,
+        proxy: String::new(),
     })
 }
 
@@ -201,7 +199,7 @@ async fn connect_writer(options: SqliteConnectOptions) -> Result<SqlitePool, sql
     let deadline = tokio::time::Instant::now() + BUSY_TIMEOUT;
     loop {
         match writer_pool().connect_with(options.clone()).await {
-            Err(error) if is_busy(&error) && tokio::time::Instant::now() < deadline => {
+            Err(error) if Sqlite::is_busy(&error) && tokio::time::Instant::now() < deadline => {
                 tokio::time::sleep(BUSY_RETRY).await;
             }
             result => return result,
@@ -227,15 +225,6 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-}
-
-pub(super) fn is_busy(error: &sqlx::Error) -> bool {
-    // Extended result codes carry the primary one in their low byte; 5 is SQLITE_BUSY.
-    error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .and_then(|code: Cow<'_, str>| code.parse::<u32>().ok())
-        .is_some_and(|code| code & 0xff == 5)
 }
 
 /// Brings the tables up to date in one transaction that holds the write lock: of two processes

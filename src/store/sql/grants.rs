@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::sqlite::{Sqlite, SqliteRow};
-use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::audit::{self, Event};
-use super::{SqliteStore, grant_row, not_read, not_written, row};
+use super::engine::{Connection, Engine, Variant, hinted};
+use super::query::{self, Builder, query};
+use super::{SqlStore, grant_row, not_read, not_written, row};
 use crate::model::{
     Basis, Grant, GrantKind, GrantState, Holder, NewGrant, NewRequest, Principal, RequestId, Review, Verdict,
 };
@@ -15,14 +15,14 @@ use crate::store::{GrantDecided, GrantEnd, GrantFilter, Grounds, Placed, StoreEr
 /// More grants of one person on one database are not looked through.
 const CANDIDATES: i64 = 1_000;
 
-impl SqliteStore {
+impl<E: Engine> SqlStore<E> {
     pub(super) async fn add_grant(
         &self,
         asked: &NewGrant,
         first: Option<&Review>,
     ) -> Result<Grant, StoreError> {
         let mut tx = self.begin().await?;
-        insert(&mut tx, asked).await?;
+        insert(&mut *tx, asked).await?;
         let event = Event {
             at: asked.created_at,
             kind: "grant.asked",
@@ -42,13 +42,13 @@ impl SqliteStore {
                 "quorum": asked.quorum,
             }),
         };
-        audit::record(&mut tx, event).await?;
+        audit::record(&mut *tx, event).await?;
         if let Some(review) = first {
-            insert_review(&mut tx, asked.id, review).await?;
-            let grant = read(&mut tx, asked.id).await?;
-            follow(&mut tx, &grant, review.at).await?;
+            insert_review(&mut *tx, asked.id, review).await?;
+            let grant = read(&mut *tx, asked.id).await?;
+            follow(&mut *tx, &grant, review.at).await?;
         }
-        let grant = read(&mut tx, asked.id).await?;
+        let grant = read(&mut *tx, asked.id).await?;
         tx.commit().await?;
         Ok(grant)
     }
@@ -61,7 +61,7 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<GrantDecided, StoreError> {
         let mut tx = self.begin().await?;
-        let grant = one(&mut tx, id)
+        let grant = one(&mut *tx, id)
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("grant {id}")))?;
         if grant.state != GrantState::Pending {
@@ -81,13 +81,13 @@ impl SqliteStore {
             tx.commit().await?;
             return Ok(GrantDecided::AlreadyReviewed);
         }
-        insert_review(&mut tx, id, review).await?;
+        insert_review(&mut *tx, id, review).await?;
         if let Some(length) = length.filter(|length| *length < grant.asked.length) {
-            shorten(&mut tx, id, length, review).await?;
+            shorten(&mut *tx, id, length, review).await?;
         }
-        let grant = read(&mut tx, id).await?;
-        follow(&mut tx, &grant, now).await?;
-        let grant = read(&mut tx, id).await?;
+        let grant = read(&mut *tx, id).await?;
+        follow(&mut *tx, &grant, now).await?;
+        let grant = read(&mut *tx, id).await?;
         tx.commit().await?;
         Ok(GrantDecided::Recorded(Box::new(grant)))
     }
@@ -105,9 +105,9 @@ impl SqliteStore {
             GrantEnd::Withdrawn => (GrantState::Pending, GrantState::Withdrawn),
             GrantEnd::Revoked => (GrantState::Active, GrantState::Revoked),
         };
-        let changed = sqlx::query(
-            "UPDATE grants SET state = ?1, settled_at = ?2, settled_by = ?3, note = ?4 \
-             WHERE id = ?5 AND state = ?6 AND (?6 = 'pending' OR ends_at > ?2)",
+        let changed = query(
+            "UPDATE grants SET state = $1, settled_at = $2, settled_by = $3, note = $4 \
+             WHERE id = $5 AND state = $6 AND ($6 = 'pending' OR ends_at > $2)",
         )
         .bind(to.as_str())
         .bind(now.as_microsecond())
@@ -117,31 +117,30 @@ impl SqliteStore {
         .bind(from.as_str())
         .execute(&mut *tx)
         .await
-        .map_err(not_written)?
-        .rows_affected();
+        .map_err(not_written)?;
         if changed == 0 {
             tx.commit().await?;
             return Ok(false);
         }
-        settled(&mut tx, id, to, Some(by), now, Some(why)).await?;
+        settled(&mut *tx, id, to, Some(by), now, Some(why)).await?;
         tx.commit().await?;
         Ok(true)
     }
 
     /// Expires what nobody has decided on in time, and ends what has had its time.
     pub(super) async fn sweep_due_grants(&self, now: Timestamp) -> Result<Vec<RequestId>, StoreError> {
-        const DUE: &str = "SELECT id, state FROM grants WHERE state = 'pending' AND expires_at <= ?1 \
-             UNION ALL SELECT id, state FROM grants WHERE state = 'active' AND ends_at <= ?1 ORDER BY id";
-        let due = sqlx::query(DUE)
+        const DUE: &str = "SELECT id, state FROM grants WHERE state = 'pending' AND expires_at <= $1 \
+             UNION ALL SELECT id, state FROM grants WHERE state = 'active' AND ends_at <= $1 ORDER BY id";
+        let due = query(DUE)
             .bind(now.as_microsecond())
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *self.reader().await?)
             .await
             .map_err(not_read)?;
         if due.is_none() {
             return Ok(Vec::new());
         }
         let mut tx = self.begin_alone().await?;
-        let due = sqlx::query(DUE)
+        let due = query(DUE)
             .bind(now.as_microsecond())
             .fetch_all(&mut *tx)
             .await
@@ -153,8 +152,8 @@ impl SqliteStore {
                 GrantState::Pending => GrantState::Expired,
                 _ => GrantState::Ended,
             };
-            set_state(&mut tx, id, to, now).await?;
-            settled(&mut tx, id, to, None, now, None).await?;
+            set_state(&mut *tx, id, to, now).await?;
+            settled(&mut *tx, id, to, None, now, None).await?;
             ids.push(id);
         }
         tx.commit().await?;
@@ -163,17 +162,13 @@ impl SqliteStore {
 
     pub(super) async fn list_grants(&self, filter: &GrantFilter) -> Result<Vec<Grant>, StoreError> {
         let mut tx = self.begin_read().await?;
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM grants WHERE true");
+        let mut query = Builder::new("SELECT * FROM grants WHERE true");
         if let Some(kind) = filter.kind {
             query.push(" AND kind = ").push_bind(kind.as_str());
         }
         if !filter.states.is_empty() {
-            query.push(" AND state IN (");
-            let mut list = query.separated(", ");
-            for state in &filter.states {
-                list.push_bind(state.as_str());
-            }
-            query.push(")");
+            query.push(" AND state IN ");
+            query.push_list(filter.states.iter().map(|state| state.as_str()));
         }
         if let Some(person) = filter.visible_to.as_ref().filter(|person| !person.admin) {
             visible_to(&mut query, person)?;
@@ -189,7 +184,7 @@ impl SqliteStore {
         let rows = query.build().fetch_all(&mut *tx).await.map_err(not_read)?;
         let mut grants = Vec::with_capacity(rows.len());
         for found in &rows {
-            let reviews = reviews(&mut tx, row::id(found, "id")?).await?;
+            let reviews = reviews(&mut *tx, row::id(found, "id")?).await?;
             grants.push(grant_row::grant(found, reviews)?);
         }
         Ok(grants)
@@ -197,35 +192,40 @@ impl SqliteStore {
 
     pub(super) async fn read_grant(&self, id: RequestId) -> Result<Option<Grant>, StoreError> {
         let mut tx = self.begin_read().await?;
-        one(&mut tx, id).await
+        one(&mut *tx, id).await
     }
 }
+
+/// Those that may cover a request, in the order in which they are to be used.
+const COVERING: Variant = hinted!(
+    "SELECT * FROM grants",
+    "INDEXED BY grants_active",
+    "WHERE state = 'active' AND database_name = $1 AND ends_at > $2 \
+     AND (kind = 'window' OR shape = $3) AND (times IS NULL OR used < times) \
+     AND CASE holder_kind WHEN 'user' THEN holder = $4 \
+         ELSE holder IN (SELECT value FROM json_each($5)) END \
+     ORDER BY kind = 'shape', max_rows IS NOT NULL, max_rows DESC, ends_at, id LIMIT $6"
+);
 
 /// Uses a grant that covers the request, if there is one: a window before a shape, so that what can be used a number of
 /// times is saved; what has no limit of rows before what has one, and of these the highest, so that nothing is rolled
 /// back that another grant covers; and then the one that ends first.
 pub(super) async fn use_one(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     request: &NewRequest,
     grounds: &Grounds<'_>,
 ) -> Result<Placed, StoreError> {
     let now = request.created_at;
-    let candidates = sqlx::query(
-        "SELECT * FROM grants INDEXED BY grants_active WHERE state = 'active' AND database_name = ?1 AND ends_at > ?2 \
-         AND (kind = 'window' OR shape = ?3) AND (times IS NULL OR used < times) \
-         AND CASE holder_kind WHEN 'user' THEN holder = ?4 \
-             ELSE holder IN (SELECT value FROM json_each(?5)) END \
-         ORDER BY kind = 'shape', max_rows IS NOT NULL, max_rows DESC, ends_at, id LIMIT ?6",
-    )
-    .bind(&request.origin.database)
-    .bind(now.as_microsecond())
-    .bind(request.shape.map(|shape| shape.to_string()))
-    .bind(&request.origin.user)
-    .bind(row::to_json(grounds.groups)?)
-    .bind(CANDIDATES)
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(not_read)?;
+    let candidates = query::variant(&COVERING)
+        .bind(&request.origin.database)
+        .bind(now.as_microsecond())
+        .bind(request.shape.map(|shape| shape.to_string()))
+        .bind(&request.origin.user)
+        .bind(row::to_json(grounds.groups)?)
+        .bind(CANDIDATES)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(not_read)?;
     for found in &candidates {
         let grant = grant_row::grant(found, Vec::new())?;
         if !grant.covers(request) {
@@ -252,17 +252,16 @@ fn basis(grant: &Grant) -> Basis {
 }
 
 async fn count_use(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     grant: &Grant,
     request: &NewRequest,
 ) -> Result<Basis, StoreError> {
     let id = grant.asked.id;
-    let changed = sqlx::query("UPDATE grants SET used = used + 1 WHERE id = ?1 AND state = 'active'")
+    let changed = query("UPDATE grants SET used = used + 1 WHERE id = $1 AND state = 'active'")
         .bind(id.as_str())
         .execute(&mut *connection)
         .await
-        .map_err(not_written)?
-        .rows_affected();
+        .map_err(not_written)?;
     if changed != 1 {
         return Err(changed_meanwhile(id));
     }
@@ -274,7 +273,7 @@ async fn count_use(
 }
 
 /// What a verdict brings about for a grant that is pending.
-async fn follow(connection: &mut SqliteConnection, grant: &Grant, now: Timestamp) -> Result<(), StoreError> {
+async fn follow(connection: &mut impl Connection, grant: &Grant, now: Timestamp) -> Result<(), StoreError> {
     let id = grant.asked.id;
     let rejected = grant
         .reviews
@@ -297,16 +296,15 @@ async fn follow(connection: &mut SqliteConnection, grant: &Grant, now: Timestamp
         return Ok(());
     }
     let ends_at = now.saturating_add(grant.asked.length).unwrap_or(now);
-    let changed = sqlx::query(
-        "UPDATE grants SET state = 'active', starts_at = ?1, ends_at = ?2 WHERE id = ?3 AND state = 'pending'",
+    let changed = query(
+        "UPDATE grants SET state = 'active', starts_at = $1, ends_at = $2 WHERE id = $3 AND state = 'pending'",
     )
     .bind(now.as_microsecond())
     .bind(ends_at.as_microsecond())
     .bind(id.as_str())
     .execute(&mut *connection)
     .await
-    .map_err(not_written)?
-    .rows_affected();
+    .map_err(not_written)?;
     if changed != 1 {
         return Err(changed_meanwhile(id));
     }
@@ -314,19 +312,18 @@ async fn follow(connection: &mut SqliteConnection, grant: &Grant, now: Timestamp
 }
 
 async fn set_state(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     id: RequestId,
     to: GrantState,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let changed = sqlx::query("UPDATE grants SET state = ?1, settled_at = ?2 WHERE id = ?3")
+    let changed = query("UPDATE grants SET state = $1, settled_at = $2 WHERE id = $3")
         .bind(to.as_str())
         .bind(now.as_microsecond())
         .bind(id.as_str())
         .execute(connection)
         .await
-        .map_err(not_written)?
-        .rows_affected();
+        .map_err(not_written)?;
     if changed == 1 {
         Ok(())
     } else {
@@ -335,7 +332,7 @@ async fn set_state(
 }
 
 async fn settled(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     id: RequestId,
     to: GrantState,
     by: Option<&str>,
@@ -353,12 +350,12 @@ async fn settled(
 }
 
 async fn shorten(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     id: RequestId,
     length: std::time::Duration,
     by: &Review,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE grants SET length = ?1 WHERE id = ?2")
+    query("UPDATE grants SET length = $1 WHERE id = $2")
         .bind(grant_row::microseconds(length))
         .bind(id.as_str())
         .execute(&mut *connection)
@@ -374,7 +371,7 @@ async fn shorten(
     audit::record(connection, event).await
 }
 
-async fn insert(connection: &mut SqliteConnection, asked: &NewGrant) -> Result<(), StoreError> {
+async fn insert(connection: &mut impl Connection, asked: &NewGrant) -> Result<(), StoreError> {
     let (holder_kind, holder) = match &asked.holder {
         Holder::User(name) => ("user", name),
         Holder::Group(name) => ("group", name),
@@ -383,10 +380,10 @@ async fn insert(connection: &mut SqliteConnection, asked: &NewGrant) -> Result<(
         crate::model::Scope::Shape { shape, .. } => Some(shape.to_string()),
         crate::model::Scope::Window { .. } => None,
     };
-    sqlx::query(
+    query(
         "INSERT INTO grants (id, kind, state, database_name, holder_kind, holder, scope, shape, justification, \
          ticket, length, times, rule, quorum, group_names, self_approval, asked_by, created_at, expires_at, max_rows) \
-         VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+         VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     )
     .bind(asked.id.as_str())
     .bind(asked.scope.kind().as_str())
@@ -417,13 +414,13 @@ async fn insert(connection: &mut SqliteConnection, asked: &NewGrant) -> Result<(
 }
 
 async fn insert_review(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     id: RequestId,
     review: &Review,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO grant_reviews (grant_id, reviewer, group_names, verdict, comment, at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(id.as_str())
     .bind(&review.reviewer)
@@ -449,7 +446,7 @@ async fn insert_review(
     audit::record(connection, event).await
 }
 
-fn visible_to(query: &mut QueryBuilder<Sqlite>, person: &Principal) -> Result<(), StoreError> {
+fn visible_to(query: &mut Builder<'_>, person: &Principal) -> Result<(), StoreError> {
     let groups = row::to_json(&person.groups)?;
     query.push(" AND (asked_by = ").push_bind(person.name.clone());
     query
@@ -465,12 +462,12 @@ fn visible_to(query: &mut QueryBuilder<Sqlite>, person: &Principal) -> Result<()
     Ok(())
 }
 
-async fn read(connection: &mut SqliteConnection, id: RequestId) -> Result<Grant, StoreError> {
+async fn read(connection: &mut impl Connection, id: RequestId) -> Result<Grant, StoreError> {
     one(connection, id).await?.ok_or_else(|| changed_meanwhile(id))
 }
 
-async fn one(connection: &mut SqliteConnection, id: RequestId) -> Result<Option<Grant>, StoreError> {
-    let found: Option<SqliteRow> = sqlx::query("SELECT * FROM grants WHERE id = ?1")
+async fn one(connection: &mut impl Connection, id: RequestId) -> Result<Option<Grant>, StoreError> {
+    let found = query("SELECT * FROM grants WHERE id = $1")
         .bind(id.as_str())
         .fetch_optional(&mut *connection)
         .await
@@ -480,8 +477,8 @@ async fn one(connection: &mut SqliteConnection, id: RequestId) -> Result<Option<
     grant_row::grant(&found, reviews).map(Some)
 }
 
-async fn reviews(connection: &mut SqliteConnection, id: RequestId) -> Result<Vec<Review>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM grant_reviews WHERE grant_id = ?1 ORDER BY id")
+async fn reviews(connection: &mut impl Connection, id: RequestId) -> Result<Vec<Review>, StoreError> {
+    let rows = query("SELECT * FROM grant_reviews WHERE grant_id = $1 ORDER BY id")
         .bind(id.as_str())
         .fetch_all(connection)
         .await

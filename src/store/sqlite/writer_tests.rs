@@ -2,17 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use futures_util::future::{join, join_all};
+use tokio::sync::oneshot;
 
-use super::*;
 use crate::model::StateKind;
 use crate::store::contract::{approval, at, id, left_over, request, state};
+use crate::store::sql::transition::{self, Change};
+use crate::store::sql::writer::TOGETHER;
+use crate::store::sql::{ACQUIRE_TIMEOUT, not_written};
 use crate::store::sqlite::SqliteStore;
-use crate::store::sqlite::transition::{self, Change};
-use crate::store::{Decided, RequestStore as _};
+use crate::store::{Decided, RequestStore as _, StoreError};
 
 /// A store in a file whose commits SQLite itself counts, and refuses where told to.
 struct Watched {
@@ -141,14 +144,14 @@ async fn one_that_fails_is_undone_alone() {
     let store = &watched.store;
     let half_way: crate::store::BoxFuture<'_, Result<(), StoreError>> = Box::pin(async {
         let mut tx = store.begin().await?;
-        assert!(transition::make(&mut tx, id(1), Change::Expire, at(5)).await?);
+        assert!(transition::make(&mut *tx, id(1), Change::Expire, at(5)).await?);
         Err(StoreError::Inconsistent("on purpose".to_owned()))
     });
     let panics: crate::store::BoxFuture<'_, Result<(), StoreError>> = Box::pin(async {
         use futures_util::FutureExt as _;
         let panicking = async {
             let mut tx = store.begin().await.unwrap();
-            transition::make(&mut tx, id(1), Change::Expire, at(5))
+            transition::make(&mut *tx, id(1), Change::Expire, at(5))
                 .await
                 .unwrap();
             std::panic::resume_unwind(Box::new("on purpose"));
@@ -259,7 +262,7 @@ async fn a_caller_that_goes_away_leaves_the_others() {
     let (at_it, is_at_it) = oneshot::channel();
     let mut half_way = Box::pin(async {
         let mut tx = store.begin().await.unwrap();
-        transition::make(&mut tx, id(2), Change::Expire, at(5))
+        transition::make(&mut *tx, id(2), Change::Expire, at(5))
             .await
             .unwrap();
         at_it.send(()).unwrap();
@@ -270,7 +273,7 @@ async fn a_caller_that_goes_away_leaves_the_others() {
     assert!(poll_once(last.as_mut()).is_pending());
     drop(queued);
     // While it waits for the commit: kept.
-    transition::make(&mut first, id(3), Change::Withdraw("gone"), at(5))
+    transition::make(&mut *first, id(3), Change::Withdraw("gone"), at(5))
         .await
         .unwrap();
     let mut kept = Box::pin(first.commit());

@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::SqliteConnection;
 
 use super::audit::{self, Event};
-use super::{SqliteStore, not_read, not_written, row};
+use super::engine::{Connection, Engine};
+use super::query::query;
+use super::{SqlStore, not_read, not_written, row};
 use crate::store::{StoreError, UserRecord, WebSession};
 
-impl SqliteStore {
+impl<E: Engine> SqlStore<E> {
     pub(super) async fn insert_token(
         &self,
         user: &str,
@@ -16,8 +17,8 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        expect_enabled(&mut tx, user).await?;
-        sqlx::query("INSERT INTO api_tokens (token_hash, user_name, created_at) VALUES (?1, ?2, ?3)")
+        expect_enabled(&mut *tx, user).await?;
+        query("INSERT INTO api_tokens (token_hash, user_name, created_at) VALUES ($1, $2, $3)")
             .bind(&token_hash[..])
             .bind(user)
             .bind(now.as_microsecond())
@@ -31,17 +32,17 @@ impl SqliteStore {
             actor: None,
             detail: json!({ "user": user }),
         };
-        audit::record(&mut tx, event).await?;
+        audit::record(&mut *tx, event).await?;
         tx.commit().await
     }
 
     pub(super) async fn token_owner(&self, token_hash: [u8; 32]) -> Result<Option<UserRecord>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT users.* FROM api_tokens JOIN users ON users.name = api_tokens.user_name \
-             WHERE api_tokens.token_hash = ?1 AND users.disabled = 0",
+             WHERE api_tokens.token_hash = $1 AND NOT users.disabled",
         )
         .bind(&token_hash[..])
-        .fetch_optional(&self.readers)
+        .fetch_optional(&mut *self.reader().await?)
         .await
         .map_err(not_read)?;
         found.as_ref().map(row::user).transpose()
@@ -53,22 +54,20 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        expect_enabled(&mut tx, &session.user).await?;
-        sqlx::query("DELETE FROM web_sessions WHERE expires_at <= ?1")
+        expect_enabled(&mut *tx, &session.user).await?;
+        query("DELETE FROM web_sessions WHERE expires_at <= $1")
             .bind(now.as_microsecond())
             .execute(&mut *tx)
             .await
             .map_err(not_written)?;
-        sqlx::query(
-            "INSERT INTO web_sessions (token_hash, user_name, csrf, expires_at) VALUES (?1, ?2, ?3, ?4)",
-        )
-        .bind(&session.token_hash[..])
-        .bind(&session.user)
-        .bind(&session.csrf)
-        .bind(session.expires_at.as_microsecond())
-        .execute(&mut *tx)
-        .await
-        .map_err(not_written)?;
+        query("INSERT INTO web_sessions (token_hash, user_name, csrf, expires_at) VALUES ($1, $2, $3, $4)")
+            .bind(&session.token_hash[..])
+            .bind(&session.user)
+            .bind(&session.csrf)
+            .bind(session.expires_at.as_microsecond())
+            .execute(&mut *tx)
+            .await
+            .map_err(not_written)?;
         let event = Event {
             at: now,
             kind: "user.signed_in",
@@ -76,7 +75,7 @@ impl SqliteStore {
             actor: Some(&session.user),
             detail: json!({ "user": session.user }),
         };
-        audit::record(&mut tx, event).await?;
+        audit::record(&mut *tx, event).await?;
         tx.commit().await
     }
 
@@ -85,14 +84,14 @@ impl SqliteStore {
         token_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<(WebSession, UserRecord)>, StoreError> {
-        let found = sqlx::query(
+        let found = query(
             "SELECT web_sessions.*, users.* \
              FROM web_sessions JOIN users ON users.name = web_sessions.user_name \
-             WHERE web_sessions.token_hash = ?1 AND web_sessions.expires_at > ?2 AND users.disabled = 0",
+             WHERE web_sessions.token_hash = $1 AND web_sessions.expires_at > $2 AND NOT users.disabled",
         )
         .bind(&token_hash[..])
         .bind(now.as_microsecond())
-        .fetch_optional(&self.readers)
+        .fetch_optional(&mut *self.reader().await?)
         .await
         .map_err(not_read)?;
         found
@@ -102,15 +101,15 @@ impl SqliteStore {
 
     pub(super) async fn delete_web_session(&self, token_hash: [u8; 32]) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let user: Option<String> =
-            sqlx::query_scalar("DELETE FROM web_sessions WHERE token_hash = ?1 RETURNING user_name")
-                .bind(&token_hash[..])
-                .fetch_optional(&mut *tx)
-                .await
-                .map_err(not_written)?;
-        let Some(user) = user else {
+        let found = query("DELETE FROM web_sessions WHERE token_hash = $1 RETURNING user_name")
+            .bind(&token_hash[..])
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(not_written)?;
+        let Some(found) = found else {
             return tx.commit().await;
         };
+        let user: String = row::column(&found, "user_name")?;
         let event = Event {
             at: self.clock.now(),
             kind: "user.signed_out",
@@ -118,13 +117,13 @@ impl SqliteStore {
             actor: Some(&user),
             detail: json!({ "user": user }),
         };
-        audit::record(&mut tx, event).await?;
+        audit::record(&mut *tx, event).await?;
         tx.commit().await
     }
 
     pub(super) async fn installation_secret(&self) -> Result<[u8; 32], StoreError> {
-        let found = sqlx::query("SELECT value FROM secrets WHERE name = 'installation'")
-            .fetch_optional(&self.readers)
+        let found = query("SELECT value FROM secrets WHERE name = 'installation'")
+            .fetch_optional(&mut *self.reader().await?)
             .await
             .map_err(not_read)?
             .ok_or_else(|| StoreError::Inconsistent("the installation's secret is gone".to_owned()))?;
@@ -133,13 +132,13 @@ impl SqliteStore {
 }
 
 /// Refuses what would lie dormant and come alive when the user is enabled again.
-async fn expect_enabled(connection: &mut SqliteConnection, user: &str) -> Result<(), StoreError> {
-    let disabled: Option<bool> = sqlx::query_scalar("SELECT disabled FROM users WHERE name = ?1")
+async fn expect_enabled(connection: &mut impl Connection, user: &str) -> Result<(), StoreError> {
+    let found = query("SELECT disabled FROM users WHERE name = $1")
         .bind(user)
         .fetch_optional(connection)
         .await
         .map_err(not_read)?;
-    match disabled {
+    match found.map(|found| row::column(&found, "disabled")).transpose()? {
         Some(false) => Ok(()),
         Some(true) => Err(StoreError::NotFound(format!(
             "user \"{user}\" that is not disabled"

@@ -1,9 +1,10 @@
 //! Adding to `audit_events`, in the transaction of the change that it tells of.
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
+use super::engine::Connection;
 use super::not_written;
+use super::query::query;
 use crate::model::RequestId;
 use crate::store::StoreError;
 
@@ -17,8 +18,8 @@ pub(super) struct Event<'a> {
     pub(super) detail: serde_json::Value,
 }
 
-pub(super) async fn record(connection: &mut SqliteConnection, event: Event<'_>) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO audit_events (at, kind, request_id, actor, detail) VALUES (?1, ?2, ?3, ?4, ?5)")
+pub(super) async fn record(connection: &mut impl Connection, event: Event<'_>) -> Result<(), StoreError> {
+    query("INSERT INTO audit_events (at, kind, request_id, actor, detail) VALUES ($1, $2, $3, $4, $5)")
         .bind(event.at.as_microsecond())
         .bind(event.kind)
         .bind(event.request.map(|id| id.to_string()))

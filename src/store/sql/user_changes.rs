@@ -1,14 +1,15 @@
 //! Changing users: who may, what it ends, and what is recorded of it. One transaction each.
 
 use serde_json::{Value, json};
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::audit::{self, Event};
+use super::engine::{Connection, Engine};
+use super::query::{Builder, query};
 use super::users::{end_web_sessions, no_such_user};
-use super::{SqliteStore, not_read, not_written, row};
+use super::{SqlStore, not_read, not_written, row};
 use crate::store::{Actor, StoreError, UserChange, UserFilter, UserRecord};
 
-impl SqliteStore {
+impl<E: Engine> SqlStore<E> {
     pub(super) async fn apply_change(
         &self,
         name: &str,
@@ -16,8 +17,8 @@ impl SqliteStore {
         actor: Actor<'_>,
     ) -> Result<UserRecord, StoreError> {
         let mut tx = self.begin().await?;
-        expect_admin(&mut tx, actor).await?;
-        let found = sqlx::query("SELECT * FROM users WHERE name = ?1")
+        expect_admin(&mut *tx, actor).await?;
+        let found = query("SELECT * FROM users WHERE name = $1")
             .bind(name)
             .fetch_optional(&mut *tx)
             .await
@@ -31,7 +32,7 @@ impl SqliteStore {
             tx.commit().await?;
             return Ok(after);
         }
-        sqlx::query("UPDATE users SET group_names = ?2, admin = ?3, disabled = ?4 WHERE name = ?1")
+        query("UPDATE users SET group_names = $2, admin = $3, disabled = $4 WHERE name = $1")
             .bind(name)
             .bind(row::to_json(&after.principal.groups)?)
             .bind(after.principal.admin)
@@ -40,11 +41,11 @@ impl SqliteStore {
             .await
             .map_err(not_written)?;
         if after.disabled && !before.disabled {
-            end_web_sessions(&mut tx, name).await?;
-            delete_tokens(&mut tx, name).await?;
+            end_web_sessions(&mut *tx, name).await?;
+            delete_tokens(&mut *tx, name).await?;
         }
         for (kind, detail) in events(&before, &after) {
-            self.record_user_event(&mut tx, kind, actor, detail).await?;
+            self.record_user_event(&mut *tx, kind, actor, detail).await?;
         }
         tx.commit().await?;
         Ok(after)
@@ -52,19 +53,19 @@ impl SqliteStore {
 
     pub(super) async fn delete_all_tokens(&self, name: &str, actor: Actor<'_>) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
-        expect_admin(&mut tx, actor).await?;
-        let known: i64 = sqlx::query_scalar("SELECT count(*) FROM users WHERE name = ?1")
+        expect_admin(&mut *tx, actor).await?;
+        let known = query("SELECT name FROM users WHERE name = $1")
             .bind(name)
-            .fetch_one(&mut *tx)
+            .fetch_optional(&mut *tx)
             .await
             .map_err(not_read)?;
-        if known == 0 {
+        if known.is_none() {
             return Err(no_such_user(name));
         }
-        let revoked = delete_tokens(&mut tx, name).await?;
+        let revoked = delete_tokens(&mut *tx, name).await?;
         if revoked > 0 {
             let detail = json!({ "user": name, "tokens": revoked });
-            self.record_user_event(&mut tx, "user.tokens_revoked", actor, detail)
+            self.record_user_event(&mut *tx, "user.tokens_revoked", actor, detail)
                 .await?;
         }
         tx.commit().await?;
@@ -72,7 +73,7 @@ impl SqliteStore {
     }
 
     pub(super) async fn filtered_users(&self, filter: &UserFilter) -> Result<Vec<UserRecord>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM users WHERE true");
+        let mut query = Builder::new("SELECT * FROM users WHERE true");
         if let Some(group) = &filter.group {
             query.push(
                 " AND EXISTS (SELECT 1 FROM json_each(users.group_names) AS named WHERE named.value = ",
@@ -90,13 +91,17 @@ impl SqliteStore {
         }
         query.push(" ORDER BY name LIMIT ");
         query.push_bind(i64::from(filter.limit));
-        let found = query.build().fetch_all(&self.readers).await.map_err(not_read)?;
+        let found = query
+            .build()
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .map_err(not_read)?;
         found.iter().map(row::user).collect()
     }
 
     pub(super) async fn record_user_event(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut impl Connection,
         kind: &str,
         actor: Actor<'_>,
         detail: Value,
@@ -114,31 +119,30 @@ impl SqliteStore {
 
 /// Refuses who is no administrator at this moment: what was asked may have waited while the right was taken away.
 pub(super) async fn expect_admin(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     actor: Actor<'_>,
 ) -> Result<(), StoreError> {
     let Actor::Admin(name) = actor else {
         return Ok(());
     };
-    let found: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM users WHERE name = ?1 AND admin = 1 AND disabled = 0")
-            .bind(name)
-            .fetch_one(connection)
-            .await
-            .map_err(not_read)?;
+    let found = query("SELECT name FROM users WHERE name = $1 AND admin AND NOT disabled")
+        .bind(name)
+        .fetch_optional(connection)
+        .await
+        .map_err(not_read)?;
     match found {
-        0 => Err(StoreError::NotAdmin(name.to_owned())),
-        _ => Ok(()),
+        None => Err(StoreError::NotAdmin(name.to_owned())),
+        Some(_) => Ok(()),
     }
 }
 
-async fn delete_tokens(connection: &mut SqliteConnection, name: &str) -> Result<u64, StoreError> {
-    let deleted = sqlx::query("DELETE FROM api_tokens WHERE user_name = ?1")
+async fn delete_tokens(connection: &mut impl Connection, name: &str) -> Result<u64, StoreError> {
+    let deleted = query("DELETE FROM api_tokens WHERE user_name = $1")
         .bind(name)
         .execute(connection)
         .await
         .map_err(not_written)?;
-    Ok(deleted.rows_affected())
+    Ok(deleted)
 }
 
 /// An event for each kind of change, with what it came to.

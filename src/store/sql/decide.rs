@@ -2,17 +2,18 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::SqliteConnection;
 
 use super::audit::{self, Event};
+use super::engine::{Connection, Engine};
+use super::query::query;
 use super::transition::{self, Change};
-use super::{SqliteStore, grants, list, not_written, row};
+use super::{SqlStore, grants, list, not_written, row};
 use crate::model::{
     Basis, Edit, HeldRequest, NewRequest, RequestId, RequestState, Review, StateKind, Verdict,
 };
 use crate::store::{Decided, Grounds, Placed, StoreError};
 
-impl SqliteStore {
+impl<E: Engine> SqlStore<E> {
     /// Records a verdict and what follows from it, or says why it comes too late.
     pub(super) async fn record_verdict(
         &self,
@@ -22,20 +23,20 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<Decided, StoreError> {
         let mut tx = self.begin().await?;
-        let request = list::one(&mut tx, id)
+        let request = list::one(&mut *tx, id)
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
         if let Some(refusal) = refusal(&request, &review, seen, now) {
             tx.commit().await?;
             return Ok(refusal);
         }
-        insert_review(&mut tx, &request, &review).await?;
+        insert_review(&mut *tx, &request, &review).await?;
         if let Some(change) = consequence(&request, &review)
-            && !transition::make(&mut tx, id, change, now).await?
+            && !transition::make(&mut *tx, id, change, now).await?
         {
             return Err(changed_meanwhile(id));
         }
-        let recorded = list::one(&mut tx, id)
+        let recorded = list::one(&mut *tx, id)
             .await?
             .ok_or_else(|| changed_meanwhile(id))?;
         tx.commit().await?;
@@ -52,7 +53,7 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<Decided, StoreError> {
         let mut tx = self.begin().await?;
-        let request = list::one(&mut tx, id)
+        let request = list::one(&mut *tx, id)
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
         if let Some(refusal) = settled(&request, now) {
@@ -63,17 +64,17 @@ impl SqliteStore {
             tx.commit().await?;
             return Ok(Decided::Changed);
         }
-        insert_edit(&mut tx, &request, &edit).await?;
-        let edited = list::one(&mut tx, id)
+        insert_edit(&mut *tx, &request, &edit).await?;
+        let edited = list::one(&mut *tx, id)
             .await?
             .ok_or_else(|| changed_meanwhile(id))?;
-        insert_review(&mut tx, &edited, &review).await?;
+        insert_review(&mut *tx, &edited, &review).await?;
         if let Some(change) = consequence(&edited, &review)
-            && !transition::make(&mut tx, id, change, now).await?
+            && !transition::make(&mut *tx, id, change, now).await?
         {
             return Err(changed_meanwhile(id));
         }
-        let recorded = list::one(&mut tx, id)
+        let recorded = list::one(&mut *tx, id)
             .await?
             .ok_or_else(|| changed_meanwhile(id))?;
         tx.commit().await?;
@@ -83,7 +84,7 @@ impl SqliteStore {
     /// Records a new request.
     pub(super) async fn insert(&self, request: &NewRequest, entry: Entry<'_>) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        enter(&mut tx, request, entry).await?;
+        enter(&mut *tx, request, entry).await?;
         tx.commit().await
     }
 
@@ -96,13 +97,13 @@ impl SqliteStore {
         let mut tx = self.begin().await?;
         let placed = match grounds.bypass {
             Some(basis) => Placed::Running(basis.clone()),
-            None => grants::use_one(&mut tx, request, &grounds).await?,
+            None => grants::use_one(&mut *tx, request, &grounds).await?,
         };
         let entry = match &placed {
             Placed::Running(basis) => Entry::Running(basis),
             Placed::Pending | Placed::Uncounted(_) => Entry::Pending,
         };
-        enter(&mut tx, request, entry).await?;
+        enter(&mut *tx, request, entry).await?;
         tx.commit().await?;
         Ok(placed)
     }
@@ -110,10 +111,10 @@ impl SqliteStore {
     /// Records what somebody says afterwards. `false`: it is not waited for.
     pub(super) async fn record_followup(&self, id: RequestId, review: &Review) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let changed = sqlx::query(
+        let changed = query(
             "INSERT INTO followups (request_id, reviewer, group_names, verdict, comment, at) \
-             SELECT id, ?2, ?3, ?4, ?5, ?6 FROM requests \
-             WHERE id = ?1 AND basis = '{\"kind\":\"break_glass\"}' ON CONFLICT DO NOTHING",
+             SELECT id, $2, $3, $4, $5, $6 FROM requests \
+             WHERE id = $1 AND basis = '{\"kind\":\"break_glass\"}' ON CONFLICT DO NOTHING",
         )
         .bind(id.as_str())
         .bind(&review.reviewer)
@@ -123,8 +124,7 @@ impl SqliteStore {
         .bind(review.at.as_microsecond())
         .execute(&mut *tx)
         .await
-        .map_err(not_written)?
-        .rows_affected();
+        .map_err(not_written)?;
         if changed == 0 {
             tx.commit().await?;
             return Ok(false);
@@ -140,7 +140,7 @@ impl SqliteStore {
                 "comment": review.comment,
             }),
         };
-        audit::record(&mut tx, event).await?;
+        audit::record(&mut *tx, event).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -175,7 +175,7 @@ impl Entry<'_> {
 }
 
 async fn enter(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     request: &NewRequest,
     entry: Entry<'_>,
 ) -> Result<(), StoreError> {
@@ -255,14 +255,14 @@ fn consequence<'a>(request: &HeldRequest, review: &'a Review) -> Option<Change<'
 }
 
 async fn insert_edit(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     request: &HeldRequest,
     edit: &Edit,
 ) -> Result<(), StoreError> {
     let before = i64::try_from(request.reviews.len()).unwrap_or(i64::MAX);
-    sqlx::query(
+    query(
         "INSERT INTO edits (request_id, editor, statement, digest, command, effect, comment, reviews_before, at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(request.asked.id.as_str())
     .bind(&edit.editor)
@@ -293,14 +293,14 @@ async fn insert_edit(
 }
 
 async fn insert_review(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     request: &HeldRequest,
     review: &Review,
 ) -> Result<(), StoreError> {
     let id = request.asked.id;
-    sqlx::query(
+    query(
         "INSERT INTO reviews (request_id, reviewer, group_names, verdict, comment, at, edits) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(id.as_str())
     .bind(&review.reviewer)
@@ -327,19 +327,19 @@ async fn insert_review(
 }
 
 async fn insert_request(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     request: &NewRequest,
     state: StateKind,
     denied: Option<&str>,
     basis: Option<&Basis>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO requests (id, state, note, settled_at, database_name, user_name, application_name, \
          client_addr, in_transaction, statement, parameters, digest, command, effect, tables, functions, \
          signals, unfiltered, rule, group_names, created_at, expires_at, transaction_since, \
          quorum, self_approval, justification, ticket, shape, basis, earlier) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-         ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
+         $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)",
     )
     .bind(request.id.as_str())
     .bind(state.as_str())

@@ -8,34 +8,30 @@
 //! - what is dropped before its `commit` is undone alone, whether by an error, a panic or a caller that went away;
 //!   from then on it is decided upon by the task, whether or not its caller still listens;
 //! - the order of writing is the order of arrival;
-//! - after an error of SQLite's between two writes the connection is closed: what state it is in is not known.
+//! - after an error of the database's between two writes the connection is closed: what state it is in is not known.
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
+use sqlx::Pool;
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{Sqlite, SqlitePool};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 
-use super::not_written;
-use super::open::{ACQUIRE_TIMEOUT, is_busy};
+use super::engine::{Connection as _, Engine};
+use super::{ACQUIRE_TIMEOUT, not_written};
 use crate::store::StoreError;
 
-#[cfg(test)]
-mod tests;
-
 /// Writes that share a commit at most: the first of them waits for the last.
-const TOGETHER: usize = 64;
+pub(in crate::store) const TOGETHER: usize = 64;
 
 /// Why writes that were to share a commit all failed.
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     /// The transaction could not be begun, or not be committed.
     #[error(transparent)]
-    Sqlite(#[from] sqlx::Error),
-    /// SQLite ended the transaction by itself (a full disk), or cannot go on in it.
+    Database(#[from] sqlx::Error),
+    /// The database ended the transaction by itself (a full disk), or cannot go on in it.
     #[error("the transaction that it shared with others has failed: {0}")]
     Lost(#[source] sqlx::Error),
     /// The task is gone, and the process with it.
@@ -57,8 +53,8 @@ impl Failed {
 }
 
 /// A place in the queue.
-struct Place {
-    turn: oneshot::Sender<Result<Write, StoreError>>,
+struct Place<E: Engine> {
+    turn: oneshot::Sender<Result<Write<E>, StoreError>>,
     /// It takes long: none that came before is to wait for its end.
     alone: bool,
 }
@@ -66,18 +62,18 @@ struct Place {
 /// How a commit ended, for each of those who are in it.
 type Ended = Result<(), Arc<Failed>>;
 
-/// A turn at writing: a savepoint in a transaction that holds SQLite's write lock. Dropped, it is undone.
-pub(super) struct Write {
-    connection: OwnedMutexGuard<PoolConnection<Sqlite>>,
+/// A turn at writing: a savepoint in a transaction that holds the database's lock for writers. Dropped, it is undone.
+pub(in crate::store) struct Write<E: Engine> {
+    connection: OwnedMutexGuard<PoolConnection<E>>,
     keep: oneshot::Sender<oneshot::Sender<Ended>>,
 }
 
-impl Write {
+impl<E: Engine> Write<E> {
     /// Keeps what was written, and waits until it is durable. To be called as well where nothing was written and the
     /// answer rests on what was read here: others may have written that, and their commit may fail.
     ///
     /// Cancel-safe in so far as it is kept from the first poll on.
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
+    pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
         let (tell, ended) = oneshot::channel();
         // Received at once, or dropped with the task: then `ended` says so.
         let _ = self.keep.send(tell);
@@ -89,26 +85,26 @@ impl Write {
     }
 }
 
-impl Deref for Write {
-    type Target = SqliteConnection;
+impl<E: Engine> Deref for Write<E> {
+    type Target = E::Connection;
 
-    fn deref(&self) -> &SqliteConnection {
+    fn deref(&self) -> &E::Connection {
         &self.connection
     }
 }
 
-impl DerefMut for Write {
-    fn deref_mut(&mut self) -> &mut SqliteConnection {
+impl<E: Engine> DerefMut for Write<E> {
+    fn deref_mut(&mut self) -> &mut E::Connection {
         &mut self.connection
     }
 }
 
 /// The queue of those who want to write. With it, the task ends.
-pub(super) struct Queue(mpsc::Sender<Place>);
+pub(in crate::store) struct Queue<E: Engine>(mpsc::Sender<Place<E>>);
 
-impl Queue {
+impl<E: Engine> Queue<E> {
     /// Starts the task, on the runtime that this is called on.
-    pub(super) fn start(pool: SqlitePool) -> Self {
+    pub(in crate::store) fn start(pool: Pool<E>) -> Self {
         // Who finds it full waits in the channel's own queue, in order of arrival as well.
         let (queue, places) = mpsc::channel(TOGETHER);
         tokio::spawn(serve(pool, places));
@@ -116,7 +112,7 @@ impl Queue {
     }
 
     /// Waits for a turn, in order of arrival, [`ACQUIRE_TIMEOUT`] at most. Cancel-safe: dropped, the place is given up.
-    pub(super) async fn turn(&self, alone: bool) -> Result<Write, StoreError> {
+    pub(super) async fn turn(&self, alone: bool) -> Result<Write<E>, StoreError> {
         let waiting = async {
             let (turn, granted) = oneshot::channel();
             let place = Place { turn, alone };
@@ -129,7 +125,7 @@ impl Queue {
     }
 }
 
-async fn serve(pool: SqlitePool, mut places: mpsc::Receiver<Place>) {
+async fn serve<E: Engine>(pool: Pool<E>, mut places: mpsc::Receiver<Place<E>>) {
     let mut taken = Vec::with_capacity(TOGETHER);
     let mut waiting = VecDeque::with_capacity(TOGETHER);
     // What queued while the last commit ran, and no more: the first of them need not wait for who comes now.
@@ -142,7 +138,7 @@ async fn serve(pool: SqlitePool, mut places: mpsc::Receiver<Place>) {
 }
 
 /// One transaction for the first of these: up to one that is to be alone, or is lost on the way.
-async fn write_together(pool: &SqlitePool, waiting: &mut VecDeque<Place>) {
+async fn write_together<E: Engine>(pool: &Pool<E>, waiting: &mut VecDeque<Place<E>>) {
     waiting.retain(|place| !place.turn.is_closed());
     let Some(first) = waiting.front() else { return };
     let together = if first.alone {
@@ -175,12 +171,12 @@ async fn write_together(pool: &SqlitePool, waiting: &mut VecDeque<Place>) {
         // The caller lets go of the connection at about the same moment.
         let mut connection = connection.lock().await;
         let step = match verdict {
-            Err(_) => run(&mut connection, "ROLLBACK TO write").await,
+            Err(_) => connection.run("ROLLBACK TO write").await,
             Ok(tell) => {
                 kept.push(tell);
                 // The commit releases the last one.
                 if number < together {
-                    run(&mut connection, "RELEASE write; SAVEPOINT write").await
+                    connection.run("RELEASE write; SAVEPOINT write").await
                 } else {
                     Ok(())
                 }
@@ -194,8 +190,8 @@ async fn write_together(pool: &SqlitePool, waiting: &mut VecDeque<Place>) {
     let mut connection = connection.lock_owned().await;
     let ended = match lost {
         Some(error) => Err(Failed::Lost(error)),
-        None if kept.is_empty() => run(&mut connection, "ROLLBACK").await.map_err(Failed::from),
-        None => run(&mut connection, "COMMIT").await.map_err(Failed::from),
+        None if kept.is_empty() => connection.run("ROLLBACK").await.map_err(Failed::from),
+        None => connection.run("COMMIT").await.map_err(Failed::from),
     };
     let ended = ended.map_err(Arc::new);
     if ended.is_err() {
@@ -208,20 +204,16 @@ async fn write_together(pool: &SqlitePool, waiting: &mut VecDeque<Place>) {
     }
 }
 
-/// Begins a transaction that holds SQLite's write lock from the start, and the first savepoint in it.
-async fn begin(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
+/// Begins a transaction that holds the database's lock for writers from the start, and the first savepoint in it.
+async fn begin<E: Engine>(pool: &Pool<E>) -> Result<PoolConnection<E>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
-    match run(&mut connection, "BEGIN IMMEDIATE; SAVEPOINT write").await {
+    match connection.run(E::BEGIN).await {
         Ok(()) => Ok(connection),
         Err(error) => {
-            if !is_busy(&error) {
+            if !E::is_busy(&error) {
                 connection.close_on_drop();
             }
             Err(error)
         }
     }
-}
-
-async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::query(sql).execute(connection).await.map(drop)
 }

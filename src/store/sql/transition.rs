@@ -2,16 +2,17 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::SqliteConnection;
 
 use super::audit::{self, Event};
-use super::{SqliteStore, not_read, not_written, row};
+use super::engine::{Connection, Engine, Variant, hinted};
+use super::query::{self, query};
+use super::{SqlStore, not_read, not_written, row};
 use crate::model::{Outcome, RequestId, StateKind};
 use crate::store::{Abandoned, StoreError};
 
 /// A change of state, with what it brings.
 #[derive(Clone, Copy)]
-pub(super) enum Change<'a> {
+pub(in crate::store) enum Change<'a> {
     /// The last approval that was needed, by this person.
     Approve(&'a str),
     /// A rejection, by this person.
@@ -72,9 +73,23 @@ impl Change<'_> {
     }
 }
 
+/// What proxies have left that are no more, and that has not run. There is one proxy for a SQLite file.
+const LEFT_BEFORE: Variant = Variant {
+    sqlite: "SELECT id FROM requests WHERE state IN ('pending', 'approved') ORDER BY created_at, id",
+    postgres: "SELECT id FROM requests WHERE state IN ('pending', 'approved') \
+        AND NOT EXISTS (SELECT 1 FROM proxies WHERE proxies.id = requests.proxy) ORDER BY created_at, id",
+};
+
+/// The same of what was running.
+const LEFT_RUNNING: Variant = Variant {
+    sqlite: "SELECT id FROM requests WHERE state = 'running' ORDER BY created_at, id",
+    postgres: "SELECT id FROM requests WHERE state = 'running' \
+        AND NOT EXISTS (SELECT 1 FROM proxies WHERE proxies.id = requests.proxy) ORDER BY created_at, id",
+};
+
 /// Makes a transition, and records it. `false`: the request was in none of the states expected.
-pub(super) async fn make(
-    connection: &mut SqliteConnection,
+pub(in crate::store) async fn make(
+    connection: &mut impl Connection,
     id: RequestId,
     change: Change<'_>,
     now: Timestamp,
@@ -82,9 +97,9 @@ pub(super) async fn make(
     let to = change.to();
     let from: Vec<&str> = change.from().iter().map(|state| state.as_str()).collect();
     let outcome = change.outcome().map(row::to_json).transpose()?;
-    let changed = sqlx::query(
-        "UPDATE requests SET state = ?1, note = ?2, outcome = ?3, settled_at = ?4 \
-         WHERE id = ?5 AND state IN (SELECT value FROM json_each(?6))",
+    let changed = query(
+        "UPDATE requests SET state = $1, note = $2, outcome = $3, settled_at = $4 \
+         WHERE id = $5 AND state IN (SELECT value FROM json_each($6))",
     )
     .bind(to.as_str())
     .bind(change.note())
@@ -94,8 +109,7 @@ pub(super) async fn make(
     .bind(row::to_json(&from)?)
     .execute(&mut *connection)
     .await
-    .map_err(not_written)?
-    .rows_affected();
+    .map_err(not_written)?;
     match changed {
         0 => Ok(false),
         1 => {
@@ -109,7 +123,7 @@ pub(super) async fn make(
 }
 
 async fn record(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     id: RequestId,
     change: Change<'_>,
     now: Timestamp,
@@ -129,7 +143,7 @@ async fn record(
     audit::record(connection, event).await
 }
 
-impl SqliteStore {
+impl<E: Engine> SqlStore<E> {
     /// One transition in a transaction of its own.
     pub(super) async fn settle_one(
         &self,
@@ -138,7 +152,7 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let made = make(&mut tx, id, change, now).await?;
+        let made = make(&mut *tx, id, change, now).await?;
         tx.commit().await?;
         Ok(made)
     }
@@ -146,24 +160,27 @@ impl SqliteStore {
     /// Expires every Pending request whose time is over.
     pub(super) async fn settle_due(&self, now: Timestamp) -> Result<Vec<RequestId>, StoreError> {
         // Without the hint SQLite would walk the whole queue.
-        const DUE: &str = "SELECT id FROM requests INDEXED BY requests_due \
-             WHERE state = 'pending' AND expires_at <= ?1 ORDER BY expires_at, id";
+        const DUE: Variant = hinted!(
+            "SELECT id FROM requests",
+            "INDEXED BY requests_due",
+            "WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at, id"
+        );
         // This is asked often and there is mostly nothing to do: no need for the write lock.
-        let due = sqlx::query(DUE)
+        let due = query::variant(&DUE)
             .bind(now.as_microsecond())
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *self.reader().await?)
             .await
             .map_err(not_read)?;
         if due.is_none() {
             return Ok(Vec::new());
         }
         let mut tx = self.begin_alone().await?;
-        let due = sqlx::query(DUE)
+        let due = query::variant(&DUE)
             .bind(now.as_microsecond())
             .fetch_all(&mut *tx)
             .await
             .map_err(not_read)?;
-        let ids = make_all(&mut tx, &due, Change::Expire, now).await?;
+        let ids = make_all(&mut *tx, &due, Change::Expire, now).await?;
         tx.commit().await?;
         Ok(ids)
     }
@@ -176,27 +193,21 @@ impl SqliteStore {
     ) -> Result<Vec<RequestId>, StoreError> {
         let mut tx = self.begin_alone().await?;
         let mut ids = Vec::new();
-        for (query, why) in [
-            (
-                "SELECT id FROM requests WHERE state IN ('pending', 'approved') ORDER BY created_at, id",
-                why.before,
-            ),
-            (
-                "SELECT id FROM requests WHERE state = 'running' ORDER BY created_at, id",
-                why.running,
-            ),
-        ] {
-            let unfinished = sqlx::query(query).fetch_all(&mut *tx).await.map_err(not_read)?;
-            ids.extend(make_all(&mut tx, &unfinished, Change::Abandon(why), now).await?);
+        for (left, why) in [(LEFT_BEFORE, why.before), (LEFT_RUNNING, why.running)] {
+            let unfinished = query::variant(&left)
+                .fetch_all(&mut *tx)
+                .await
+                .map_err(not_read)?;
+            ids.extend(make_all(&mut *tx, &unfinished, Change::Abandon(why), now).await?);
         }
         tx.commit().await?;
         Ok(ids)
     }
 }
 
-async fn make_all(
-    connection: &mut SqliteConnection,
-    rows: &[sqlx::sqlite::SqliteRow],
+async fn make_all<C: Connection>(
+    connection: &mut C,
+    rows: &[C::Row],
     change: Change<'_>,
     now: Timestamp,
 ) -> Result<Vec<RequestId>, StoreError> {

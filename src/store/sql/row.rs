@@ -7,9 +7,8 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::{Sqlite, SqliteRow};
-use sqlx::{Decode, Row as _, Type};
 
+use super::engine::Columns;
 use crate::model::{
     Edit, Effect, HeldRequest, NewRequest, Observation, ObservedDecision, Origin, Outcome, Principal, Quorum,
     RequestId, RequestState, Review, Shape, Sightings, StateKind, Verdict,
@@ -18,7 +17,7 @@ use crate::store::{StoreError, StoredObservation, UserRecord, WebSession};
 
 /// A row of `requests`, with its reviews and edits, oldest first, and what was said afterwards.
 pub(super) fn request(
-    row: &SqliteRow,
+    row: &impl Columns,
     reviews: Vec<Review>,
     edits: Vec<Edit>,
     followup: Option<Review>,
@@ -37,7 +36,11 @@ pub(super) fn request(
     })
 }
 
-fn state(row: &SqliteRow, id: RequestId, settled_at: Option<Timestamp>) -> Result<RequestState, StoreError> {
+fn state(
+    row: &impl Columns,
+    id: RequestId,
+    settled_at: Option<Timestamp>,
+) -> Result<RequestState, StoreError> {
     let name: String = column(row, "state")?;
     let kind = StateKind::parse(&name).ok_or_else(|| {
         StoreError::Inconsistent(format!("request {id} is in an unknown state, \"{name}\""))
@@ -70,7 +73,7 @@ const fn with(is_there: bool) -> &'static str {
     if is_there { "with" } else { "without" }
 }
 
-fn asked(row: &SqliteRow) -> Result<NewRequest, StoreError> {
+fn asked(row: &impl Columns) -> Result<NewRequest, StoreError> {
     Ok(NewRequest {
         id: id(row, "id")?,
         origin: Origin {
@@ -110,7 +113,7 @@ fn asked(row: &SqliteRow) -> Result<NewRequest, StoreError> {
 }
 
 /// A row of `reviews`.
-pub(super) fn review(row: &SqliteRow) -> Result<Review, StoreError> {
+pub(super) fn review(row: &impl Columns) -> Result<Review, StoreError> {
     let word: String = column(row, "verdict")?;
     let verdict = verdict_of(&word)
         .ok_or_else(|| StoreError::Inconsistent(format!("\"{word}\" is no verdict of a review")))?;
@@ -124,7 +127,7 @@ pub(super) fn review(row: &SqliteRow) -> Result<Review, StoreError> {
 }
 
 /// A row of `edits`.
-pub(super) fn edit(row: &SqliteRow) -> Result<Edit, StoreError> {
+pub(super) fn edit(row: &impl Columns) -> Result<Edit, StoreError> {
     let before: i64 = column(row, "reviews_before")?;
     Ok(Edit {
         editor: column(row, "editor")?,
@@ -154,7 +157,7 @@ fn verdict_of(word: &str) -> Option<Verdict> {
 }
 
 /// The columns of `users` in a row.
-pub(super) fn user(row: &SqliteRow) -> Result<UserRecord, StoreError> {
+pub(super) fn user(row: &impl Columns) -> Result<UserRecord, StoreError> {
     Ok(UserRecord {
         principal: Principal {
             name: column(row, "name")?,
@@ -168,7 +171,7 @@ pub(super) fn user(row: &SqliteRow) -> Result<UserRecord, StoreError> {
 }
 
 /// The columns of `web_sessions` in a row.
-pub(super) fn web_session(row: &SqliteRow) -> Result<WebSession, StoreError> {
+pub(super) fn web_session(row: &impl Columns) -> Result<WebSession, StoreError> {
     Ok(WebSession {
         token_hash: bytes(row, "token_hash")?,
         user: column(row, "user_name")?,
@@ -178,7 +181,7 @@ pub(super) fn web_session(row: &SqliteRow) -> Result<WebSession, StoreError> {
 }
 
 /// A row of `observations`.
-pub(super) fn observation(row: &SqliteRow) -> Result<StoredObservation, StoreError> {
+pub(super) fn observation(row: &impl Columns) -> Result<StoredObservation, StoreError> {
     let count: i64 = column(row, "sightings")?;
     let client_addr = column::<Option<String>>(row, "client_addr")?
         .map(|address| address.parse::<IpAddr>())
@@ -207,12 +210,12 @@ pub(super) fn observation(row: &SqliteRow) -> Result<StoredObservation, StoreErr
 }
 
 /// The identifier of a request in a column.
-pub(super) fn id(row: &SqliteRow, name: &'static str) -> Result<RequestId, StoreError> {
+pub(super) fn id(row: &impl Columns, name: &'static str) -> Result<RequestId, StoreError> {
     parsed(row, name)
 }
 
 /// 32 bytes in a column.
-pub(super) fn bytes(row: &SqliteRow, name: &'static str) -> Result<[u8; 32], StoreError> {
+pub(super) fn bytes(row: &impl Columns, name: &'static str) -> Result<[u8; 32], StoreError> {
     column::<Vec<u8>>(row, name)?
         .try_into()
         .map_err(|_| StoreError::Inconsistent(format!("{name} is not 32 bytes long")))
@@ -227,11 +230,14 @@ pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreE
         .map_err(|error| StoreError::Inconsistent(format!("a value has no JSON form: {error}")))
 }
 
-pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, name: &'static str) -> Result<T, StoreError> {
+pub(super) fn json<T: DeserializeOwned>(row: &impl Columns, name: &'static str) -> Result<T, StoreError> {
     from_json(&column::<String>(row, name)?, name)
 }
 
-fn optional_json<T: DeserializeOwned>(row: &SqliteRow, name: &'static str) -> Result<Option<T>, StoreError> {
+fn optional_json<T: DeserializeOwned>(
+    row: &impl Columns,
+    name: &'static str,
+) -> Result<Option<T>, StoreError> {
     column::<Option<String>>(row, name)?
         .map(|text| from_json(&text, name))
         .transpose()
@@ -242,17 +248,20 @@ fn from_json<T: DeserializeOwned>(text: &str, name: &'static str) -> Result<T, S
         .map_err(|error| StoreError::Inconsistent(format!("{name} does not hold what was written: {error}")))
 }
 
-fn parsed<T: FromStr<Err: std::fmt::Display>>(row: &SqliteRow, name: &'static str) -> Result<T, StoreError> {
+fn parsed<T: FromStr<Err: std::fmt::Display>>(
+    row: &impl Columns,
+    name: &'static str,
+) -> Result<T, StoreError> {
     column::<String>(row, name)?
         .parse()
         .map_err(|error| StoreError::Inconsistent(format!("{name}: {error}")))
 }
 
-pub(super) fn time(row: &SqliteRow, name: &'static str) -> Result<Timestamp, StoreError> {
+pub(super) fn time(row: &impl Columns, name: &'static str) -> Result<Timestamp, StoreError> {
     timestamp(column(row, name)?, name)
 }
 
-pub(super) fn optional_time(row: &SqliteRow, name: &'static str) -> Result<Option<Timestamp>, StoreError> {
+pub(super) fn optional_time(row: &impl Columns, name: &'static str) -> Result<Option<Timestamp>, StoreError> {
     column::<Option<i64>>(row, name)?
         .map(|microseconds| timestamp(microseconds, name))
         .transpose()
@@ -263,10 +272,70 @@ fn timestamp(microseconds: i64, name: &'static str) -> Result<Timestamp, StoreEr
         .map_err(|error| StoreError::Inconsistent(format!("{name}: {error}")))
 }
 
-pub(super) fn column<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
-    row: &'r SqliteRow,
-    name: &'static str,
-) -> Result<T, StoreError> {
-    row.try_get(name)
-        .map_err(|error| StoreError::Inconsistent(error.to_string()))
+/// A column of a row.
+pub(super) fn column<T: FromColumn>(row: &impl Columns, name: &'static str) -> Result<T, StoreError> {
+    T::from_column(row, name).map_err(|error| StoreError::Inconsistent(format!("{name}: {error}")))
+}
+
+/// What a column can be read as.
+pub(super) trait FromColumn: Sized {
+    /// Reads it.
+    fn from_column(row: &impl Columns, name: &str) -> Result<Self, sqlx::Error>;
+}
+
+/// What must be there.
+fn there<T>(value: Option<T>) -> Result<T, sqlx::Error> {
+    value.ok_or_else(|| sqlx::Error::Decode("it is NULL".into()))
+}
+
+fn narrow(number: i64) -> Result<u32, sqlx::Error> {
+    u32::try_from(number).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+impl FromColumn for Option<String> {
+    fn from_column(row: &impl Columns, name: &str) -> Result<Self, sqlx::Error> {
+        row.text(name)
+    }
+}
+
+impl FromColumn for String {
+    fn from_column(row: &impl Columns, name: &str) -> Result<Self, sqlx::Error> {
+        there(row.text(name)?)
+    }
+}
+
+impl FromColumn for Option<i64> {
+    fn from_column(row: &impl Columns, name: &str) -> Result<Self, sqlx::Error> {
+        row.integer(name)
+    }
+}
+
+impl FromColumn for i64 {
+    fn from_column(row: &impl Columns, name: &str) -> Result<Self, sqlx::Error> {
+        there(row.integer(name)?)
+    }
+}
+
+impl FromColumn for Option<u32> {
+    fn from_column(row: &impl Columns, name: &str) -> Result<Self, sqlx::Error> {
+        row.integer(name)?.map(narrow).transpose()
+    }
+}
+
+impl FromColumn for u32 {
+    fn from_column(row: &impl Columns, name: &str) -> Result<Self, sqlx::Error> {
+        narrow(there(row.integer(name)?)?)
+    }
+}
+
+impl FromColumn for bool {
+    fn from_column(row: &impl Columns, name: &str) -> Result<Self, sqlx::Error> {
+        there(row.flag(name)?)
+    }
+}
+
+impl FromColumn for Vec<u8> {
+    fn from_column(row: &impl Columns, name: &str) -> Result<Self, sqlx::Error> {
+        there(row.bytes(name)?)
+    }
 }

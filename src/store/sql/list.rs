@@ -2,33 +2,34 @@
 
 use std::collections::HashMap;
 
-use sqlx::sqlite::{Sqlite, SqliteRow};
-use sqlx::{QueryBuilder, Row as _, SqliteConnection};
-
+use super::engine::{Connection, Several, several};
+use super::query::{self, Builder};
 use super::{not_read, row};
 use crate::model::{HeldRequest, Principal, RequestId};
 use crate::store::{RequestFilter, StoreError};
 
 /// A request with all that belongs to it, in one question: each way to SQLite's thread and back takes longer than
 /// what is done there.
-const ONE: &str = "SELECT 'request' AS part, * FROM requests WHERE id = ?1; \
-     SELECT 'review' AS part, * FROM reviews WHERE request_id = ?1 ORDER BY id; \
-     SELECT 'edit' AS part, * FROM edits WHERE request_id = ?1 ORDER BY id; \
-     SELECT 'followup' AS part, * FROM followups WHERE request_id = ?1";
+const ONE: Several = several!(
+    "SELECT 'request' AS part, * FROM requests WHERE id = $1",
+    "SELECT 'review' AS part, * FROM reviews WHERE request_id = $1 ORDER BY id",
+    "SELECT 'edit' AS part, * FROM edits WHERE request_id = $1 ORDER BY id",
+    "SELECT 'followup' AS part, * FROM followups WHERE request_id = $1",
+);
 
 /// One request. To be called in a transaction, or its reviews may be newer than its state.
 pub(super) async fn one(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     id: RequestId,
 ) -> Result<Option<HeldRequest>, StoreError> {
-    let rows = sqlx::query(ONE)
+    let rows = query::several(&ONE)
         .bind(id.as_str())
         .fetch_all(connection)
         .await
         .map_err(not_read)?;
     let (mut request, mut reviews, mut edits, mut followup) = (None, Vec::new(), Vec::new(), None);
     for found in &rows {
-        match found.try_get("part").map_err(not_read)? {
+        match row::column::<String>(found, "part")?.as_str() {
             "request" => request = Some(found),
             "review" => reviews.push(row::review(found)?),
             "edit" => edits.push(row::edit(found)?),
@@ -42,10 +43,10 @@ pub(super) async fn one(
 
 /// Requests by filter, newest first. To be called in a transaction, likewise.
 pub(super) async fn filtered(
-    connection: &mut SqliteConnection,
+    connection: &mut impl Connection,
     filter: &RequestFilter,
 ) -> Result<Vec<HeldRequest>, StoreError> {
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM requests WHERE true");
+    let mut query = Builder::new("SELECT * FROM requests WHERE true");
     one_of(
         &mut query,
         "state",
@@ -76,12 +77,12 @@ pub(super) async fn filtered(
         .fetch_all(&mut *connection)
         .await
         .map_err(not_read)?;
-    let mut reviews = by_request(connection, &rows, "reviews", row::review).await?;
-    let mut edits = by_request(connection, &rows, "edits", row::edit).await?;
-    let mut followups = by_request(connection, &rows, "followups", row::review).await?;
+    let mut reviews = by_request(connection, &rows, ("reviews", "id"), row::review).await?;
+    let mut edits = by_request(connection, &rows, ("edits", "id"), row::edit).await?;
+    let mut followups = by_request(connection, &rows, ("followups", "request_id"), row::review).await?;
     rows.iter()
         .map(|found| {
-            let id: String = found.try_get("id").map_err(not_read)?;
+            let id: String = row::column(found, "id")?;
             let followup = followups.remove(&id).and_then(|mut said| said.pop());
             row::request(
                 found,
@@ -95,7 +96,7 @@ pub(super) async fn filtered(
 
 /// Restricts a column to these values; with none, nothing is restricted.
 fn one_of(
-    query: &mut QueryBuilder<Sqlite>,
+    query: &mut Builder<'_>,
     column: &'static str,
     values: impl ExactSizeIterator<Item = &'static str>,
 ) {
@@ -104,16 +105,11 @@ fn one_of(
     }
     query.push(" AND ");
     query.push(column);
-    query.push(" IN (");
-    let mut list = query.separated(", ");
-    for value in values {
-        list.push_bind(value);
-    }
-    query.push(")");
+    query.push(" IN ").push_list(values);
 }
 
 /// Who asked, where, and when.
-fn asked(query: &mut QueryBuilder<Sqlite>, filter: &RequestFilter) {
+fn asked(query: &mut Builder<'_>, filter: &RequestFilter) {
     let texts = [
         (" AND user_name = ", &filter.user),
         (" AND database_name = ", &filter.database),
@@ -140,7 +136,7 @@ fn asked(query: &mut QueryBuilder<Sqlite>, filter: &RequestFilter) {
     }
 }
 
-fn visible_to(query: &mut QueryBuilder<Sqlite>, person: &Principal) -> Result<(), StoreError> {
+fn visible_to(query: &mut Builder<'_>, person: &Principal) -> Result<(), StoreError> {
     query.push(" AND (user_name = ");
     query.push_bind(person.name.clone());
     query.push(
@@ -153,16 +149,17 @@ fn visible_to(query: &mut QueryBuilder<Sqlite>, person: &Principal) -> Result<()
 }
 
 async fn older_than(
-    query: &mut QueryBuilder<Sqlite>,
-    connection: &mut SqliteConnection,
+    query: &mut Builder<'_>,
+    connection: &mut impl Connection,
     id: RequestId,
 ) -> Result<(), StoreError> {
-    let created_at: Option<i64> = sqlx::query_scalar("SELECT created_at FROM requests WHERE id = ?1")
+    let found = query::query("SELECT created_at FROM requests WHERE id = $1")
         .bind(id.as_str())
         .fetch_optional(connection)
         .await
         .map_err(not_read)?;
-    let created_at = created_at.ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
+    let found = found.ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
+    let created_at: i64 = row::column(&found, "created_at")?;
     query.push(" AND (created_at, id) < (");
     query.push_bind(created_at);
     query.push(", ");
@@ -172,25 +169,25 @@ async fn older_than(
 }
 
 /// What a table has of all these requests, by request, oldest first.
-async fn by_request<T>(
-    connection: &mut SqliteConnection,
-    requests: &[SqliteRow],
-    table: &'static str,
-    read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+async fn by_request<T, C: Connection>(
+    connection: &mut C,
+    requests: &[C::Row],
+    (table, order): (&'static str, &'static str),
+    read: impl Fn(&C::Row) -> Result<T, StoreError>,
 ) -> Result<HashMap<String, Vec<T>>, StoreError> {
     let ids = requests
         .iter()
-        .map(|found| found.try_get::<&str, _>("id").map_err(not_read))
+        .map(|found| row::column::<String>(found, "id"))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM ");
+    let mut query = Builder::new("SELECT * FROM ");
     query.push(table);
     query.push(" WHERE request_id IN (SELECT value FROM json_each(");
     query.push_bind(row::to_json(&ids)?);
-    query.push(")) ORDER BY rowid");
+    query.push(")) ORDER BY ").push(order);
     let rows = query.build().fetch_all(connection).await.map_err(not_read)?;
     let mut found_by: HashMap<String, Vec<T>> = HashMap::new();
     for found in &rows {
-        let request: String = found.try_get("request_id").map_err(not_read)?;
+        let request: String = row::column(found, "request_id")?;
         found_by.entry(request).or_default().push(read(found)?);
     }
     Ok(found_by)

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteRow;
-
+use super::engine::Columns;
 use super::row::{column, id, json, optional_time, time};
 use crate::model::{Grant, GrantState, Holder, NewGrant, Review};
 use crate::store::StoreError;
 
 /// A row of `grants`, with its reviews, oldest first.
-pub(super) fn grant(row: &SqliteRow, reviews: Vec<Review>) -> Result<Grant, StoreError> {
+pub(super) fn grant(row: &impl Columns, reviews: Vec<Review>) -> Result<Grant, StoreError> {
     let state = state(row)?;
     let span = match (optional_time(row, "starts_at")?, optional_time(row, "ends_at")?) {
         (Some(from), Some(to)) => Some((from, to)),
@@ -28,7 +27,7 @@ pub(super) fn grant(row: &SqliteRow, reviews: Vec<Review>) -> Result<Grant, Stor
 }
 
 /// The state in a row of `grants`.
-pub(super) fn state(row: &SqliteRow) -> Result<GrantState, StoreError> {
+pub(super) fn state(row: &impl Columns) -> Result<GrantState, StoreError> {
     let name: String = column(row, "state")?;
     GrantState::parse(&name)
         .ok_or_else(|| StoreError::Inconsistent(format!("\"{name}\" is no state of a grant")))
@@ -39,7 +38,7 @@ pub(super) fn microseconds(length: Duration) -> i64 {
     i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn asked(row: &SqliteRow) -> Result<NewGrant, StoreError> {
+fn asked(row: &impl Columns) -> Result<NewGrant, StoreError> {
     let holder: String = column(row, "holder")?;
     let holder = match column::<String>(row, "holder_kind")?.as_str() {
         "user" => Holder::User(holder),

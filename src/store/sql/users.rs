@@ -1,21 +1,22 @@
 //! Users.
 
 use serde_json::json;
-use sqlx::SqliteConnection;
 
 use super::audit::{self, Event};
+use super::engine::{Connection, Engine};
+use super::query::query;
 use super::user_changes::expect_admin;
-use super::{SqliteStore, not_read, not_written, row};
+use super::{SqlStore, not_read, not_written, row};
 use crate::store::{Actor, StoreError, UserRecord};
 
-impl SqliteStore {
+impl<E: Engine> SqlStore<E> {
     pub(super) async fn insert_user(&self, user: &UserRecord, actor: Actor<'_>) -> Result<(), StoreError> {
         let principal = &user.principal;
         let mut tx = self.begin().await?;
-        expect_admin(&mut tx, actor).await?;
-        sqlx::query(
+        expect_admin(&mut *tx, actor).await?;
+        query(
             "INSERT INTO users (name, group_names, admin, scram_verifier, disabled, created_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(&principal.name)
         .bind(row::to_json(&principal.groups)?)
@@ -43,7 +44,7 @@ impl SqliteStore {
                 "disabled": user.disabled,
             }),
         };
-        audit::record(&mut tx, event).await?;
+        audit::record(&mut *tx, event).await?;
         tx.commit().await
     }
 
@@ -53,8 +54,8 @@ impl SqliteStore {
     }
 
     pub(super) async fn all_users(&self) -> Result<Vec<UserRecord>, StoreError> {
-        let found = sqlx::query("SELECT * FROM users ORDER BY name")
-            .fetch_all(&self.readers)
+        let found = query("SELECT * FROM users ORDER BY name")
+            .fetch_all(&mut *self.reader().await?)
             .await
             .map_err(not_read)?;
         found.iter().map(row::user).collect()
@@ -62,16 +63,16 @@ impl SqliteStore {
 
     pub(super) async fn replace_verifier(&self, name: &str, verifier: &str) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let changed = sqlx::query("UPDATE users SET scram_verifier = ?2 WHERE name = ?1")
+        let changed = query("UPDATE users SET scram_verifier = $2 WHERE name = $1")
             .bind(name)
             .bind(verifier)
             .execute(&mut *tx)
             .await
             .map_err(not_written)?;
-        expect_user(changed.rows_affected(), name)?;
-        end_web_sessions(&mut tx, name).await?;
+        expect_user(changed, name)?;
+        end_web_sessions(&mut *tx, name).await?;
         let detail = json!({ "user": name });
-        self.record_user_event(&mut tx, "user.password_changed", Actor::CommandLine, detail)
+        self.record_user_event(&mut *tx, "user.password_changed", Actor::CommandLine, detail)
             .await?;
         tx.commit().await
     }
@@ -88,11 +89,8 @@ pub(super) fn no_such_user(name: &str) -> StoreError {
     StoreError::NotFound(format!("user \"{name}\""))
 }
 
-pub(super) async fn end_web_sessions(
-    connection: &mut SqliteConnection,
-    name: &str,
-) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM web_sessions WHERE user_name = ?1")
+pub(super) async fn end_web_sessions(connection: &mut impl Connection, name: &str) -> Result<(), StoreError> {
+    query("DELETE FROM web_sessions WHERE user_name = $1")
         .bind(name)
         .execute(connection)
         .await

@@ -1,0 +1,147 @@
+//! Other proxies that share the database: what they change, and whether they live.
+
+use sqlx::postgres::PgListener;
+use sqlx::{Postgres, Row as _};
+
+use super::PostgresStore;
+use crate::model::RequestId;
+use crate::store::sql::{not_read, not_written};
+use crate::store::{Beat, BoxFuture, Hint, Hints, SharedStore, StoreError};
+
+/// What `migrations/postgres` notifies on.
+const CHANNEL: &str = "holdpoint";
+
+struct Listening {
+    listener: PgListener,
+    /// This proxy's name.
+    own: String,
+}
+
+impl Hints for Listening {
+    fn next(&mut self) -> BoxFuture<'_, Result<Hint, StoreError>> {
+        Box::pin(async move {
+            loop {
+                // The connection is made anew by the next call.
+                let Some(told) = self.listener.try_recv().await.map_err(not_read)? else {
+                    return Ok(Hint::Missed);
+                };
+                let Some((by, id)) = told.payload().split_once(' ') else {
+                    continue;
+                };
+                if by != self.own
+                    && let Ok(id) = id.parse::<RequestId>()
+                {
+                    return Ok(Hint::Changed(id));
+                }
+            }
+        })
+    }
+}
+
+impl SharedStore for PostgresStore {
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(PostgresStore::close(self))
+    }
+
+    fn hints(&self) -> BoxFuture<'_, Result<Option<Box<dyn Hints>>, StoreError>> {
+        Box::pin(async move {
+            let mut listener = PgListener::connect_with(&self.readers).await.map_err(not_read)?;
+            listener.listen(CHANNEL).await.map_err(not_read)?;
+            let listening = Listening {
+                listener,
+                own: self.proxy.clone(),
+            };
+            Ok(Some(Box::new(listening) as Box<dyn Hints>))
+        })
+    }
+
+    fn beat<'a>(&'a self, console: &'a str) -> BoxFuture<'a, Result<Vec<Beat>, StoreError>> {
+        Box::pin(async move {
+            let mut tx = self.begin().await?;
+            sqlx::query::<Postgres>(
+                "INSERT INTO proxies (id, console, started_at, beats) VALUES ($1, $2, $3, 1) \
+                 ON CONFLICT (id) DO UPDATE SET beats = proxies.beats + 1",
+            )
+            .bind(&self.proxy)
+            .bind(console)
+            .bind(self.clock.now().as_microsecond())
+            .execute(&mut *tx)
+            .await
+            .map_err(not_written)?;
+            let others =
+                sqlx::query::<Postgres>("SELECT id, console, beats FROM proxies WHERE id <> $1 ORDER BY id")
+                    .bind(&self.proxy)
+                    .fetch_all(&mut *tx)
+                    .await
+                    .map_err(not_read)?;
+            tx.commit().await?;
+            let beats = others.iter().map(|found| {
+                Ok(Beat {
+                    proxy: found.try_get("id")?,
+                    console: found.try_get("console")?,
+                    beats: found.try_get("beats")?,
+                })
+            });
+            beats.collect::<Result<_, _>>().map_err(not_read)
+        })
+    }
+
+    fn bury<'a>(&'a self, dead: &'a Beat) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let mut tx = self.begin().await?;
+            let gone = sqlx::query::<Postgres>("DELETE FROM proxies WHERE id = $1 AND beats = $2")
+                .bind(&dead.proxy)
+                .bind(dead.beats)
+                .execute(&mut *tx)
+                .await
+                .map_err(not_written)?;
+            tx.commit().await?;
+            Ok(gone.rows_affected() > 0)
+        })
+    }
+
+    fn leave(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut tx = self.begin().await?;
+            sqlx::query::<Postgres>("DELETE FROM proxies WHERE id = $1")
+                .bind(&self.proxy)
+                .execute(&mut *tx)
+                .await
+                .map_err(not_written)?;
+            tx.commit().await
+        })
+    }
+
+    fn holder(&self, id: RequestId) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        Box::pin(async move {
+            sqlx::query_scalar(
+                "SELECT console FROM proxies JOIN requests ON requests.proxy = proxies.id \
+                 WHERE requests.id = $1 AND proxies.id <> $2",
+            )
+            .bind(id.as_str())
+            .bind(&self.proxy)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(not_read)
+        })
+    }
+
+    fn decided<'a>(&'a self, ids: &'a [RequestId]) -> BoxFuture<'a, Result<Vec<RequestId>, StoreError>> {
+        Box::pin(async move {
+            let names: Vec<&str> = ids.iter().map(RequestId::as_str).collect();
+            let found = sqlx::query::<Postgres>(
+                "SELECT id FROM requests WHERE id = ANY ($1) AND state <> 'pending' ORDER BY id",
+            )
+            .bind(names)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(not_read)?;
+            let ids = found.iter().map(|found| {
+                let id: String = found.try_get("id").map_err(not_read)?;
+                id.parse()
+                    .map_err(|error| StoreError::Inconsistent(format!("id: {error}")))
+            });
+            ids.collect()
+        })
+    }
+}
