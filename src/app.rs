@@ -14,6 +14,7 @@ mod shared;
 mod signals;
 mod workers;
 
+use secrecy::ExposeSecret as _;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -24,7 +25,9 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-use crate::approval::{Broker, Observer, ObserverLimits, record_observed, sweep_expired};
+use crate::approval::{
+    Broker, Observer, ObserverLimits, beat_on, follow_fellows, record_observed, sweep_expired,
+};
 use crate::audit::{AuditLog, AuditSettings, AuditWriter};
 use crate::config::{AuditConfig, AuditOverflow, AuditStatements, Config, ObserveConfig, StoreUrl};
 use crate::console::{self, ConsoleState};
@@ -32,8 +35,7 @@ use crate::identity::{Directory, SignInThrottle};
 use crate::model::{Clock, CoarseClock, SystemClock};
 use crate::policy::{Policy, PolicyError, PolicyInForce};
 use crate::session::{ClientTls, Sessions, Shared};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError, UserStore as _};
+use crate::store::{self, Store, StoreError};
 use crate::tls::TlsError;
 use crate::tls::client::ClientTlsError;
 use crate::upstream::Pool;
@@ -185,9 +187,11 @@ async fn run(
     control: &Runtime,
 ) -> Result<(), ServeError> {
     let mut signals = Signals::listen().map_err(ServeError::Start)?;
-    let StoreUrl::Sqlite(path) = &config.store.url;
-    let _lock = lock(path)?;
-    let store = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
+    let _lock = match &config.store.url {
+        StoreUrl::Sqlite(path) => Some(lock(path)?),
+        StoreUrl::Postgres(_) => None,
+    };
+    let store = store::open(config.store.url.to_open().expose_secret()).await?;
     let policy = Arc::new(PolicyInForce::new(files.policy));
     let mut parts = Parts::new(&store, policy, control, &config.observe).await?;
     let recording = open_audit(
@@ -196,6 +200,10 @@ async fn run(
         config.proxy.workers.count().get(),
     )?;
     parts.audit = recording.as_ref().map(|(log, _)| log.clone());
+    let console_address = listeners.console.local_addr().map_err(ServeError::Start)?;
+    let public_url = config.console.public_url(console_address);
+    // Before anything of this one could be taken for something that is left over.
+    store.beat(&public_url).await?;
     let left_over = parts.broker.abandon_left_over().await?;
     if left_over > 0 {
         tracing::warn!(
@@ -204,12 +212,12 @@ async fn run(
         );
     }
 
-    let console_address = listeners.console.local_addr().map_err(ServeError::Start)?;
-    let public_url = config.console.public_url(console_address);
     let stopping = CancellationToken::new();
     let console = parts.console(config, &public_url, &stopping);
     let serving = serve_console(listeners.console, console, stopping.clone())?;
     let sweeper = tokio::spawn(sweep_expired(parts.broker.clone()));
+    let follower = tokio::spawn(follow_fellows(parts.broker.clone()));
+    let beating = tokio::spawn(beat_on(parts.broker.clone(), public_url.as_str().into()));
     let recorder = tokio::spawn(record_observed(parts.observer.clone(), stopping.clone()));
     say_what_is_observed(config);
 
@@ -243,6 +251,7 @@ async fn run(
     end_sessions(workers, &sessions, &mut signals).await;
     stopping.cancel();
     sweeper.abort();
+    follower.abort();
     doorman.abort();
     ticker.abort();
     let last = Last {
@@ -250,6 +259,7 @@ async fn run(
         broker: parts.broker,
         recorder,
         recording,
+        beating,
         store,
     };
     last.writes().await;
@@ -323,21 +333,20 @@ struct Parts {
 
 impl Parts {
     async fn new(
-        store: &Arc<SqliteStore>,
+        store: &Arc<dyn Store>,
         policy: Arc<PolicyInForce>,
         control: &Runtime,
         observe: &ObserveConfig,
     ) -> Result<Self, StoreError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let secret = store.secret().await?;
-        let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
-        let broker = Broker::new(Arc::clone(&store), Arc::clone(&clock), control.handle().clone());
+        let broker = Broker::new(Arc::clone(store), Arc::clone(&clock), control.handle().clone());
         let limits = ObserverLimits {
             keep: observe.keep,
             max_rows: u64::try_from(observe.max_rows).unwrap_or(u64::MAX),
         };
-        let observer = Observer::new(Arc::clone(&store), Arc::clone(&clock), limits);
-        let directory = Arc::new(Directory::new(store, Arc::clone(&clock), secret));
+        let observer = Observer::new(Arc::clone(store), Arc::clone(&clock), limits);
+        let directory = Arc::new(Directory::new(Arc::clone(store), Arc::clone(&clock), secret));
         Ok(Self {
             broker,
             policy,

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::approval::Broker;
 use crate::audit::{AuditLog, AuditWriter};
-use crate::store::sqlite::SqliteStore;
+use crate::store::Store;
 
 /// How long the store and the audit log are given for their last writes.
 const LAST_WRITES: Duration = Duration::from_secs(10);
@@ -25,7 +25,9 @@ pub(super) struct Last {
     pub(super) recorder: JoinHandle<()>,
     /// The audit log of what passes.
     pub(super) recording: Option<(AuditLog, AuditWriter)>,
-    pub(super) store: Arc<SqliteStore>,
+    /// What tells other proxies that this one lives.
+    pub(super) beating: JoinHandle<()>,
+    pub(super) store: Arc<dyn Store>,
 }
 
 impl Last {
@@ -42,6 +44,12 @@ impl Last {
             self.broker.drain().await;
             // It has not been asked to end before the last session has.
             let _ = self.recorder.await;
+            // Nothing is held any more that somebody could take for left over.
+            self.beating.abort();
+            let _ = self.beating.await;
+            if let Err(error) = self.store.leave().await {
+                tracing::warn!(%error, "other proxies learn only later that this one has stopped");
+            }
             self.store.close().await;
         };
         let all = async { tokio::join!(recorded, stored) };

@@ -31,6 +31,11 @@ pub enum EditError {
     /// The session that waits is not here.
     #[error("the session that waits for this is not connected to this proxy")]
     NotHere,
+    /// It is with another proxy, whose console this is.
+    #[error(
+        "the session that waits for this is connected to another proxy: change the statement there, at {0}"
+    )]
+    Elsewhere(String),
     /// The session, or its server, has not answered in time.
     #[error("the session that waits for this has not said in time whether it can run")]
     TooSlow,
@@ -117,7 +122,8 @@ impl Broker {
             answer: Answer(sender),
         };
         if !self.shared.waiters.tell(id, proposed) {
-            return Err(EditError::NotHere);
+            let holder = self.shared.store.holder(id).await.map_err(DecideError::from)?;
+            return Err(holder.map_or(EditError::NotHere, EditError::Elsewhere));
         }
         let answer = timeout(LONGEST, answer).await.map_err(|_| EditError::TooSlow)?;
         let answer = answer.map_err(|_| EditError::NotHere)?;

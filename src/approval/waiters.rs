@@ -80,6 +80,16 @@ impl Waiters {
         }
     }
 
+    /// Whether anybody waits for the request here.
+    pub(super) fn is_waited_for(&self, id: RequestId) -> bool {
+        self.waiting.contains_key(&id)
+    }
+
+    /// The requests that are waited for here.
+    pub(super) fn ids(&self) -> Vec<RequestId> {
+        self.waiting.iter().map(|waiter| *waiter.key()).collect()
+    }
+
     /// Tells whoever waits for the request, if anybody does here: `false` where nobody does.
     pub(super) fn tell(&self, id: RequestId, news: News) -> bool {
         if matches!(news, News::Settled(_)) {

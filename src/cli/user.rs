@@ -10,8 +10,7 @@ use serde_json::json;
 use crate::config::Config;
 use crate::identity::{Directory, NewUser};
 use crate::model::{Clock, SystemClock};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Actor, Store, UserChange, UserRecord};
+use crate::store::{self, Actor, UserChange, UserRecord};
 
 use super::output::{print, table, visible};
 use super::{Failure, Global, block_on, password};
@@ -203,7 +202,7 @@ pub(super) fn with_directory<T>(
 ) -> Result<T, Failure> {
     let config = Config::load(&global.config_path())?;
     block_on(async {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.url.to_string()).await?);
+        let store = store::open(config.store.url.to_open().expose_secret()).await?;
         let secret = store.secret().await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         action(Directory::new(store, clock, secret)).await

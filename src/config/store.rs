@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::upstream::percent_decode;
@@ -29,23 +30,57 @@ impl Default for StoreConfig {
 impl StoreConfig {
     /// Makes the path start from the configuration file's folder.
     pub(super) fn resolve(&mut self, folder: &Path) {
-        let StoreUrl::Sqlite(path) = &mut self.url;
-        *path = folder.join(&path);
+        if let StoreUrl::Sqlite(path) = &mut self.url {
+            *path = folder.join(&path);
+        }
     }
 }
 
 /// The database of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreUrl {
-    /// A SQLite file: `sqlite://holdpoint.db`, `sqlite:///var/lib/holdpoint/holdpoint.db`.
+    /// A SQLite file, for one proxy: `sqlite://holdpoint.db`, `sqlite:///var/lib/holdpoint/holdpoint.db`.
     Sqlite(PathBuf),
+    /// A PostgreSQL database, which several proxies can share: `postgres://holdpoint@db.internal/holdpoint`.
+    Postgres(PostgresUrl),
+}
+
+/// A PostgreSQL URL. Shown without its password.
+#[derive(Clone)]
+pub struct PostgresUrl(SecretString);
+
+impl PartialEq for PostgresUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl Eq for PostgresUrl {}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The server and the database, without role, password and parameters.
+impl fmt::Display for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.0.expose_secret();
+        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+        let place = rest.split(['?', '#']).next().unwrap_or_default();
+        let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+        write!(f, "postgres://{place}")
+    }
 }
 
 impl StoreUrl {
-    /// The names of its files: SQLite's, and the one that guards it.
+    /// The names of its files: SQLite's, and the one that guards it. A server's are elsewhere.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
-        let Self::Sqlite(database) = self;
+        let Self::Sqlite(database) = self else {
+            return Vec::new();
+        };
         let endings = ["", "-wal", "-shm", "-journal", ".lock"];
         let named = endings.map(|ending| {
             let mut name = database.clone().into_os_string();
@@ -54,19 +89,22 @@ impl StoreUrl {
         });
         named.into()
     }
-}
 
-/// The URL, as it is opened: what would end the path is written out. A path that is not UTF-8 does not
-/// get here, since a configuration file is.
-impl fmt::Display for StoreUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Sqlite(path) = self;
-        let path = path
-            .to_string_lossy()
-            .replace('%', "%25")
-            .replace('?', "%3f")
-            .replace('#', "%23");
-        write!(f, "sqlite://{path}")
+    /// The URL, as it is opened, with its password: not to be shown. What would end a path is written out. A path that is
+    /// not UTF-8 does not get here, since a configuration file is.
+    #[must_use]
+    pub fn to_open(&self) -> SecretString {
+        match self {
+            Self::Sqlite(path) => {
+                let path = path
+                    .to_string_lossy()
+                    .replace('%', "%25")
+                    .replace('?', "%3f")
+                    .replace('#', "%23");
+                format!("sqlite://{path}").into()
+            }
+            Self::Postgres(url) => url.0.clone(),
+        }
     }
 }
 
@@ -75,12 +113,23 @@ impl FromStr for StoreUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Some((scheme, rest)) = text.split_once(':') else {
-            return Err("is no URL: write sqlite://PATH, as in sqlite://holdpoint.db".to_owned());
+            return Err(
+                "is no URL: write sqlite://PATH, as in sqlite://holdpoint.db, or postgres://ROLE@HOST/DATABASE"
+                    .to_owned(),
+            );
         };
+        if matches!(scheme, "postgres" | "postgresql") {
+            return match rest.strip_prefix("//") {
+                Some(place) if !place.is_empty() && !place.starts_with('?') => {
+                    Ok(Self::Postgres(PostgresUrl(text.to_owned().into())))
+                }
+                _ => Err("names no server: write postgres://ROLE@HOST/DATABASE".to_owned()),
+            };
+        }
         if scheme != "sqlite" {
-            return Err(format!(
-                "\"{scheme}\" is not there: the store is SQLite only for now; write sqlite://PATH"
-            ));
+            return Err(
+                "is for another database: write sqlite://PATH, or postgres://ROLE@HOST/DATABASE".to_owned(),
+            );
         }
         let path = rest.strip_prefix("//").unwrap_or(rest);
         if path.contains('?') {
@@ -120,8 +169,11 @@ mod tests {
         for (url, why) in [
             ("holdpoint.db", "is no URL"),
             ("", "is no URL"),
-            ("postgres://host/db", "SQLite only for now"),
-            ("SQLITE://x", "SQLite only for now"),
+            ("postgres:host/db", "names no server"),
+            ("postgres://", "names no server"),
+            ("postgres://?host=x", "names no server"),
+            ("mysql://secret@host/db", "is for another database"),
+            ("SQLITE://x", "is for another database"),
             ("sqlite://x.db?mode=ro", "no parameters"),
             ("sqlite::memory:", "lost with the process"),
             ("sqlite://", "names no file"),
@@ -132,6 +184,33 @@ mod tests {
                 .parse::<StoreUrl>()
                 .is_err_and(|message| message.contains(why));
             assert!(refused, "{url}");
+            let shown = format!("{:?}", url.parse::<StoreUrl>());
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        for (url, shown) in [
+            (
+                "postgres://holdpoint:secret@db.internal/holdpoint",
+                "postgres://db.internal/holdpoint",
+            ),
+            (
+                "postgresql://h:se@secret@db:5433/x?password=secret",
+                "postgres://db:5433/x",
+            ),
+            ("postgres://db", "postgres://db"),
+        ] {
+            let Ok(parsed @ StoreUrl::Postgres(_)) = url.parse::<StoreUrl>() else {
+                panic!("{url}");
+            };
+            assert_eq!(parsed.to_open().expose_secret(), url);
+            let StoreUrl::Postgres(place) = &parsed else {
+                continue;
+            };
+            assert_eq!(place.to_string(), shown);
+            assert!(!format!("{parsed:?}").contains("secret"), "{parsed:?}");
         }
     }
 }

@@ -218,11 +218,11 @@ fn every_fault_is_named_with_its_place() {
             ],
         ),
         (
-            "[store]\nurl = \"postgres://a@b/c\"\n",
+            "[store]\nurl = \"mysql://a@b/c\"\n",
             &[],
             &[
-                "etc/holdpoint.toml:2: store.url: \"postgres\" is not there: the store is SQLite only for now; \
-               write sqlite://PATH",
+                "etc/holdpoint.toml:2: store.url: is for another database: write sqlite://PATH, or \
+               postgres://ROLE@HOST/DATABASE",
             ],
         ),
         (

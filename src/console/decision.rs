@@ -59,6 +59,10 @@ pub(super) async fn edit(
         Err(EditError::NotHere) => Err(Fault::settled(
             "The session that waits for this is not connected to this proxy; nothing was changed.",
         )),
+        Err(EditError::Elsewhere(console)) => Err(Fault::settled(format!(
+            "The session that waits for this is connected to another proxy: change the statement there, at {console}. \
+             Nothing was changed."
+        ))),
         Err(EditError::TooSlow) => Err(Fault::unavailable(
             "The server has not said in time whether the statement can run so. Nothing was changed; try again.",
         )),

@@ -1,8 +1,8 @@
 //! Who there is, as the configuration's store has it.
 
 use crate::config::{Config, StoreUrl};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{UserRecord, UserStore as _};
+use crate::store::{self, UserRecord};
+use secrecy::ExposeSecret as _;
 
 use super::super::{Failure, block_on};
 
@@ -20,12 +20,13 @@ pub(super) fn read(config: Option<&Config>) -> Result<People, Failure> {
     let Some(config) = config else {
         return Ok(People::Unknown("there is no configuration that names a store"));
     };
-    let StoreUrl::Sqlite(path) = &config.store.url;
-    if !path.exists() {
+    if let StoreUrl::Sqlite(path) = &config.store.url
+        && !path.exists()
+    {
         return Ok(People::Unknown("there is no store yet"));
     }
     let users = block_on(async {
-        let store = SqliteStore::open(&config.store.url.to_string()).await?;
+        let store = store::open(config.store.url.to_open().expose_secret()).await?;
         let users = store.users().await?;
         store.close().await;
         Ok(users)

@@ -14,8 +14,8 @@ use crate::config::Config;
 use crate::model::{Clock, SystemClock, duration};
 use crate::policy::Policy;
 use crate::policy::replay::{Replay, Replayed};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{ObservationQuery, ObservationStore};
+use crate::store::{self, ObservationQuery, ObservationStore};
+use secrecy::ExposeSecret as _;
 
 use super::super::output::print;
 use super::super::{Failure, Global, block_on};
@@ -59,8 +59,8 @@ pub(super) fn run(options: Options, global: &Global) -> Result<(), Failure> {
         limit: PAGE,
     };
     let replayed = block_on(async {
-        let store = SqliteStore::open(&config.store.url.to_string()).await?;
-        let replayed = replay(&store, query, &policy).await?;
+        let store = store::open(config.store.url.to_open().expose_secret()).await?;
+        let replayed = replay(&*store, query, &policy).await?;
         store.close().await;
         Ok(replayed)
     })?;
@@ -95,6 +95,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Facts, Observation, ObservedDecision, Sightings};
+    use crate::store::sqlite::SqliteStore;
 
     #[tokio::test]
     async fn every_page_is_read() {

@@ -1,0 +1,188 @@
+//! Other proxies that share the store: what they change, and what one of them leaves behind.
+//!
+//! Invariants: a hint only makes this proxy look; and it looks without one, too, so a lost hint costs time and nothing else.
+//! Whether another proxy lives is told by its beats, as this one has watched them by its own clock: clocks need not agree, and
+//! while the store cannot be reached, nobody's time runs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::Broker;
+use crate::model::RequestId;
+use crate::store::{Beat, Hint, Hints, StoreError};
+
+/// Between two beats of this proxy.
+const BEAT: Duration = Duration::from_secs(5);
+/// Who has not gone on for so long is taken for dead: what it held is abandoned.
+const DEAD_AFTER: Duration = Duration::from_secs(30);
+/// How often those that wait are looked for without a hint.
+const LOOK: Duration = Duration::from_secs(5);
+/// Between two tries to listen.
+const RETRY: Duration = Duration::from_secs(1);
+/// Requests that are asked for at once.
+const AT_ONCE: usize = 1_000;
+
+/// Follows what others change, for ever; ends at once where there are no others. Cancel-safe: to be dropped at shutdown.
+pub async fn follow_fellows(broker: Broker) {
+    let mut failing = false;
+    loop {
+        match broker.shared.store.hints().await {
+            Ok(None) => return,
+            Ok(Some(mut hints)) => {
+                let error = listen(&broker, &mut *hints, &mut failing).await;
+                say(&mut failing, &error);
+            }
+            Err(error) => say(&mut failing, &error),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// Once for each outage.
+fn say(failing: &mut bool, error: &StoreError) {
+    if !*failing {
+        tracing::error!(%error, "cannot listen to what other proxies decide");
+    }
+    *failing = true;
+}
+
+async fn listen(broker: &Broker, hints: &mut dyn Hints, failing: &mut bool) -> StoreError {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        // The first look is at once: there was no listening before.
+        let done = tokio::select! {
+            hint = hints.next() => match hint {
+                Ok(Hint::Changed(id)) => broker.look_at(id).await,
+                Ok(Hint::Missed) => broker.look_at_all().await,
+                Err(error) => Err(error),
+            },
+            _ = looks.tick() => broker.look_at_all().await,
+        };
+        if let Err(error) = done {
+            return error;
+        }
+        *failing = false;
+    }
+}
+
+/// Says that this proxy lives, and takes over from those that do not any more, for ever. `console` is where people find it.
+/// Cancel-safe: to be dropped at shutdown.
+pub async fn beat_on(broker: Broker, console: Arc<str>) {
+    let mut ticks = tokio::time::interval(BEAT);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watch = Watch::default();
+    let mut failing = false;
+    loop {
+        ticks.tick().await;
+        match beat(&broker, &console, &mut watch).await {
+            Ok(()) => failing = false,
+            Err(error) => {
+                if !failing {
+                    tracing::error!(%error, "cannot tell other proxies that this one lives");
+                }
+                failing = true;
+                // The others could not, either.
+                watch = Watch::default();
+            }
+        }
+    }
+}
+
+async fn beat(broker: &Broker, console: &str, watch: &mut Watch) -> Result<(), StoreError> {
+    let store = &broker.shared.store;
+    let others = store.beat(console).await?;
+    for dead in watch.dead(others, Instant::now()) {
+        if store.bury(&dead).await? {
+            let requests = broker.abandon_left_over().await?;
+            tracing::warn!(
+                proxy.console = dead.console,
+                requests,
+                "another proxy is gone: settled as abandoned what it left open"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What was seen of the others, and since when it has been the same.
+#[derive(Debug, Default)]
+struct Watch(HashMap<String, (i64, Instant)>);
+
+impl Watch {
+    /// Those that have not gone on for [`DEAD_AFTER`].
+    fn dead(&mut self, others: Vec<Beat>, now: Instant) -> Vec<Beat> {
+        let before = std::mem::take(&mut self.0);
+        let mut dead = Vec::new();
+        for beat in others {
+            let since = match before.get(&beat.proxy) {
+                Some(&(beats, since)) if beats == beat.beats => since,
+                _ => now,
+            };
+            self.0.insert(beat.proxy.clone(), (beat.beats, since));
+            if now.duration_since(since) >= DEAD_AFTER {
+                dead.push(beat);
+            }
+        }
+        dead
+    }
+}
+
+impl Broker {
+    /// Somebody else has changed this: tells whoever waits for it here, and whoever looks on.
+    async fn look_at(&self, id: RequestId) -> Result<(), StoreError> {
+        if self.shared.waiters.is_waited_for(id)
+            && let Some(request) = self.shared.store.request(id).await?
+        {
+            self.announce(&request);
+        } else {
+            self.changed(id);
+        }
+        Ok(())
+    }
+
+    /// Looks at everything that is waited for here.
+    async fn look_at_all(&self) -> Result<(), StoreError> {
+        for some in self.shared.waiters.ids().chunks(AT_ONCE) {
+            for id in self.shared.store.decided(some).await? {
+                self.look_at(id).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn beat_of(proxy: &str, beats: i64) -> Beat {
+        Beat {
+            proxy: proxy.to_owned(),
+            console: String::new(),
+            beats,
+        }
+    }
+
+    #[test]
+    fn who_stands_still_for_long_is_dead() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut watch = Watch::default();
+        let both = |a, b| vec![beat_of("a", a), beat_of("b", b)];
+        assert_eq!(watch.dead(both(1, 7), at(0)), []);
+        assert_eq!(watch.dead(both(2, 7), at(29)), []);
+        assert_eq!(watch.dead(both(2, 7), at(30)), [beat_of("b", 7)]);
+        // One that comes back starts anew.
+        assert_eq!(watch.dead(both(3, 8), at(35)), []);
+        assert_eq!(watch.dead(both(4, 8), at(60)), []);
+        // One that was not there in between, too.
+        assert_eq!(watch.dead(vec![beat_of("a", 5)], at(61)), []);
+        assert_eq!(watch.dead(both(6, 8), at(70)), []);
+        assert_eq!(watch.dead(both(7, 8), at(99)), []);
+        assert_eq!(watch.dead(both(8, 8), at(100)), [beat_of("b", 8)]);
+    }
+}
