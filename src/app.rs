@@ -217,7 +217,11 @@ async fn run(
     let serving = serve_console(listeners.console, console, stopping.clone())?;
     let sweeper = tokio::spawn(sweep_expired(parts.broker.clone()));
     let follower = tokio::spawn(follow_fellows(parts.broker.clone()));
-    let beating = tokio::spawn(beat_on(parts.broker.clone(), public_url.as_str().into()));
+    let beating = tokio::spawn(beat_on(
+        parts.broker.clone(),
+        public_url.as_str().into(),
+        config.store.dead_after,
+    ));
     let recorder = tokio::spawn(record_observed(parts.observer.clone(), stopping.clone()));
     say_what_is_observed(config);
 

@@ -182,6 +182,7 @@ impl Config {
         self.proxy.validate(&mut problems.section("proxy"));
         self.proxy.tls.validate(&mut problems.tls());
         self.console.validate(&mut problems.section("console"));
+        self.store.validate(&mut problems.section("store"));
         self.hold.validate(&mut problems.section("hold"));
         self.judge.validate(&mut problems.section("judge"));
         self.observe.validate(&mut problems.section("observe"));

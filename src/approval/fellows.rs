@@ -14,10 +14,8 @@ use super::Broker;
 use crate::model::RequestId;
 use crate::store::{Beat, Hint, Hints, StoreError};
 
-/// Between two beats of this proxy.
-const BEAT: Duration = Duration::from_secs(5);
-/// Who has not gone on for so long is taken for dead: what it held is abandoned.
-const DEAD_AFTER: Duration = Duration::from_secs(30);
+/// Beats of a proxy in the time after which it is taken for dead.
+const BEATS: u32 = 6;
 /// How often those that wait are looked for without a hint.
 const LOOK: Duration = Duration::from_secs(5);
 /// Between two tries to listen.
@@ -69,12 +67,12 @@ async fn listen(broker: &Broker, hints: &mut dyn Hints, failing: &mut bool) -> S
     }
 }
 
-/// Says that this proxy lives, and takes over from those that do not any more, for ever. `console` is where people find it.
-/// Cancel-safe: to be dropped at shutdown.
-pub async fn beat_on(broker: Broker, console: Arc<str>) {
-    let mut ticks = tokio::time::interval(BEAT);
+/// Says that this proxy lives, and takes over from those that have not gone on for `dead_after`, for ever. `console` is where
+/// people find it. Cancel-safe: to be dropped at shutdown.
+pub async fn beat_on(broker: Broker, console: Arc<str>, dead_after: Duration) {
+    let mut ticks = tokio::time::interval(dead_after / BEATS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut watch = Watch::default();
+    let mut watch = Watch::new(dead_after);
     let mut failing = false;
     loop {
         ticks.tick().await;
@@ -86,7 +84,7 @@ pub async fn beat_on(broker: Broker, console: Arc<str>) {
                 }
                 failing = true;
                 // The others could not, either.
-                watch = Watch::default();
+                watch = Watch::new(dead_after);
             }
         }
     }
@@ -109,21 +107,31 @@ async fn beat(broker: &Broker, console: &str, watch: &mut Watch) -> Result<(), S
 }
 
 /// What was seen of the others, and since when it has been the same.
-#[derive(Debug, Default)]
-struct Watch(HashMap<String, (i64, Instant)>);
+#[derive(Debug)]
+struct Watch {
+    seen: HashMap<String, (i64, Instant)>,
+    dead_after: Duration,
+}
 
 impl Watch {
-    /// Those that have not gone on for [`DEAD_AFTER`].
+    fn new(dead_after: Duration) -> Self {
+        Self {
+            seen: HashMap::new(),
+            dead_after,
+        }
+    }
+
+    /// Those that have not gone on for too long.
     fn dead(&mut self, others: Vec<Beat>, now: Instant) -> Vec<Beat> {
-        let before = std::mem::take(&mut self.0);
+        let before = std::mem::take(&mut self.seen);
         let mut dead = Vec::new();
         for beat in others {
             let since = match before.get(&beat.proxy) {
                 Some(&(beats, since)) if beats == beat.beats => since,
                 _ => now,
             };
-            self.0.insert(beat.proxy.clone(), (beat.beats, since));
-            if now.duration_since(since) >= DEAD_AFTER {
+            self.seen.insert(beat.proxy.clone(), (beat.beats, since));
+            if now.duration_since(since) >= self.dead_after {
                 dead.push(beat);
             }
         }
@@ -171,7 +179,7 @@ mod tests {
     fn who_stands_still_for_long_is_dead() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut watch = Watch::default();
+        let mut watch = Watch::new(Duration::from_secs(30));
         let both = |a, b| vec![beat_of("a", a), beat_of("b", b)];
         assert_eq!(watch.dead(both(1, 7), at(0)), []);
         assert_eq!(watch.dead(both(2, 7), at(29)), []);

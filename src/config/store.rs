@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use super::error::Section;
 use super::upstream::percent_decode;
 use super::value;
 
@@ -17,17 +19,29 @@ pub struct StoreConfig {
     /// Which database.
     #[serde(deserialize_with = "value::word")]
     pub url: StoreUrl,
+    /// So long another proxy that shares the store may be silent; then what it held is settled as abandoned. At least 2 s.
+    #[serde(deserialize_with = "value::duration")]
+    pub dead_after: Duration,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
         Self {
             url: StoreUrl::Sqlite(PathBuf::from("holdpoint.db")),
+            dead_after: Duration::from_secs(30),
         }
     }
 }
 
 impl StoreConfig {
+    pub(super) fn validate(&self, section: &mut Section<'_, '_>) {
+        section.require(
+            "dead_after",
+            self.dead_after >= Duration::from_secs(2),
+            "must be at least 2s: a proxy says six times in it that it lives",
+        );
+    }
+
     /// Makes the path start from the configuration file's folder.
     pub(super) fn resolve(&mut self, folder: &Path) {
         if let StoreUrl::Sqlite(path) = &mut self.url {

@@ -21,6 +21,7 @@ mod hold;
 mod judged;
 mod regress;
 mod relay;
+mod shared;
 mod tls;
 mod upstream_tls;
 mod wire;

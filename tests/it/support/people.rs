@@ -64,6 +64,14 @@ impl Person {
         (raw, greeting)
     }
 
+    /// The same person at another holdpoint.
+    pub(super) fn at_other(&self, at: &Arc<Addresses>) -> Self {
+        Self {
+            at: Arc::clone(at),
+            ..self.clone()
+        }
+    }
+
     /// The same person with another token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self {

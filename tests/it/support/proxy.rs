@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use holdpoint::identity::{Directory, NewUser};
 use holdpoint::model::SystemClock;
-use holdpoint::store::sqlite::SqliteStore;
-use holdpoint::store::{Actor, Store, UserStore as _};
+use holdpoint::store::{self, Actor};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Role;
@@ -31,6 +30,7 @@ pub(crate) struct Setup {
     hold: String,
     audit: String,
     database: String,
+    store: Option<Arc<Database>>,
 }
 
 /// The running holdpoint. Dropped, it is killed.
@@ -43,11 +43,13 @@ pub(crate) struct Proxy {
     /// Another DBA.
     pub(crate) carol: Person,
     /// The database behind it.
-    pub(crate) database: Database,
+    pub(crate) database: Arc<Database>,
     pub(crate) store: StoreFile,
     folder: PathBuf,
     at: Arc<Addresses>,
     log: Log,
+    /// The database of its store, where that is no file.
+    shared: Option<Arc<Database>>,
     process: Option<Process>,
 }
 
@@ -95,15 +97,36 @@ impl Setup {
         self
     }
 
+    /// Keeps its store in a PostgreSQL database, which others can share.
+    pub(crate) async fn shared_store(mut self) -> Self {
+        self.store = Some(Arc::new(Database::create().await));
+        self
+    }
+
     /// Starts it, and waits until it is ready.
     pub(crate) async fn start(self) -> Proxy {
-        let database = Database::create().await;
+        let database = Arc::new(Database::create().await);
+        self.start_before(database, None).await
+    }
+
+    /// Starts it before the same database as another, with the same people and with the same store, and waits until it is
+    /// ready.
+    pub(crate) async fn start_beside(mut self, other: &Proxy) -> Proxy {
+        self.store = Some(Arc::clone(other.shared.as_ref().expect("its store is no file")));
+        let people = [&other.alice, &other.bob, &other.carol];
+        self.start_before(Arc::clone(&other.database), Some(people)).await
+    }
+
+    async fn start_before(self, database: Arc<Database>, people: Option<[&Person; 3]>) -> Proxy {
         let folder = home::folder("holdpoint");
         self.write_policy(&folder.join("policies"));
-        fs::write(folder.join("holdpoint.toml"), self.config(&database)).expect("a file");
+        fs::write(folder.join("holdpoint.toml"), self.config(&database, &folder)).expect("a file");
         let at = Arc::new(Addresses::default());
         let store = StoreFile::at(&folder.join("holdpoint.db"));
-        let [alice, bob, carol] = employ(&store, &at).await;
+        let [alice, bob, carol] = match people {
+            Some(people) => people.map(|person| person.at_other(&at)),
+            None => employ(&self.store_url(&folder), &at).await,
+        };
         let log = Log::at(&folder.join("holdpoint.log"));
         let mut proxy = Proxy {
             alice,
@@ -114,6 +137,7 @@ impl Setup {
             folder,
             at,
             log,
+            shared: self.store,
             process: None,
         };
         proxy.start_process().await;
@@ -131,7 +155,15 @@ impl Setup {
         }
     }
 
-    fn config(&self, database: &Database) -> String {
+    fn store_url(&self, folder: &Path) -> String {
+        match &self.store {
+            Some(store) => Role::Superuser.url(&store.name),
+            None => format!("sqlite://{}", folder.join("holdpoint.db").display()),
+        }
+    }
+
+    fn config(&self, database: &Database, folder: &Path) -> String {
+        let store = self.store_url(folder);
         let url = self.role.unwrap_or(Role::Scram).url(&database.name);
         format!(
             r#"
@@ -140,6 +172,9 @@ listen = "127.0.0.1:0"
 {}
 [console]
 listen = "127.0.0.1:0"
+[store]
+url = "{store}"
+dead_after = "3s"
 [hold]
 {}
 [audit]
@@ -156,12 +191,9 @@ upstream = "{url}"
 }
 
 /// Makes the users: alice, a developer; bob and carol, DBAs.
-async fn employ(file: &StoreFile, at: &Arc<Addresses>) -> [Person; 3] {
-    let store = SqliteStore::open(&format!("sqlite://{}", file.path.display()))
-        .await
-        .expect("a store");
+async fn employ(url: &str, at: &Arc<Addresses>) -> [Person; 3] {
+    let store = store::open(url).await.expect("a store");
     let secret = store.secret().await.expect("a secret");
-    let store: Arc<dyn Store> = Arc::new(store);
     let directory = Directory::new(Arc::clone(&store), Arc::new(SystemClock), secret);
     let mut people = Vec::new();
     for (name, group) in [("alice", "developers"), ("bob", "dba"), ("carol", "dba")] {
@@ -180,6 +212,7 @@ async fn employ(file: &StoreFile, at: &Arc<Addresses>) -> [Person; 3] {
             at: Arc::clone(at),
         });
     }
+    store.close().await;
     people.try_into().expect("three")
 }
 
@@ -273,6 +306,21 @@ impl Proxy {
         .await;
         home::forget_watched(&process.name);
         status
+    }
+
+    /// The database of its store, which is not a file.
+    pub(crate) fn shared_store(&self) -> &Database {
+        self.shared.as_ref().expect("its store is no file")
+    }
+
+    /// Stops it in its tracks, as a machine that is out of breath does.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::CONT);
     }
 
     /// Kills it: it has no chance to put anything in order.
