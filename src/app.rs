@@ -14,7 +14,6 @@ mod shared;
 mod signals;
 mod workers;
 
-use secrecy::ExposeSecret as _;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,7 +21,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::approval::{
@@ -187,11 +188,7 @@ async fn run(
     control: &Runtime,
 ) -> Result<(), ServeError> {
     let mut signals = Signals::listen().map_err(ServeError::Start)?;
-    let _lock = match &config.store.url {
-        StoreUrl::Sqlite(path) => Some(lock(path)?),
-        StoreUrl::Postgres(_) => None,
-    };
-    let store = store::open(config.store.url.to_open().expose_secret()).await?;
+    let (store, _lock) = open_store(&config.store.url).await?;
     let policy = Arc::new(PolicyInForce::new(files.policy));
     let mut parts = Parts::new(&store, policy, control, &config.observe).await?;
     let recording = open_audit(
@@ -215,8 +212,6 @@ async fn run(
     let stopping = CancellationToken::new();
     let console = parts.console(config, &public_url, &stopping);
     let serving = serve_console(listeners.console, console, stopping.clone())?;
-    let sweeper = tokio::spawn(sweep_expired(parts.broker.clone()));
-    let follower = tokio::spawn(follow_fellows(parts.broker.clone()));
     let beating = tokio::spawn(beat_on(
         parts.broker.clone(),
         public_url.as_str().into(),
@@ -241,11 +236,7 @@ async fn run(
         control.handle(),
     ));
     let threads = config.proxy.workers.count().get();
-    let doorman = tokio::spawn(expel_disabled(
-        Arc::clone(&parts.directory),
-        Arc::clone(&sessions),
-    ));
-    let ticker = tokio::spawn(tick(Arc::clone(&parts.ticks)));
+    let rounds = parts.rounds(&sessions);
     let workers = Workers::start(&shared, listeners.proxy, threads).map_err(ServeError::Start)?;
 
     let keeper = tokio::spawn(tend_pools(Arc::clone(&shared)));
@@ -254,10 +245,7 @@ async fn run(
     pools(&shared).for_each(|pool| pool.close());
     end_sessions(workers, &sessions, &mut signals).await;
     stopping.cancel();
-    sweeper.abort();
-    follower.abort();
-    doorman.abort();
-    ticker.abort();
+    rounds.iter().for_each(JoinHandle::abort);
     let last = Last {
         console: serving,
         broker: parts.broker,
@@ -269,6 +257,19 @@ async fn run(
     last.writes().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The store, and the lock on its file, where it is one.
+async fn open_store(url: &StoreUrl) -> Result<(Arc<dyn Store>, Option<File>), ServeError> {
+    let lock = match url {
+        StoreUrl::Sqlite(path) => Some(lock(path)?),
+        StoreUrl::Postgres(place) => {
+            tracing::info!(store = %place, "the store can be shared with other proxies");
+            None
+        }
+    };
+    let store = store::open(url.to_open().expose_secret()).await?;
+    Ok((store, lock))
 }
 
 /// The audit log of what passes, where there is to be one. As many threads as are said record in it.
@@ -375,6 +376,16 @@ impl Parts {
             shutdown: stopping.clone(),
         }
     }
+
+    /// What goes on as long as there are sessions; to be dropped then.
+    fn rounds(&self, sessions: &Arc<Sessions>) -> [JoinHandle<()>; 4] {
+        [
+            tokio::spawn(sweep_expired(self.broker.clone())),
+            tokio::spawn(follow_fellows(self.broker.clone())),
+            tokio::spawn(expel_disabled(Arc::clone(&self.directory), Arc::clone(sessions))),
+            tokio::spawn(tick(Arc::clone(&self.ticks))),
+        ]
+    }
 }
 
 /// Lets what runs finish, within bounds, and ends the data threads.
@@ -417,7 +428,7 @@ fn serve_console(
     listener: TcpListener,
     state: ConsoleState,
     stopping: CancellationToken,
-) -> Result<tokio::task::JoinHandle<()>, ServeError> {
+) -> Result<JoinHandle<()>, ServeError> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Start)?;
     let service = console::router(state).into_make_service_with_connect_info::<SocketAddr>();
     Ok(tokio::spawn(async move {

@@ -62,10 +62,11 @@ def clean_environment():
 class Servers:
     """The scratch folder and everything that runs in it. `targets` are the names that can be measured."""
 
-    def __init__(self, binary, cores, scale, max_clients, only=None, wrapper=(), tls=False):
+    def __init__(self, binary, cores, scale, max_clients, only=None, wrapper=(), tls=False, shared_store=False):
         """`wrapper`: a command that is to run holdpoint, as in ["valgrind"]. `tls`: clients encrypt; a proxy's connection
-        to the server stays plain."""
+        to the server stays plain. `shared_store`: holdpoints keep their store in a PostgreSQL of its own, which syncs."""
         self.tls = tls
+        self.shared_store = shared_store
         self.binary, self.cores, self.scale, self.wrapper = binary, cores, scale, wrapper
         self.connections = max(CONNECTIONS, max_clients) + 10
         self.processes, self.pids = [], {}
@@ -95,6 +96,8 @@ class Servers:
             if self.tls:
                 self.make_certificate()
             self.start_postgres()
+            if self.shared_store:
+                self.start_store()
             starts = {
                 "haproxy": self.start_haproxy,
                 "pgbouncer": self.start_pgbouncer,
@@ -104,6 +107,8 @@ class Servers:
                 "holdpoint, recording": lambda: self.start_holdpoint(
                     "holdpoint, recording", lambda to: shutil.copytree(REPO / "policies", to), "[audit]\nfile = 'audit.jsonl'\n"),
             }
+            starts["holdpoint, beside"] = lambda: self.start_holdpoint(
+                "holdpoint, beside", lambda to: shutil.copytree(REPO / "policies", to))
             for target in self.targets[1:]:
                 starts[target]()
             rest = os.sched_getaffinity(0) - self.cores
@@ -167,14 +172,29 @@ class Servers:
         self.give_away(*files)
         return files
 
-    def start_postgres(self):
-        own = self.own_folder("pg")
+    def make_cluster(self, name):
+        """The folder of a new one, as initdb makes it."""
+        own = self.own_folder(name)
         self.give_away(own)
         pwfile = own / "password"
         pwfile.write_text(self.password)
         pwfile.chmod(0o644)  # inside a folder that is the server's alone
         subprocess.run([self.pgbin / "initdb", "-D", own / "data", "-U", "bench", f"--pwfile={pwfile}", "-A", "scram-sha-256",
                         "-E", "UTF8", "--no-locale", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd=own, **self.drop)
+        return own
+
+    def spawn_postgres(self, name, own, settings):
+        flags = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        self.spawn(name, [self.pgbin / "postgres", "-D", own / "data", *flags], self.drop)
+
+    def start_store(self):
+        """A PostgreSQL for holdpoint's store: with everything as it comes, fsync too."""
+        own = self.make_cluster("store")
+        self.ports["store"] = free_port()
+        self.spawn_postgres("store", own, {"listen_addresses": HOST, "port": self.ports["store"], "unix_socket_directories": ""})
+
+    def start_postgres(self):
+        own = self.make_cluster("pg")
         settings = {"listen_addresses": HOST, "port": self.ports["direct"], "unix_socket_directories": "",
                     "max_connections": 4 * self.connections, "shared_buffers": "256MB", "fsync": "off",
                     "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "4GB",
@@ -183,8 +203,7 @@ class Servers:
         if self.tls:
             cert, key = self.certificate_in(own)
             settings |= {"ssl": "on", "ssl_cert_file": cert, "ssl_key_file": key}
-        flags = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        self.spawn("postgres", [self.pgbin / "postgres", "-D", own / "data", *flags], self.drop)
+        self.spawn_postgres("postgres", own, settings)
         self.connect("direct", "postgres", [self.psql, "-qc", "CREATE DATABASE bench"])
         note(f"filling pgbench's tables at scale {self.scale}")
         self.connect("direct", "bench", [self.pgbench, "-i", "-q", "-s", str(self.scale)])
@@ -258,7 +277,7 @@ listen = "{HOST}:{self.ports[name]}"
 listen = "{HOST}:{console}"
 public_url = "http://{HOST}:{console}"
 [store]
-url = 'sqlite://{own}/holdpoint.db'
+url = '{self.store_url(own)}'
 [policy]
 dir = '{own}/policies'
 [databases.bench]
@@ -266,10 +285,21 @@ upstream = "postgresql://bench@{HOST}:{self.ports['direct']}/bench?sslmode=disab
 password_file = '{own}/upstream.password'
 pool = {{ max_idle = {self.connections} }}
 {more}""")
+        # Whoever shares the store shares its users.
+        is_first = not self.shared_store or name == "holdpoint"
+        if is_first:
+            self.add_user(config)
+        self.spawn(name, [*self.wrapper, self.binary, "--config", config, "serve"])
+
+    def store_url(self, own):
+        if not self.shared_store:
+            return f"sqlite://{own}/holdpoint.db"
+        return f"postgres://bench:{self.password}@{HOST}:{self.ports['store']}/postgres?sslmode=disable"
+
+    def add_user(self, config):
         subprocess.run([self.binary, "--config", config, "user", "add", "bench", "--group", "bench", "--password-stdin"],
                        input=self.client_password + "\n", text=True, check=True, stdout=subprocess.DEVNULL,
                        env=clean_environment())
-        self.spawn(name, [*self.wrapper, self.binary, "--config", config, "serve"])
 
     # ---- connecting
 

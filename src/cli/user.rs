@@ -205,7 +205,9 @@ pub(super) fn with_directory<T>(
         let store = store::open(config.store.url.to_open().expose_secret()).await?;
         let secret = store.secret().await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        action(Directory::new(store, clock, secret)).await
+        let done = action(Directory::new(Arc::clone(&store), clock, secret)).await;
+        store.close().await;
+        done
     })
 }
 

@@ -1,8 +1,9 @@
 //! Who there is, as the configuration's store has it.
 
+use secrecy::ExposeSecret as _;
+
 use crate::config::{Config, StoreUrl};
 use crate::store::{self, UserRecord};
-use secrecy::ExposeSecret as _;
 
 use super::super::{Failure, block_on};
 

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
 
 use crate::config::Config;
 use crate::model::{Clock, SystemClock, duration};
 use crate::policy::Policy;
 use crate::policy::replay::{Replay, Replayed};
 use crate::store::{self, ObservationQuery, ObservationStore};
-use secrecy::ExposeSecret as _;
 
 use super::super::output::print;
 use super::super::{Failure, Global, block_on};
