@@ -22,16 +22,17 @@ mod sessions;
 pub(super) mod transition;
 mod user_changes;
 mod users;
+mod within;
 pub(super) mod writer;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sqlx::Pool;
 use sqlx::pool::PoolConnection;
-use sqlx::{Pool, Transaction};
 
-pub(super) use engine::{Columns, Connection, Engine, Several, Value, Variant, bound, columns_of};
+pub(super) use engine::{Columns, Connection, Engine, Value, Variant, bound, list_in};
 
 use super::{
     Abandoned, Actor, BoxFuture, Decided, GrantDecided, GrantEnd, GrantFilter, GrantStore, Grounds,
@@ -87,11 +88,6 @@ impl<E: Engine> SqlStore<E> {
     /// The same for what takes long: nothing else that is written waits for its end to be committed.
     async fn begin_alone(&self) -> Result<Write<E>, StoreError> {
         self.queue.turn(true).await
-    }
-
-    /// Begins a transaction for several reads of one state of the database.
-    async fn begin_read(&self) -> Result<Transaction<'static, E>, StoreError> {
-        self.readers.begin_with(E::BEGIN_READ).await.map_err(not_read)
     }
 
     /// A connection for one read.
@@ -189,17 +185,11 @@ impl<E: Engine> RequestStore for SqlStore<E> {
     }
 
     fn request(&self, id: RequestId) -> BoxFuture<'_, Result<Option<HeldRequest>, StoreError>> {
-        Box::pin(async move {
-            let mut tx = self.begin_read().await?;
-            list::one(&mut *tx, id).await
-        })
+        Box::pin(async move { list::one(&mut *self.reader().await?, id).await })
     }
 
     fn requests(&self, filter: RequestFilter) -> BoxFuture<'_, Result<Vec<HeldRequest>, StoreError>> {
-        Box::pin(async move {
-            let mut tx = self.begin_read().await?;
-            list::filtered(&mut *tx, &filter).await
-        })
+        Box::pin(async move { list::filtered(&mut *self.reader().await?, &filter).await })
     }
 
     fn decide_seen(

@@ -5,15 +5,14 @@
 use std::borrow::Cow;
 
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Postgres, Row as _, SqlSafeStr as _, SqlStr};
+use sqlx::{Postgres, Row as _, SqlStr};
 
-use crate::store::sql::{Columns, Connection, Engine, Several, Value, Variant, bound};
+use crate::store::sql::{Columns, Connection, Engine, Value, Variant, bound, list_in};
 
 impl Engine for Postgres {
     /// The lock's number is of our choosing; it goes with the transaction. (`pg_advisory_xact_lock`, PostgreSQL's manual, 9.27.10.)
     const BEGIN: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
          SELECT pg_advisory_xact_lock(7526756211034517604); SAVEPOINT write";
-    const BEGIN_READ: &'static str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
     /// A transaction whose lock did not come in time has failed, and must end: the connection is not used on.
     fn is_busy(_: &sqlx::Error) -> bool {
@@ -44,18 +43,6 @@ impl Connection for PgConnection {
             .fetch_all(self)
             .await
     }
-
-    async fn fetch_several(
-        &mut self,
-        sql: Several,
-        values: Vec<Value<'_>>,
-    ) -> Result<Vec<PgRow>, sqlx::Error> {
-        let mut rows = Vec::new();
-        for &one in sql.each {
-            rows.extend(self.fetch(one.into_sql_str(), values.clone()).await?);
-        }
-        Ok(rows)
-    }
 }
 
 impl Columns for PgRow {
@@ -80,6 +67,20 @@ impl Columns for PgRow {
 
     fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
         self.try_get(name)
+    }
+
+    fn list(&self, name: &str) -> Result<Vec<serde_json::Value>, sqlx::Error> {
+        let mut list = list_in(self.try_get(name)?)?;
+        for field in list.iter_mut().filter_map(serde_json::Value::as_object_mut) {
+            for value in field.values_mut() {
+                if let serde_json::Value::String(text) = value
+                    && text.contains(SIGN)
+                {
+                    *text = with_nul(text);
+                }
+            }
+        }
+        Ok(list)
     }
 }
 

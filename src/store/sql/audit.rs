@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::engine::Connection;
+use super::engine::{Connection, Variant};
 use super::not_written;
-use super::query::query;
+use super::query::{Query, query, variant};
 use crate::model::RequestId;
 use crate::store::StoreError;
 
@@ -16,6 +16,21 @@ pub(super) struct Event<'a> {
     /// `None`: holdpoint itself or its command line.
     pub(super) actor: Option<&'a str>,
     pub(super) detail: serde_json::Value,
+}
+
+impl Event<'_> {
+    /// The first five values of a statement that makes a change and records it.
+    pub(super) fn first_in<'a>(self, sql: &Variant) -> Query<'a, Variant>
+    where
+        Self: 'a,
+    {
+        variant(sql)
+            .bind(self.at.as_microsecond())
+            .bind(self.kind.to_owned())
+            .bind(self.request.map(|id| id.to_string()))
+            .bind(self.actor.map(str::to_owned))
+            .bind(self.detail.to_string())
+    }
 }
 
 pub(super) async fn record(connection: &mut impl Connection, event: Event<'_>) -> Result<(), StoreError> {

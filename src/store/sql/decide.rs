@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::audit::{self, Event};
-use super::engine::{Connection, Engine};
+use super::engine::{Connection, Engine, Variant, recorded};
 use super::query::query;
 use super::transition::{self, Change};
 use super::{SqlStore, grants, list, not_written, row};
@@ -30,15 +30,7 @@ impl<E: Engine> SqlStore<E> {
             tx.commit().await?;
             return Ok(refusal);
         }
-        insert_review(&mut *tx, &request, &review).await?;
-        if let Some(change) = consequence(&request, &review)
-            && !transition::make(&mut *tx, id, change, now).await?
-        {
-            return Err(changed_meanwhile(id));
-        }
-        let recorded = list::one(&mut *tx, id)
-            .await?
-            .ok_or_else(|| changed_meanwhile(id))?;
+        let recorded = follow(&mut *tx, request, review, now).await?;
         tx.commit().await?;
         Ok(Decided::Recorded(recorded))
     }
@@ -68,15 +60,7 @@ impl<E: Engine> SqlStore<E> {
         let edited = list::one(&mut *tx, id)
             .await?
             .ok_or_else(|| changed_meanwhile(id))?;
-        insert_review(&mut *tx, &edited, &review).await?;
-        if let Some(change) = consequence(&edited, &review)
-            && !transition::make(&mut *tx, id, change, now).await?
-        {
-            return Err(changed_meanwhile(id));
-        }
-        let recorded = list::one(&mut *tx, id)
-            .await?
-            .ok_or_else(|| changed_meanwhile(id))?;
+        let recorded = follow(&mut *tx, edited, review, now).await?;
         tx.commit().await?;
         Ok(Decided::Recorded(recorded))
     }
@@ -146,6 +130,35 @@ impl<E: Engine> SqlStore<E> {
     }
 }
 
+/// Records a review and what it brings; the request as it is then.
+async fn follow(
+    connection: &mut impl Connection,
+    mut request: HeldRequest,
+    review: Review,
+    now: Timestamp,
+) -> Result<HeldRequest, StoreError> {
+    let id = request.asked.id;
+    insert_review(connection, &request, &review).await?;
+    if let Some(change) = consequence(&request, &review) {
+        if !transition::make(connection, id, change, now).await? {
+            return Err(changed_meanwhile(id));
+        }
+        request.state = match review.verdict {
+            Verdict::Approve => RequestState::Approved,
+            Verdict::Reject => RequestState::Rejected,
+        };
+        request.settled_at = match review.verdict {
+            Verdict::Approve => None,
+            Verdict::Reject => Some(row::kept(now)?),
+        };
+    }
+    request.reviews.push(Review {
+        at: row::kept(review.at)?,
+        ..review
+    });
+    Ok(request)
+}
+
 /// How a request enters the store.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Entry<'a> {
@@ -184,7 +197,6 @@ async fn enter(
         Entry::Denied(reason) => (Some(reason), None),
         Entry::Running(basis) => (None, Some(basis)),
     };
-    insert_request(connection, request, entry.state(), denied, basis).await?;
     let event = Event {
         at: request.created_at,
         kind: entry.kind(),
@@ -205,7 +217,7 @@ async fn enter(
             "basis": basis,
         }),
     };
-    audit::record(connection, event).await
+    insert_request(connection, event, request, entry.state(), denied, basis).await
 }
 
 /// Why a verdict is not taken, if it is not.
@@ -254,6 +266,20 @@ fn consequence<'a>(request: &HeldRequest, review: &'a Review) -> Option<Change<'
     }
 }
 
+const REVIEW: Variant = recorded!(
+    insert "INSERT INTO reviews (request_id, reviewer, group_names, verdict, comment, at, edits) \
+            VALUES ($6, $7, $8, $9, $10, $11, $12)"
+);
+
+const REQUEST: Variant = recorded!(
+    insert "INSERT INTO requests (id, state, note, settled_at, database_name, user_name, application_name, \
+            client_addr, in_transaction, statement, parameters, digest, command, effect, tables, functions, \
+            signals, unfiltered, rule, group_names, created_at, expires_at, transaction_since, \
+            quorum, self_approval, justification, ticket, shape, basis, earlier) \
+            VALUES ($6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, \
+            $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)"
+);
+
 async fn insert_edit(
     connection: &mut impl Connection,
     request: &HeldRequest,
@@ -298,20 +324,6 @@ async fn insert_review(
     review: &Review,
 ) -> Result<(), StoreError> {
     let id = request.asked.id;
-    query(
-        "INSERT INTO reviews (request_id, reviewer, group_names, verdict, comment, at, edits) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(id.as_str())
-    .bind(&review.reviewer)
-    .bind(row::to_json(&review.groups)?)
-    .bind(row::verdict_word(review.verdict))
-    .bind(&review.comment)
-    .bind(review.at.as_microsecond())
-    .bind(i64::try_from(request.edits.len()).unwrap_or(i64::MAX))
-    .execute(&mut *connection)
-    .await
-    .map_err(not_written)?;
     let event = Event {
         at: review.at,
         kind: "request.reviewed",
@@ -323,67 +335,74 @@ async fn insert_review(
             "comment": review.comment,
         }),
     };
-    audit::record(connection, event).await
+    event
+        .first_in(&REVIEW)
+        .bind(id.as_str())
+        .bind(&review.reviewer)
+        .bind(row::to_json(&review.groups)?)
+        .bind(row::verdict_word(review.verdict))
+        .bind(&review.comment)
+        .bind(review.at.as_microsecond())
+        .bind(i64::try_from(request.edits.len()).unwrap_or(i64::MAX))
+        .execute(connection)
+        .await
+        .map_err(not_written)?;
+    Ok(())
 }
 
 async fn insert_request(
     connection: &mut impl Connection,
+    event: Event<'_>,
     request: &NewRequest,
     state: StateKind,
     denied: Option<&str>,
     basis: Option<&Basis>,
 ) -> Result<(), StoreError> {
-    query(
-        "INSERT INTO requests (id, state, note, settled_at, database_name, user_name, application_name, \
-         client_addr, in_transaction, statement, parameters, digest, command, effect, tables, functions, \
-         signals, unfiltered, rule, group_names, created_at, expires_at, transaction_since, \
-         quorum, self_approval, justification, ticket, shape, basis, earlier) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-         $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)",
-    )
-    .bind(request.id.as_str())
-    .bind(state.as_str())
-    .bind(denied)
-    .bind(denied.map(|_| request.created_at.as_microsecond()))
-    .bind(&request.origin.database)
-    .bind(&request.origin.user)
-    .bind(&request.origin.application_name)
-    .bind(&request.origin.client_addr)
-    .bind(request.origin.in_transaction)
-    .bind(&request.statement)
-    .bind(row::to_json(&request.parameters)?)
-    .bind(&request.digest[..])
-    .bind(&request.command)
-    .bind(request.effect.as_str())
-    .bind(row::to_json(&request.tables)?)
-    .bind(row::to_json(&request.functions)?)
-    .bind(row::to_json(&request.signals)?)
-    .bind(request.unfiltered)
-    .bind(&request.rule)
-    .bind(row::to_json(&request.quorum.groups())?)
-    .bind(request.created_at.as_microsecond())
-    .bind(request.expires_at.as_microsecond())
-    .bind(
-        request
-            .origin
-            .transaction_since
-            .map(jiff::Timestamp::as_microsecond),
-    )
-    .bind(row::to_json(&request.quorum)?)
-    .bind(request.self_approval)
-    .bind(&request.justification)
-    .bind(&request.ticket)
-    .bind(request.shape.map(|shape| shape.to_string()))
-    .bind(basis.map(row::to_json).transpose()?)
-    .bind(row::to_json(&request.earlier)?)
-    .execute(connection)
-    .await
-    .map_err(|error| match error.as_database_error() {
-        Some(refused) if refused.is_unique_violation() => {
-            StoreError::Exists(format!("request {}", request.id))
-        }
-        _ => not_written(error),
-    })?;
+    event
+        .first_in(&REQUEST)
+        .bind(request.id.as_str())
+        .bind(state.as_str())
+        .bind(denied)
+        .bind(denied.map(|_| request.created_at.as_microsecond()))
+        .bind(&request.origin.database)
+        .bind(&request.origin.user)
+        .bind(&request.origin.application_name)
+        .bind(&request.origin.client_addr)
+        .bind(request.origin.in_transaction)
+        .bind(&request.statement)
+        .bind(row::to_json(&request.parameters)?)
+        .bind(&request.digest[..])
+        .bind(&request.command)
+        .bind(request.effect.as_str())
+        .bind(row::to_json(&request.tables)?)
+        .bind(row::to_json(&request.functions)?)
+        .bind(row::to_json(&request.signals)?)
+        .bind(request.unfiltered)
+        .bind(&request.rule)
+        .bind(row::to_json(&request.quorum.groups())?)
+        .bind(request.created_at.as_microsecond())
+        .bind(request.expires_at.as_microsecond())
+        .bind(
+            request
+                .origin
+                .transaction_since
+                .map(jiff::Timestamp::as_microsecond),
+        )
+        .bind(row::to_json(&request.quorum)?)
+        .bind(request.self_approval)
+        .bind(&request.justification)
+        .bind(&request.ticket)
+        .bind(request.shape.map(|shape| shape.to_string()))
+        .bind(basis.map(row::to_json).transpose()?)
+        .bind(row::to_json(&request.earlier)?)
+        .execute(connection)
+        .await
+        .map_err(|error| match error.as_database_error() {
+            Some(refused) if refused.is_unique_violation() => {
+                StoreError::Exists(format!("request {}", request.id))
+            }
+            _ => not_written(error),
+        })?;
     Ok(())
 }
 

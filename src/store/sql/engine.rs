@@ -1,7 +1,7 @@
 //! What a database must offer for the store to be kept in it.
 //!
 //! Imports sqlx. Invariants: the SQL of the store is the same for every database, but for what is a [`Variant`]; no value is
-//! ever part of a text.
+//! ever part of a text; a request or a grant is read with all that belongs to it by one statement, from one state of the database.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -12,8 +12,6 @@ use sqlx::{Database, SqlStr};
 pub trait Engine: Database<Connection: Connection<Row = <Self as Database>::Row>, Row: Columns> {
     /// Begins a transaction in which what is read cannot change before its end, and a savepoint `write` in it.
     const BEGIN: &'static str;
-    /// Begins a transaction whose reads all see one state of the database.
-    const BEGIN_READ: &'static str;
 
     /// Whether a transaction did not begin since somebody else is writing: the connection is as good as before.
     fn is_busy(error: &sqlx::Error) -> bool;
@@ -28,15 +26,6 @@ pub struct Variant {
     pub(in crate::store) postgres: &'static str,
 }
 
-/// Questions that are asked together.
-#[derive(Debug, Clone, Copy)]
-pub struct Several {
-    /// All of them in one text.
-    pub(in crate::store) together: &'static str,
-    /// One after the other.
-    pub(in crate::store) each: &'static [&'static str],
-}
-
 /// One text with a hint for SQLite in its middle. PostgreSQL needs none.
 macro_rules! hinted {
     ($before:literal, $hint:literal, $after:literal) => {
@@ -48,13 +37,35 @@ macro_rules! hinted {
 }
 pub(super) use hinted;
 
-/// Questions that are asked together.
-macro_rules! several {
-    ($($each:literal),* $(,)?) => {
-        $crate::store::sql::engine::Several { together: concat!($($each, ";"),*), each: &[$($each),*] }
+/// A change together with the event that tells of it, in one text, since each way to a database and back takes longer than what
+/// is done there. `$condition` must say the same before and after the event is written, which is first in SQLite and second in
+/// PostgreSQL; `$change` must change one row or none. The event's values are `$1` to `$5`, as in `audit::record`.
+macro_rules! recorded {
+    (update $table:literal set $set:literal where $condition:literal) => {
+        $crate::store::sql::engine::Variant {
+            sqlite: concat!(
+                "INSERT INTO audit_events (at, kind, request_id, actor, detail) SELECT $1, $2, $3, $4, $5 \
+                 FROM ", $table, " WHERE ", $condition, "; UPDATE ", $table, " SET ", $set, " WHERE ", $condition
+            ),
+            postgres: concat!(
+                "WITH changed AS (UPDATE ", $table, " SET ", $set, " WHERE ", $condition, " RETURNING 1) \
+                 INSERT INTO audit_events (at, kind, request_id, actor, detail) SELECT $1, $2, $3, $4, $5 FROM changed"
+            ),
+        }
+    };
+    (insert $insert:literal) => {
+        $crate::store::sql::engine::Variant {
+            sqlite: concat!(
+                $insert, "; INSERT INTO audit_events (at, kind, request_id, actor, detail) VALUES ($1, $2, $3, $4, $5)"
+            ),
+            postgres: concat!(
+                "WITH changed AS (", $insert, " RETURNING 1) \
+                 INSERT INTO audit_events (at, kind, request_id, actor, detail) SELECT $1, $2, $3, $4, $5 FROM changed"
+            ),
+        }
     };
 }
-pub(super) use several;
+pub(super) use recorded;
 
 /// A value for a placeholder.
 #[derive(Debug, Clone)]
@@ -80,7 +91,7 @@ pub trait Connection: Send {
     /// Runs one or more statements without values.
     fn run(&mut self, sql: &'static str) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Runs a statement; how many rows it has changed.
+    /// Runs a statement, in SQLite one or more; how many rows have changed.
     fn execute(
         &mut self,
         sql: SqlStr,
@@ -91,13 +102,6 @@ pub trait Connection: Send {
     fn fetch(
         &mut self,
         sql: SqlStr,
-        values: Vec<Value<'_>>,
-    ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
-
-    /// Runs several statements with the same values; the rows of all of them.
-    fn fetch_several(
-        &mut self,
-        sql: Several,
         values: Vec<Value<'_>>,
     ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
 }
@@ -112,31 +116,17 @@ pub trait Columns: Send + Sync {
     fn flag(&self, name: &str) -> Result<Option<bool>, sqlx::Error>;
     /// Bytes.
     fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, sqlx::Error>;
+    /// A list of objects, made of rows by the database.
+    fn list(&self, name: &str) -> Result<Vec<serde_json::Value>, sqlx::Error>;
 }
 
-/// Implements [`Columns`], and what of [`Connection`] reads the same for every database.
-macro_rules! columns_of {
-    ($row:ty) => {
-        impl $crate::store::sql::Columns for $row {
-            fn text(&self, name: &str) -> Result<Option<String>, sqlx::Error> {
-                sqlx::Row::try_get(self, name)
-            }
-
-            fn integer(&self, name: &str) -> Result<Option<i64>, sqlx::Error> {
-                sqlx::Row::try_get(self, name)
-            }
-
-            fn flag(&self, name: &str) -> Result<Option<bool>, sqlx::Error> {
-                sqlx::Row::try_get(self, name)
-            }
-
-            fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
-                sqlx::Row::try_get(self, name)
-            }
-        }
-    };
+/// Reads what the database has made.
+pub(in crate::store) fn list_in(text: Option<&str>) -> Result<Vec<serde_json::Value>, sqlx::Error> {
+    // An empty list is NULL in PostgreSQL.
+    text.map_or(Ok(Vec::new()), |text| {
+        serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
+    })
 }
-pub(in crate::store) use columns_of;
 
 /// A statement of sqlx with these values.
 macro_rules! bound {

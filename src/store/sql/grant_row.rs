@@ -4,11 +4,21 @@ use std::time::Duration;
 
 use super::engine::Columns;
 use super::row::{column, id, json, optional_time, time};
+use super::within;
 use crate::model::{Grant, GrantState, Holder, NewGrant, Review};
 use crate::store::StoreError;
 
-/// A row of `grants`, with its reviews, oldest first.
-pub(super) fn grant(row: &impl Columns, reviews: Vec<Review>) -> Result<Grant, StoreError> {
+/// A row of `grants`, with the list `reviews`.
+pub(super) fn grant(row: &impl Columns) -> Result<Grant, StoreError> {
+    with(row, within::reviews(row, "reviews")?)
+}
+
+/// A row of `grants` alone: without what people have said.
+pub(super) fn grant_alone(row: &impl Columns) -> Result<Grant, StoreError> {
+    with(row, Vec::new())
+}
+
+fn with(row: &impl Columns, reviews: Vec<Review>) -> Result<Grant, StoreError> {
     let state = state(row)?;
     let span = match (optional_time(row, "starts_at")?, optional_time(row, "ends_at")?) {
         (Some(from), Some(to)) => Some((from, to)),

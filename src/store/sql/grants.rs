@@ -161,8 +161,9 @@ impl<E: Engine> SqlStore<E> {
     }
 
     pub(super) async fn list_grants(&self, filter: &GrantFilter) -> Result<Vec<Grant>, StoreError> {
-        let mut tx = self.begin_read().await?;
-        let mut query = Builder::new("SELECT * FROM grants WHERE true");
+        let mut connection = self.reader().await?;
+        let mut query = Builder::of(&*connection, &GRANTS);
+        query.push("true");
         if let Some(kind) = filter.kind {
             query.push(" AND kind = ").push_bind(kind.as_str());
         }
@@ -181,20 +182,35 @@ impl<E: Engine> SqlStore<E> {
         }
         query.push(" ORDER BY created_at DESC, id DESC LIMIT ");
         query.push_bind(i64::from(filter.limit));
-        let rows = query.build().fetch_all(&mut *tx).await.map_err(not_read)?;
-        let mut grants = Vec::with_capacity(rows.len());
-        for found in &rows {
-            let reviews = reviews(&mut *tx, row::id(found, "id")?).await?;
-            grants.push(grant_row::grant(found, reviews)?);
-        }
-        Ok(grants)
+        let rows = query.build().fetch_all(&mut *connection).await;
+        rows.map_err(not_read)?.iter().map(grant_row::grant).collect()
     }
 
     pub(super) async fn read_grant(&self, id: RequestId) -> Result<Option<Grant>, StoreError> {
-        let mut tx = self.begin_read().await?;
-        one(&mut *tx, id).await
+        one(&mut *self.reader().await?, id).await
     }
 }
+
+/// Grants with what people have said, as a list of objects, in no order.
+macro_rules! grants {
+    ($list:literal, $object:literal, $as_text:literal) => {
+        concat!(
+            "SELECT grants.*, (SELECT ",
+            $list,
+            "(",
+            $object,
+            "('id', id, 'reviewer', reviewer, \
+             'group_names', group_names, 'verdict', verdict, 'comment', comment, 'at', at))",
+            $as_text,
+            " FROM grant_reviews WHERE grant_id = grants.id) AS reviews FROM grants WHERE "
+        )
+    };
+}
+
+const GRANTS: Variant = Variant {
+    sqlite: grants!("json_group_array", "json_object", ""),
+    postgres: grants!("json_agg", "json_build_object", "::text"),
+};
 
 /// Those that may cover a request, in the order in which they are to be used.
 const COVERING: Variant = hinted!(
@@ -227,7 +243,7 @@ pub(super) async fn use_one(
         .await
         .map_err(not_read)?;
     for found in &candidates {
-        let grant = grant_row::grant(found, Vec::new())?;
+        let grant = grant_row::grant_alone(found)?;
         if !grant.covers(request) {
             continue;
         }
@@ -467,23 +483,10 @@ async fn read(connection: &mut impl Connection, id: RequestId) -> Result<Grant, 
 }
 
 async fn one(connection: &mut impl Connection, id: RequestId) -> Result<Option<Grant>, StoreError> {
-    let found = query("SELECT * FROM grants WHERE id = $1")
-        .bind(id.as_str())
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(not_read)?;
-    let Some(found) = found else { return Ok(None) };
-    let reviews = reviews(connection, id).await?;
-    grant_row::grant(&found, reviews).map(Some)
-}
-
-async fn reviews(connection: &mut impl Connection, id: RequestId) -> Result<Vec<Review>, StoreError> {
-    let rows = query("SELECT * FROM grant_reviews WHERE grant_id = $1 ORDER BY id")
-        .bind(id.as_str())
-        .fetch_all(connection)
-        .await
-        .map_err(not_read)?;
-    rows.iter().map(row::review).collect()
+    let mut query = Builder::of(connection, &GRANTS);
+    query.push("id = ").push_bind(id.as_str());
+    let found = query.build().fetch_optional(connection).await.map_err(not_read)?;
+    found.as_ref().map(grant_row::grant).transpose()
 }
 
 fn changed_meanwhile(id: RequestId) -> StoreError {

@@ -1,52 +1,69 @@
-//! Reading requests, with their reviews, from one state of the database.
+//! Reading requests, with all that belongs to them.
 
-use std::collections::HashMap;
-
-use super::engine::{Connection, Several, several};
+use super::engine::{Connection, Variant};
 use super::query::{self, Builder};
 use super::{not_read, row};
 use crate::model::{HeldRequest, Principal, RequestId};
 use crate::store::{RequestFilter, StoreError};
 
-/// A request with all that belongs to it, in one question: each way to SQLite's thread and back takes longer than
-/// what is done there.
-const ONE: Several = several!(
-    "SELECT 'request' AS part, * FROM requests WHERE id = $1",
-    "SELECT 'review' AS part, * FROM reviews WHERE request_id = $1 ORDER BY id",
-    "SELECT 'edit' AS part, * FROM edits WHERE request_id = $1 ORDER BY id",
-    "SELECT 'followup' AS part, * FROM followups WHERE request_id = $1",
-);
+/// Requests with what people have said and changed, each as a list of objects, in no order.
+macro_rules! requests {
+    ($list:literal, $object:literal, $as_text:literal, $digest:literal) => {
+        concat!(
+            "SELECT requests.*, (SELECT ",
+            $list,
+            "(",
+            $object,
+            "('id', id, 'reviewer', reviewer, \
+             'group_names', group_names, 'verdict', verdict, 'comment', comment, 'at', at))",
+            $as_text,
+            " FROM reviews WHERE request_id = requests.id) AS reviews, \
+             (SELECT ",
+            $list,
+            "(",
+            $object,
+            "('id', id, 'editor', editor, 'statement', statement, \
+             'digest', ",
+            $digest,
+            ", 'command', command, 'effect', effect, 'comment', comment, \
+             'reviews_before', reviews_before, 'at', at))",
+            $as_text,
+            " FROM edits WHERE request_id = requests.id) AS edits, \
+             (SELECT ",
+            $list,
+            "(",
+            $object,
+            "('id', 0, 'reviewer', reviewer, \
+             'group_names', group_names, 'verdict', verdict, 'comment', comment, 'at', at))",
+            $as_text,
+            " FROM followups WHERE request_id = requests.id) AS followups FROM requests WHERE "
+        )
+    };
+}
 
-/// One request. To be called in a transaction, or its reviews may be newer than its state.
+const REQUESTS: Variant = Variant {
+    sqlite: requests!("json_group_array", "json_object", "", "hex(digest)"),
+    postgres: requests!("json_agg", "json_build_object", "::text", "encode(digest, 'hex')"),
+};
+
+/// One request.
 pub(super) async fn one(
     connection: &mut impl Connection,
     id: RequestId,
 ) -> Result<Option<HeldRequest>, StoreError> {
-    let rows = query::several(&ONE)
-        .bind(id.as_str())
-        .fetch_all(connection)
-        .await
-        .map_err(not_read)?;
-    let (mut request, mut reviews, mut edits, mut followup) = (None, Vec::new(), Vec::new(), None);
-    for found in &rows {
-        match row::column::<String>(found, "part")?.as_str() {
-            "request" => request = Some(found),
-            "review" => reviews.push(row::review(found)?),
-            "edit" => edits.push(row::edit(found)?),
-            _ => followup = Some(row::review(found)?),
-        }
-    }
-    request
-        .map(|found| row::request(found, reviews, edits, followup))
-        .transpose()
+    let mut query = Builder::of(connection, &REQUESTS);
+    query.push("id = ").push_bind(id.as_str());
+    let found = query.build().fetch_optional(connection).await.map_err(not_read)?;
+    found.as_ref().map(row::request).transpose()
 }
 
-/// Requests by filter, newest first. To be called in a transaction, likewise.
+/// Requests by filter, newest first.
 pub(super) async fn filtered(
     connection: &mut impl Connection,
     filter: &RequestFilter,
 ) -> Result<Vec<HeldRequest>, StoreError> {
-    let mut query = Builder::new("SELECT * FROM requests WHERE true");
+    let mut query = Builder::of(connection, &REQUESTS);
+    query.push("true");
     one_of(
         &mut query,
         "state",
@@ -77,21 +94,7 @@ pub(super) async fn filtered(
         .fetch_all(&mut *connection)
         .await
         .map_err(not_read)?;
-    let mut reviews = by_request(connection, &rows, ("reviews", "id"), row::review).await?;
-    let mut edits = by_request(connection, &rows, ("edits", "id"), row::edit).await?;
-    let mut followups = by_request(connection, &rows, ("followups", "request_id"), row::review).await?;
-    rows.iter()
-        .map(|found| {
-            let id: String = row::column(found, "id")?;
-            let followup = followups.remove(&id).and_then(|mut said| said.pop());
-            row::request(
-                found,
-                reviews.remove(&id).unwrap_or_default(),
-                edits.remove(&id).unwrap_or_default(),
-                followup,
-            )
-        })
-        .collect()
+    rows.iter().map(row::request).collect()
 }
 
 /// Restricts a column to these values; with none, nothing is restricted.
@@ -166,29 +169,4 @@ async fn older_than(
     query.push_bind(id.to_string());
     query.push(")");
     Ok(())
-}
-
-/// What a table has of all these requests, by request, oldest first.
-async fn by_request<T, C: Connection>(
-    connection: &mut C,
-    requests: &[C::Row],
-    (table, order): (&'static str, &'static str),
-    read: impl Fn(&C::Row) -> Result<T, StoreError>,
-) -> Result<HashMap<String, Vec<T>>, StoreError> {
-    let ids = requests
-        .iter()
-        .map(|found| row::column::<String>(found, "id"))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut query = Builder::new("SELECT * FROM ");
-    query.push(table);
-    query.push(" WHERE request_id IN (SELECT value FROM json_each(");
-    query.push_bind(row::to_json(&ids)?);
-    query.push(")) ORDER BY ").push(order);
-    let rows = query.build().fetch_all(connection).await.map_err(not_read)?;
-    let mut found_by: HashMap<String, Vec<T>> = HashMap::new();
-    for found in &rows {
-        let request: String = row::column(found, "request_id")?;
-        found_by.entry(request).or_default().push(read(found)?);
-    }
-    Ok(found_by)
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::engine::{Connection, Several, Value, Variant};
+use super::engine::{Connection, Value, Variant};
 
 /// A statement whose placeholders, `$1` and so on, have got values.
 #[derive(Debug)]
@@ -23,14 +23,6 @@ pub(super) fn query<'a>(sql: impl SqlSafeStr) -> Query<'a> {
 
 /// The same for a text that differs from database to database.
 pub(super) fn variant<'a>(sql: &Variant) -> Query<'a, Variant> {
-    Query {
-        sql: *sql,
-        values: Vec::new(),
-    }
-}
-
-/// The same for some statements that are asked together, with the same values.
-pub(super) fn several<'a>(sql: &Several) -> Query<'a, Several> {
     Query {
         sql: *sql,
         values: Vec::new(),
@@ -77,6 +69,12 @@ impl Query<'_> {
 
 impl Query<'_, Variant> {
     /// As above.
+    pub(super) async fn execute<C: Connection>(self, connection: &mut C) -> Result<u64, sqlx::Error> {
+        let sql = C::variant(&self.sql).into_sql_str();
+        connection.execute(sql, self.values).await
+    }
+
+    /// As above.
     pub(super) async fn fetch_all<C: Connection>(
         self,
         connection: &mut C,
@@ -94,16 +92,6 @@ impl Query<'_, Variant> {
     }
 }
 
-impl Query<'_, Several> {
-    /// Runs them; the rows of all of them.
-    pub(super) async fn fetch_all<C: Connection>(
-        self,
-        connection: &mut C,
-    ) -> Result<Vec<C::Row>, sqlx::Error> {
-        connection.fetch_several(self.sql, self.values).await
-    }
-}
-
 /// A statement that is put together.
 #[derive(Debug)]
 pub(super) struct Builder<'a> {
@@ -117,6 +105,11 @@ impl<'a> Builder<'a> {
             sql: start.to_owned(),
             values: Vec::new(),
         }
+    }
+
+    /// With the text for the database of this connection.
+    pub(super) fn of<C: Connection>(_: &C, start: &Variant) -> Self {
+        Self::new(C::variant(start))
     }
 
     /// Goes on with this.

@@ -9,19 +9,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::engine::Columns;
+use super::within;
 use crate::model::{
-    Edit, Effect, HeldRequest, NewRequest, Observation, ObservedDecision, Origin, Outcome, Principal, Quorum,
-    RequestId, RequestState, Review, Shape, Sightings, StateKind, Verdict,
+    Effect, HeldRequest, NewRequest, Observation, ObservedDecision, Origin, Outcome, Principal, Quorum,
+    RequestId, RequestState, Shape, Sightings, StateKind, Verdict,
 };
 use crate::store::{StoreError, StoredObservation, UserRecord, WebSession};
 
-/// A row of `requests`, with its reviews and edits, oldest first, and what was said afterwards.
-pub(super) fn request(
-    row: &impl Columns,
-    reviews: Vec<Review>,
-    edits: Vec<Edit>,
-    followup: Option<Review>,
-) -> Result<HeldRequest, StoreError> {
+/// A row of `requests`, with the lists `reviews`, `edits` and `followups`.
+pub(super) fn request(row: &impl Columns) -> Result<HeldRequest, StoreError> {
     let asked = asked(row)?;
     let settled_at = optional_time(row, "settled_at")?;
     let state = state(row, asked.id, settled_at)?;
@@ -29,9 +25,9 @@ pub(super) fn request(
         basis: optional_json(row, "basis")?,
         asked,
         state,
-        reviews,
-        edits,
-        followup,
+        reviews: within::reviews(row, "reviews")?,
+        edits: within::edits(row)?,
+        followup: within::reviews(row, "followups")?.pop(),
         settled_at,
     })
 }
@@ -112,36 +108,6 @@ fn asked(row: &impl Columns) -> Result<NewRequest, StoreError> {
     })
 }
 
-/// A row of `reviews`.
-pub(super) fn review(row: &impl Columns) -> Result<Review, StoreError> {
-    let word: String = column(row, "verdict")?;
-    let verdict = verdict_of(&word)
-        .ok_or_else(|| StoreError::Inconsistent(format!("\"{word}\" is no verdict of a review")))?;
-    Ok(Review {
-        reviewer: column(row, "reviewer")?,
-        groups: json(row, "group_names")?,
-        verdict,
-        comment: column(row, "comment")?,
-        at: time(row, "at")?,
-    })
-}
-
-/// A row of `edits`.
-pub(super) fn edit(row: &impl Columns) -> Result<Edit, StoreError> {
-    let before: i64 = column(row, "reviews_before")?;
-    Ok(Edit {
-        editor: column(row, "editor")?,
-        statement: column(row, "statement")?,
-        digest: bytes(row, "digest")?,
-        command: column(row, "command")?,
-        effect: parsed::<Effect>(row, "effect")?,
-        comment: column(row, "comment")?,
-        reviews_before: usize::try_from(before)
-            .map_err(|_| StoreError::Inconsistent(format!("{before} is no number of reviews")))?,
-        at: time(row, "at")?,
-    })
-}
-
 /// The word that `reviews` has for a verdict.
 pub(super) const fn verdict_word(verdict: Verdict) -> &'static str {
     match verdict {
@@ -150,7 +116,7 @@ pub(super) const fn verdict_word(verdict: Verdict) -> &'static str {
     }
 }
 
-fn verdict_of(word: &str) -> Option<Verdict> {
+pub(super) fn verdict_of(word: &str) -> Option<Verdict> {
     [Verdict::Approve, Verdict::Reject]
         .into_iter()
         .find(|&verdict| verdict_word(verdict) == word)
@@ -243,7 +209,7 @@ fn optional_json<T: DeserializeOwned>(
         .transpose()
 }
 
-fn from_json<T: DeserializeOwned>(text: &str, name: &'static str) -> Result<T, StoreError> {
+pub(super) fn from_json<T: DeserializeOwned>(text: &str, name: &'static str) -> Result<T, StoreError> {
     serde_json::from_str(text)
         .map_err(|error| StoreError::Inconsistent(format!("{name} does not hold what was written: {error}")))
 }
@@ -267,7 +233,12 @@ pub(super) fn optional_time(row: &impl Columns, name: &'static str) -> Result<Op
         .transpose()
 }
 
-fn timestamp(microseconds: i64, name: &'static str) -> Result<Timestamp, StoreError> {
+/// A time as it reads back.
+pub(super) fn kept(time: Timestamp) -> Result<Timestamp, StoreError> {
+    timestamp(time.as_microsecond(), "a time")
+}
+
+pub(super) fn timestamp(microseconds: i64, name: &'static str) -> Result<Timestamp, StoreError> {
     Timestamp::from_microsecond(microseconds)
         .map_err(|error| StoreError::Inconsistent(format!("{name}: {error}")))
 }

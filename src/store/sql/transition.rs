@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::audit::{self, Event};
-use super::engine::{Connection, Engine, Variant, hinted};
-use super::query::{self, query};
+use super::audit::Event;
+use super::engine::{Connection, Engine, Variant, hinted, recorded};
+use super::query;
 use super::{SqlStore, not_read, not_written, row};
 use crate::model::{Outcome, RequestId, StateKind};
 use crate::store::{Abandoned, StoreError};
@@ -24,7 +24,7 @@ pub(in crate::store) enum Change<'a> {
     Finish(&'a Outcome),
 }
 
-impl Change<'_> {
+impl<'a> Change<'a> {
     /// The states from which this change is made.
     const fn from(self) -> &'static [StateKind] {
         match self {
@@ -51,21 +51,36 @@ impl Change<'_> {
         }
     }
 
-    const fn note(&self) -> Option<&str> {
+    const fn event(self) -> &'static str {
+        match self {
+            Self::Approve(_) => "request.approved",
+            Self::Reject(_) => "request.rejected",
+            Self::Expire => "request.expired",
+            Self::Withdraw(_) => "request.withdrawn",
+            Self::Abandon(_) => "request.abandoned",
+            Self::Start => "request.running",
+            Self::Finish(outcome) if outcome.sqlstate.is_none() && outcome.error.is_none() => {
+                "request.executed"
+            }
+            Self::Finish(_) => "request.failed",
+        }
+    }
+
+    const fn note(self) -> Option<&'a str> {
         match self {
             Self::Withdraw(why) | Self::Abandon(why) => Some(why),
             _ => None,
         }
     }
 
-    const fn outcome(&self) -> Option<&Outcome> {
+    const fn outcome(self) -> Option<&'a Outcome> {
         match self {
             Self::Finish(outcome) => Some(outcome),
             _ => None,
         }
     }
 
-    const fn actor(&self) -> Option<&str> {
+    const fn actor(self) -> Option<&'a str> {
         match self {
             Self::Approve(person) | Self::Reject(person) => Some(person),
             _ => None,
@@ -87,6 +102,12 @@ const LEFT_RUNNING: Variant = Variant {
         AND NOT EXISTS (SELECT 1 FROM proxies WHERE proxies.id = requests.proxy) ORDER BY created_at, id",
 };
 
+const MAKE: Variant = recorded!(
+    update "requests"
+    set "state = $6, note = $7, outcome = $8, settled_at = $9"
+    where "id = $10 AND state IN (SELECT value FROM json_each($11))"
+);
+
 /// Makes a transition, and records it. `false`: the request was in none of the states expected.
 pub(in crate::store) async fn make(
     connection: &mut impl Connection,
@@ -97,50 +118,33 @@ pub(in crate::store) async fn make(
     let to = change.to();
     let from: Vec<&str> = change.from().iter().map(|state| state.as_str()).collect();
     let outcome = change.outcome().map(row::to_json).transpose()?;
-    let changed = query(
-        "UPDATE requests SET state = $1, note = $2, outcome = $3, settled_at = $4 \
-         WHERE id = $5 AND state IN (SELECT value FROM json_each($6))",
-    )
-    .bind(to.as_str())
-    .bind(change.note())
-    .bind(outcome)
-    .bind(to.is_final().then(|| now.as_microsecond()))
-    .bind(id.as_str())
-    .bind(row::to_json(&from)?)
-    .execute(&mut *connection)
-    .await
-    .map_err(not_written)?;
-    match changed {
-        0 => Ok(false),
-        1 => {
-            record(connection, id, change, now).await?;
-            Ok(true)
-        }
-        more => Err(StoreError::Inconsistent(format!(
-            "{more} requests have the id {id}"
-        ))),
-    }
+    let changed = event(id, change, now)
+        .first_in(&MAKE)
+        .bind(to.as_str())
+        .bind(change.note())
+        .bind(outcome)
+        .bind(to.is_final().then(|| now.as_microsecond()))
+        .bind(id.as_str())
+        .bind(row::to_json(&from)?)
+        .execute(connection)
+        .await
+        .map_err(not_written)?;
+    Ok(changed > 0)
 }
 
-async fn record(
-    connection: &mut impl Connection,
-    id: RequestId,
-    change: Change<'_>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+fn event(id: RequestId, change: Change<'_>, now: Timestamp) -> Event<'_> {
     let detail = match (change.note(), change.outcome()) {
         (Some(why), _) => json!({ "why": why }),
         (None, Some(outcome)) => json!({ "outcome": outcome }),
         (None, None) => json!({}),
     };
-    let event = Event {
+    Event {
         at: now,
-        kind: &format!("request.{}", change.to().as_str()),
+        kind: change.event(),
         request: Some(id),
         actor: change.actor(),
         detail,
-    };
-    audit::record(connection, event).await
+    }
 }
 
 impl<E: Engine> SqlStore<E> {

@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-use sqlx::{SqlSafeStr as _, SqlStr};
+use sqlx::{Row as _, SqlStr};
 
-use crate::store::sql::{Connection, Engine, Several, Value, Variant, bound, columns_of};
+use crate::store::sql::{Columns, Connection, Engine, Value, Variant, bound, list_in};
 
 impl Engine for Sqlite {
     const BEGIN: &'static str = "BEGIN IMMEDIATE; SAVEPOINT write";
-    const BEGIN_READ: &'static str = "BEGIN";
 
     fn is_busy(error: &sqlx::Error) -> bool {
         // Extended result codes carry the primary one in their low byte; 5 is SQLITE_BUSY.
@@ -21,7 +20,27 @@ impl Engine for Sqlite {
     }
 }
 
-columns_of!(SqliteRow);
+impl Columns for SqliteRow {
+    fn text(&self, name: &str) -> Result<Option<String>, sqlx::Error> {
+        self.try_get(name)
+    }
+
+    fn integer(&self, name: &str) -> Result<Option<i64>, sqlx::Error> {
+        self.try_get(name)
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>, sqlx::Error> {
+        self.try_get(name)
+    }
+
+    fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
+        self.try_get(name)
+    }
+
+    fn list(&self, name: &str) -> Result<Vec<serde_json::Value>, sqlx::Error> {
+        list_in(self.try_get(name)?)
+    }
+}
 
 impl Connection for SqliteConnection {
     type Row = SqliteRow;
@@ -41,14 +60,5 @@ impl Connection for SqliteConnection {
 
     async fn fetch(&mut self, sql: SqlStr, values: Vec<Value<'_>>) -> Result<Vec<SqliteRow>, sqlx::Error> {
         bound!(Sqlite, sql, values).fetch_all(self).await
-    }
-
-    /// In one text: each way to SQLite's thread and back takes longer than what is done there.
-    async fn fetch_several(
-        &mut self,
-        sql: Several,
-        values: Vec<Value<'_>>,
-    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
-        self.fetch(sql.together.into_sql_str(), values).await
     }
 }

@@ -1,0 +1,96 @@
+//! Rows of other tables that a row is read with, as lists of objects: what belongs to a request or to a grant.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::engine::Columns;
+use super::row::{from_json, timestamp, verdict_of};
+use crate::model::{Edit, Review};
+use crate::store::StoreError;
+
+/// A row of `reviews`, of `grant_reviews` or of `followups`.
+#[derive(Deserialize)]
+struct KeptReview {
+    id: i64,
+    reviewer: String,
+    group_names: String,
+    verdict: String,
+    comment: String,
+    at: i64,
+}
+
+/// A row of `edits`.
+#[derive(Deserialize)]
+struct KeptEdit {
+    id: i64,
+    editor: String,
+    statement: String,
+    digest: String,
+    command: String,
+    effect: String,
+    comment: String,
+    reviews_before: i64,
+    at: i64,
+}
+
+/// What people have said, oldest first.
+pub(super) fn reviews(row: &impl Columns, name: &'static str) -> Result<Vec<Review>, StoreError> {
+    let mut kept: Vec<KeptReview> = list(row, name)?;
+    kept.sort_by_key(|review| review.id);
+    kept.into_iter().map(review).collect()
+}
+
+fn review(kept: KeptReview) -> Result<Review, StoreError> {
+    let verdict = verdict_of(&kept.verdict)
+        .ok_or_else(|| StoreError::Inconsistent(format!("\"{}\" is no verdict of a review", kept.verdict)))?;
+    Ok(Review {
+        reviewer: kept.reviewer,
+        groups: from_json(&kept.group_names, "group_names")?,
+        verdict,
+        comment: kept.comment,
+        at: timestamp(kept.at, "at")?,
+    })
+}
+
+/// What approvers have made of a statement, oldest first.
+pub(super) fn edits(row: &impl Columns) -> Result<Vec<Edit>, StoreError> {
+    let mut kept: Vec<KeptEdit> = list(row, "edits")?;
+    kept.sort_by_key(|edit| edit.id);
+    kept.into_iter().map(edit).collect()
+}
+
+fn edit(kept: KeptEdit) -> Result<Edit, StoreError> {
+    let before = kept.reviews_before;
+    Ok(Edit {
+        editor: kept.editor,
+        statement: kept.statement,
+        digest: digest(&kept.digest).ok_or_else(|| {
+            StoreError::Inconsistent("the digest of an edit is not 32 bytes long".to_owned())
+        })?,
+        command: kept.command,
+        effect: kept
+            .effect
+            .parse()
+            .map_err(|error| StoreError::Inconsistent(format!("effect: {error}")))?,
+        comment: kept.comment,
+        reviews_before: usize::try_from(before)
+            .map_err(|_| StoreError::Inconsistent(format!("{before} is no number of reviews")))?,
+        at: timestamp(kept.at, "at")?,
+    })
+}
+
+fn digest(digits: &str) -> Option<[u8; 32]> {
+    let bytes: Option<Vec<u8>> = (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
+        .collect();
+    bytes?.try_into().ok()
+}
+
+fn list<T: DeserializeOwned>(row: &impl Columns, name: &'static str) -> Result<Vec<T>, StoreError> {
+    let wrong = |error: &dyn std::fmt::Display| StoreError::Inconsistent(format!("{name}: {error}"));
+    let list = row.list(name).map_err(|error| wrong(&error))?;
+    list.into_iter()
+        .map(|value| serde_json::from_value(value).map_err(|error| wrong(&error)))
+        .collect()
+}
