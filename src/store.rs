@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use fellows::{Beat, Hint, Hints, SharedStore};
+pub use fellows::{Beat, Hint, Hints, ProposalId, SharedStore};
 pub use people::{Actor, UserChange, UserFilter};
 
 use crate::model::{

@@ -274,6 +274,16 @@ EXECUTE FUNCTION refuse('audit_events is append-only');
 CREATE TRIGGER audit_events_not_emptied BEFORE TRUNCATE ON audit_events FOR EACH STATEMENT
 EXECUTE FUNCTION refuse('audit_events is append-only');
 
+-- A statement that an approver at one proxy would have run in the place of a held one: the proxy that holds the session says
+-- whether it can run there. Rows go with the answer, or with the request.
+CREATE TABLE proposals (
+    id         BIGINT NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    request_id TEXT   NOT NULL COLLATE "C" REFERENCES requests (id) ON DELETE CASCADE,
+    statement  TEXT   NOT NULL,
+    -- JSON; NULL while it is not answered.
+    answer     TEXT
+);
+
 -- What changes is told to the proxies that listen, with the name of the one that has changed it: "PROXY ID".
 CREATE FUNCTION tell(changed text) RETURNS void LANGUAGE sql AS $$
     SELECT pg_notify('holdpoint', coalesce(current_setting('holdpoint.proxy', true), '') || ' ' || changed)
@@ -296,6 +306,15 @@ BEGIN
     RETURN NULL;
 END
 $$;
+-- "PROXY ?ID" is a question to who holds the session, "PROXY !ID" its answer.
+CREATE FUNCTION tell_proposal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM tell(TG_ARGV[0] || NEW.id);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER proposals_ask AFTER INSERT ON proposals FOR EACH ROW EXECUTE FUNCTION tell_proposal('?');
+CREATE TRIGGER proposals_answer AFTER UPDATE OF answer ON proposals FOR EACH ROW EXECUTE FUNCTION tell_proposal('!');
 CREATE TRIGGER requests_tell AFTER INSERT OR UPDATE ON requests FOR EACH ROW EXECUTE FUNCTION tell_id();
 CREATE TRIGGER grants_tell AFTER INSERT OR UPDATE ON grants FOR EACH ROW EXECUTE FUNCTION tell_id();
 CREATE TRIGGER edits_tell AFTER INSERT ON edits FOR EACH ROW EXECUTE FUNCTION tell_request();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::runtime::Handle;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::task::TaskTracker;
 
 use super::entitlement::{may_decide, may_see, standing_groups};
@@ -36,6 +36,8 @@ pub(super) struct Shared {
     tasks: TaskTracker,
     pub(super) waiters: Waiters,
     changes: broadcast::Sender<RequestId>,
+    /// Another proxy has answered what was asked about one of its sessions.
+    pub(super) answers: Notify,
 }
 
 impl std::fmt::Debug for Broker {
@@ -112,6 +114,7 @@ impl Broker {
             tasks: TaskTracker::new(),
             waiters: Waiters::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
+            answers: Notify::new(),
         };
         Self {
             shared: Arc::new(shared),

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Broker;
-use crate::model::RequestId;
-use crate::store::{Beat, Hint, Hints, StoreError};
+use crate::model::{RequestId, StateKind};
+use crate::store::{Beat, Hint, Hints, ProposalId, StoreError};
 
 /// Beats of a proxy in the time after which it is taken for dead.
 const BEATS: u32 = 6;
@@ -55,6 +55,14 @@ async fn listen(broker: &Broker, hints: &mut dyn Hints, failing: &mut bool) -> S
         let done = tokio::select! {
             hint = hints.next() => match hint {
                 Ok(Hint::Changed(id)) => broker.look_at(id).await,
+                Ok(Hint::Proposed(asked)) => {
+                    broker.answer_later(asked);
+                    Ok(())
+                }
+                Ok(Hint::Answered(_)) => {
+                    broker.shared.answers.notify_waiters();
+                    Ok(())
+                }
                 Ok(Hint::Missed) => broker.look_at_all().await,
                 Err(error) => Err(error),
             },
@@ -145,11 +153,26 @@ impl Broker {
         if self.shared.waiters.is_waited_for(id)
             && let Some(request) = self.shared.store.request(id).await?
         {
-            self.announce(&request);
+            if self.tell_of_edit(&request) && request.state.kind() == StateKind::Pending {
+                // Its review is the editor's own.
+                self.changed(id);
+            } else {
+                self.announce(&request);
+            }
         } else {
             self.changed(id);
         }
         Ok(())
+    }
+
+    /// Answers what another proxy asks about a session here. Off the path of the hints: the session may have to ask its server.
+    fn answer_later(&self, asked: ProposalId) {
+        let broker = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = broker.answer_proposal(asked).await {
+                tracing::error!(%error, "cannot answer another proxy");
+            }
+        });
     }
 
     /// Looks at everything that is waited for here.

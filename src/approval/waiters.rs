@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::{Edit, Effect, RequestId, Review, Seat, Settlement};
@@ -38,7 +39,7 @@ pub enum News {
 }
 
 /// What a session makes of a statement that would run in the place of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fitting {
     /// SHA-256 of the protocol bytes that would be forwarded.
     pub digest: [u8; 32],
@@ -63,8 +64,16 @@ impl Answer {
 /// The sessions that wait, by request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Waiters {
+    waiting: Arc<DashMap<RequestId, Waiting>>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Waiting {
     // As much is sent as people do to one request: a person for each seat, and no more.
-    waiting: Arc<DashMap<RequestId, mpsc::UnboundedSender<News>>>,
+    news: mpsc::UnboundedSender<News>,
+    /// Of how many changes of its statement it has heard.
+    edits: usize,
 }
 
 impl Waiters {
@@ -72,12 +81,27 @@ impl Waiters {
     /// settlement can fall between the two.
     pub(super) fn register(&self, id: RequestId) -> Waiter {
         let (sender, news) = mpsc::unbounded_channel();
-        self.waiting.insert(id, sender);
+        let waiting = Waiting {
+            news: sender,
+            edits: 0,
+        };
+        self.waiting.insert(id, waiting);
         Waiter {
             id,
             news,
             registry: self.clone(),
         }
+    }
+
+    /// Tells whoever waits for the request of the last of so many changes, unless it has heard of that. Whether it was told.
+    pub(super) fn tell_of_edit(&self, id: RequestId, edits: usize, news: impl FnOnce() -> News) -> bool {
+        if let Some(mut waiting) = self.waiting.get_mut(&id)
+            && waiting.edits < edits
+        {
+            waiting.edits = edits;
+            return waiting.news.send(news()).is_ok();
+        }
+        false
     }
 
     /// Whether anybody waits for the request here.
@@ -93,12 +117,12 @@ impl Waiters {
     /// Tells whoever waits for the request, if anybody does here: `false` where nobody does.
     pub(super) fn tell(&self, id: RequestId, news: News) -> bool {
         if matches!(news, News::Settled(_)) {
-            if let Some((_, sender)) = self.waiting.remove(&id) {
+            if let Some((_, waiting)) = self.waiting.remove(&id) {
                 // The waiter may be gone at this very moment; its own guard settles the row.
-                return sender.send(news).is_ok();
+                return waiting.news.send(news).is_ok();
             }
-        } else if let Some(sender) = self.waiting.get(&id) {
-            return sender.send(news).is_ok();
+        } else if let Some(waiting) = self.waiting.get(&id) {
+            return waiting.news.send(news).is_ok();
         }
         false
     }

@@ -60,8 +60,8 @@ pub(super) async fn edit(
             "The session that waits for this is not connected to this proxy; nothing was changed.",
         )),
         Err(EditError::Elsewhere(console)) => Err(Fault::settled(format!(
-            "The session that waits for this is connected to another proxy: change the statement there, at {console}. \
-             Nothing was changed."
+            "The proxy that holds the session, {console}, has not answered in time. Nothing was changed; try again, \
+             or change the statement there."
         ))),
         Err(EditError::TooSlow) => Err(Fault::unavailable(
             "The server has not said in time whether the statement can run so. Nothing was changed; try again.",

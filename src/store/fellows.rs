@@ -8,9 +8,16 @@ use crate::model::RequestId;
 pub enum Hint {
     /// This request, or this grant.
     Changed(RequestId),
+    /// Somebody asks whether a statement could run in the place of a held one.
+    Proposed(ProposalId),
+    /// Such a question is answered.
+    Answered(ProposalId),
     /// There may have been hints that were lost.
     Missed,
 }
+
+/// The number of a question to the proxy that holds a session.
+pub type ProposalId = i64;
 
 /// Hints of what others change, as they come.
 pub trait Hints: Send {
@@ -64,6 +71,34 @@ pub trait SharedStore: Send + Sync + 'static {
 
     /// The console of the proxy that holds this request, where that is another one, and lives.
     fn holder(&self, id: RequestId) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        let _ = id;
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Asks the proxy that holds this request whether `statement` could run in its place.
+    fn propose<'a>(
+        &'a self,
+        request: RequestId,
+        statement: &'a str,
+    ) -> BoxFuture<'a, Result<ProposalId, StoreError>> {
+        let _ = (request, statement);
+        Box::pin(async { Err(StoreError::NotFound("other proxy".to_owned())) })
+    }
+
+    /// What is asked.
+    fn proposal(&self, id: ProposalId) -> BoxFuture<'_, Result<Option<(RequestId, String)>, StoreError>> {
+        let _ = id;
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Answers it. Whoever asked may have gone.
+    fn answer<'a>(&'a self, id: ProposalId, answer: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        let _ = (id, answer);
+        Box::pin(async { Ok(()) })
+    }
+
+    /// The answer, if it is there: then the question is gone.
+    fn take_answer(&self, id: ProposalId) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
         let _ = id;
         Box::pin(async { Ok(None) })
     }

@@ -16,6 +16,7 @@ mod grants;
 mod list;
 pub(super) mod lookup;
 mod observe;
+mod proposals;
 mod query;
 mod row;
 mod sessions;

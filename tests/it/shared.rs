@@ -90,23 +90,35 @@ async fn people_approve_at_different_ones() {
     assert!(shown.ends_with("DELETE 1\n"), "{shown}");
 }
 
-/// Only where the session is can be said what a statement would be there.
+/// Only where the session is can be said what a statement would be there: so that is asked.
 #[tokio::test]
-async fn a_change_elsewhere_says_where() {
+async fn a_statement_is_changed_at_another() {
     let (one, other) = two().await;
     let mut alice = one.alice.psql().await;
     alice.types("DELETE FROM items WHERE id = 3;");
     let request = other.bob.pending_one().await;
     let path = format!("/api/v1/requests/{}/edit", request.id());
-    let change = json!({ "statement": "DELETE FROM items WHERE id = 4", "comment": "", "edits": 0 });
-    let refused = other.bob.call(Method::POST, &path, Some(&change)).await;
-    assert_eq!(refused.status, 409, "{refused:?}");
-    let body = refused.body.to_string();
-    assert!(body.contains(&one.console()), "{body}");
-    let taken = one.bob.call(Method::POST, &path, Some(&change)).await;
+    let change = |statement: &str| json!({ "statement": statement, "comment": "only this one", "edits": 0 });
+    let refused = other
+        .bob
+        .call(Method::POST, &path, Some(&change("DELETE FROM items WHERE")))
+        .await;
+    assert!(refused.body.to_string().contains("cannot run so"), "{refused:?}");
+    let taken = other
+        .bob
+        .call(
+            Method::POST,
+            &path,
+            Some(&change("DELETE FROM items WHERE id = 4")),
+        )
+        .await;
     assert!(taken.is_taken(), "{taken:?}");
     let shown = alice.prompt().await;
+    assert!(shown.contains("bob has changed the statement"), "{shown}");
+    assert!(shown.contains("only this one"), "{shown}");
     assert!(shown.ends_with("DELETE 1\n"), "{shown}");
+    let left = "SELECT count(*) FROM proposals";
+    assert_eq!(one.shared_store().value(left).await, "0");
     assert_eq!(
         one.database
             .value("SELECT count(*) FROM items WHERE id = 4")
@@ -143,6 +155,38 @@ async fn what_a_crashed_one_held_is_abandoned_and_nothing_else() {
     one.restart().await;
     assert!(one.bob.approve(&kept).await.is_taken());
     assert!(dave.prompt().await.ends_with("DELETE 1\n"));
+}
+
+/// With two seats: the change is the first approval, and the other one is asked for what it made of it.
+#[tokio::test]
+async fn what_was_changed_at_another_is_approved_at_the_first() {
+    let one = Proxy::with().policy(TWO).shared_store().await.start().await;
+    let other = Proxy::with().policy(TWO).start_beside(&one).await;
+    let mut alice = one.alice.psql().await;
+    alice.types("DELETE FROM items WHERE id = 3;");
+    let request = other.bob.pending_one().await;
+    let path = format!("/api/v1/requests/{}/edit", request.id());
+    let change = json!({ "statement": "DELETE FROM items WHERE id = 4", "comment": "this one", "edits": 0 });
+    let taken = other.bob.call(Method::POST, &path, Some(&change)).await;
+    assert!(taken.is_taken(), "{taken:?}");
+    let shown = alice.shows("bob has changed the statement").await;
+    assert!(!shown.contains("1 of 2 approved"), "{shown}");
+    assert_eq!(
+        one.carol.approve(&request).await.status,
+        409,
+        "she has seen another text"
+    );
+    let seen = json!({ "edits": 1 });
+    let taken = one.carol.decide(request.id(), "approve", &seen).await;
+    assert!(taken.is_taken(), "{taken:?}");
+    let shown = alice.prompt().await;
+    assert!(shown.ends_with("DELETE 1\n"), "{shown}");
+    assert_eq!(
+        one.database
+            .value("SELECT count(*) FROM items WHERE id = 4")
+            .await,
+        "0"
+    );
 }
 
 /// It stops, is taken for dead, and goes on: what it held is settled, and its client is told so.

@@ -6,7 +6,7 @@ use sqlx::{Postgres, Row as _};
 use super::PostgresStore;
 use crate::model::RequestId;
 use crate::store::sql::{not_read, not_written};
-use crate::store::{Beat, BoxFuture, Hint, Hints, SharedStore, StoreError};
+use crate::store::{Beat, BoxFuture, Hint, Hints, ProposalId, SharedStore, StoreError};
 
 /// What `migrations/postgres` notifies on.
 const CHANNEL: &str = "holdpoint";
@@ -29,13 +29,24 @@ impl Hints for Listening {
                     continue;
                 };
                 if by != self.own
-                    && let Ok(id) = id.parse::<RequestId>()
+                    && let Some(hint) = hint(id)
                 {
-                    return Ok(Hint::Changed(id));
+                    return Ok(hint);
                 }
             }
         })
     }
+}
+
+/// What is told, behind the name of who tells it.
+fn hint(told: &str) -> Option<Hint> {
+    if let Some(id) = told.strip_prefix('?') {
+        return id.parse().ok().map(Hint::Proposed);
+    }
+    if let Some(id) = told.strip_prefix('!') {
+        return id.parse().ok().map(Hint::Answered);
+    }
+    told.parse().ok().map(Hint::Changed)
 }
 
 impl SharedStore for PostgresStore {
@@ -124,6 +135,26 @@ impl SharedStore for PostgresStore {
             .await
             .map_err(not_read)
         })
+    }
+
+    fn propose<'a>(
+        &'a self,
+        request: RequestId,
+        statement: &'a str,
+    ) -> BoxFuture<'a, Result<ProposalId, StoreError>> {
+        Box::pin(self.insert_proposal(request, statement))
+    }
+
+    fn proposal(&self, id: ProposalId) -> BoxFuture<'_, Result<Option<(RequestId, String)>, StoreError>> {
+        Box::pin(self.read_proposal(id))
+    }
+
+    fn answer<'a>(&'a self, id: ProposalId, answer: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.answer_proposal(id, answer))
+    }
+
+    fn take_answer(&self, id: ProposalId) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        Box::pin(self.delete_answered(id))
     }
 
     fn decided<'a>(&'a self, ids: &'a [RequestId]) -> BoxFuture<'a, Result<Vec<RequestId>, StoreError>> {
