@@ -1,10 +1,15 @@
 //! Several holdpoints that share one store.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use holdpoint::store;
 use reqwest::Method;
 use serde_json::json;
 
+use crate::support::authority::authority;
+use crate::support::cluster::cluster;
+use crate::support::database::Database;
 use crate::support::{Proxy, eventually};
 
 const TWO: &str = r#"
@@ -281,4 +286,28 @@ async fn without_its_store_nothing_that_is_held_runs() {
     assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
     assert_eq!(one.database.items().await, 10);
     assert_eq!(alice.runs("SELECT 1;").await, "1\n");
+}
+
+/// As the README says it, with TLS that is checked.
+#[tokio::test]
+async fn its_store_is_reached_by_tls_that_is_checked() {
+    let database = Database::create().await;
+    let authority = authority();
+    let url = |host: &str, root: &Path| {
+        format!(
+            "postgres://postgres@{host}:{}/{}?sslmode=verify-full&sslrootcert={}",
+            cluster().port,
+            database.name,
+            root.display()
+        )
+    };
+    let store = store::open(&url("localhost", &authority.root)).await.unwrap();
+    store.check().await.unwrap();
+    let encrypted = "SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+         WHERE ssl AND datname = current_database() AND application_name = 'holdpoint'";
+    assert_eq!(database.value(encrypted).await, "t");
+    store.close().await;
+    let error = store::open(&url("localhost", &authority.other_root)).await;
+    let error = error.err().unwrap().to_string();
+    assert!(error.contains("certificate"), "{error}");
 }
