@@ -207,8 +207,8 @@ struct Parting {
     client: Leg,
     /// The client stands in the middle of a message of the server's: nothing of ours can be said.
     is_amid: bool,
-    /// The connection to the server, where another session can go on with it.
-    left: Option<(Box<Lease>, Stream)>,
+    /// The connection to the server, where another session can go on with it, and whether that finds the read shield up.
+    left: Option<(Box<Lease>, Stream, bool)>,
 }
 
 impl Parting {
@@ -243,15 +243,15 @@ impl Parting {
         }
         // The session is over; what follows is between us and the server.
         drop((client, counted));
-        if let Some((lease, server)) = self.left {
-            lease.give_back(server).await;
+        if let Some((lease, server, read_only)) = self.left {
+            lease.give_back(server, read_only).await;
         }
     }
 }
 
 impl Session {
     /// The connection to the server, where another session can go on with it.
-    fn reusable_server(&mut self, ended: &Result<(), Fault>) -> Option<(Box<Lease>, Stream)> {
+    fn reusable_server(&mut self, ended: &Result<(), Fault>) -> Option<(Box<Lease>, Stream, bool)> {
         let is_over = matches!(ended, Ok(()) | Err(Fault::ClientGone)) && !self.is_closing();
         if !is_over || !self.is_reusable() {
             return None;
@@ -259,7 +259,8 @@ impl Session {
         let mut lease = self.lease.take()?;
         lease.keep_default_path(self.outlook.default_path());
         let server = std::mem::replace(&mut self.server.stream, Stream::Closed);
-        Some((lease, server))
+        // Who comes next most likely begins as this one has ended.
+        Some((lease, server, self.shield.is_up_by_default()))
     }
 }
 

@@ -89,11 +89,12 @@ pub(super) struct Shield {
 impl Shield {
     /// For a session that passes reads and nothing more. `reported` is what the server says of
     /// `default_transaction_read_only`, which it does from PostgreSQL 14 on: without that, none is worn.
-    pub(super) fn new(is_wanted: bool, reported: Option<&str>, name: String) -> Self {
+    /// `is_up`: it is up already, beyond that.
+    pub(super) fn new(is_wanted: bool, reported: Option<&str>, is_up: bool, name: String) -> Self {
         Self {
             is_worn: is_wanted && reported.is_some(),
             is_possible: reported.is_some(),
-            position: Position::Down,
+            position: if is_up { Position::Default } else { Position::Down },
             client_is_read_only: reported == Some("on"),
             is_born_read_only: false,
             is_implicit_whole: false,
@@ -103,6 +104,11 @@ impl Shield {
             name,
             status: TransactionStatus::Idle,
         }
+    }
+
+    /// Whether the session leaves it up, outside of transaction blocks, with the client's own setting off.
+    pub(super) fn is_up_by_default(&self) -> bool {
+        self.is_worn && self.position == Position::Default && !self.is_moving && !self.client_is_read_only
     }
 
     pub(super) fn is_worn(&self) -> bool {
@@ -460,7 +466,7 @@ mod tests {
             Move::RaiseInBlock,
             Move::LowerInBlock,
         ] {
-            let bytes = Shield::new(true, None, "x".to_owned()).encode(one);
+            let bytes = Shield::new(true, None, false, "x".to_owned()).encode(one);
             let mut rest = &bytes[..];
             let mut tags = String::new();
             while let Ok(Some(header)) = Header::peek_frontend(rest) {
@@ -485,8 +491,23 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_finds_it_up_does_not_ask() {
+        let mut shield = Shield::new(true, Some("off"), true, "shield".to_owned());
+        assert!(shield.is_ready(Need::Up) && shield.is_up_by_default());
+        assert_eq!(shield.next(Need::Modes), Some(Move::LowerDefault));
+        assert_eq!(shield.next(Need::Down), Some(Move::LowerDefault));
+        shield.moved(Move::LowerDefault);
+        assert!(!shield.is_up_by_default());
+        assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
+        // Where policy wants none, it is up until something needs it down, and is not left so.
+        let shield = Shield::new(false, Some("off"), true, "shield".to_owned());
+        assert!(shield.is_ready(Need::Up) && !shield.is_up_by_default());
+        assert_eq!(shield.next(Need::Down), Some(Move::LowerDefault));
+    }
+
+    #[test]
     fn a_session_that_only_reads_asks_once() {
-        let mut shield = Shield::new(true, Some("off"), "shield".to_owned());
+        let mut shield = Shield::new(true, Some("off"), false, "shield".to_owned());
         assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
         shield.moved(Move::RaiseDefault);
         for _ in 0..3 {
@@ -498,7 +519,7 @@ mod tests {
 
     #[test]
     fn a_block_is_shielded_by_a_savepoint_that_is_left_for_writes() {
-        let mut shield = Shield::new(true, Some("off"), "shield".to_owned());
+        let mut shield = Shield::new(true, Some("off"), false, "shield".to_owned());
         at(&mut shield, TransactionStatus::InTransaction);
         assert_eq!(shield.next(Need::Up), Some(Move::RaiseInBlock));
         shield.moved(Move::RaiseInBlock);
@@ -518,7 +539,7 @@ mod tests {
 
     #[test]
     fn a_block_that_began_behind_the_shield_stays_read_only() {
-        let mut shield = Shield::new(true, Some("off"), "shield".to_owned());
+        let mut shield = Shield::new(true, Some("off"), false, "shield".to_owned());
         shield.moved(Move::RaiseDefault);
         at(&mut shield, TransactionStatus::InTransaction);
         assert!(shield.forbids_writes() && shield.is_ready(Need::Up));
@@ -529,7 +550,7 @@ mod tests {
 
     #[test]
     fn a_client_that_is_read_only_by_itself_needs_no_shield() {
-        let mut shield = Shield::new(true, Some("on"), "shield".to_owned());
+        let mut shield = Shield::new(true, Some("on"), false, "shield".to_owned());
         assert!(shield.is_ready(Need::Up) && shield.is_ready(Need::Down));
         shield.reported(b"off");
         assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
@@ -542,8 +563,8 @@ mod tests {
     #[test]
     fn without_a_shield_nothing_is_asked() {
         for shield in [
-            Shield::new(false, Some("off"), "shield".to_owned()),
-            Shield::new(true, None, "shield".to_owned()),
+            Shield::new(false, Some("off"), false, "shield".to_owned()),
+            Shield::new(true, None, false, "shield".to_owned()),
         ] {
             assert!(shield.is_ready(Need::Up) && shield.is_ready(Need::Down));
             assert_eq!(shield.ahead(false), None);

@@ -21,7 +21,7 @@ use crate::identity::Standing;
 use crate::model::Principal;
 use crate::policy::{Policy, Subject};
 use crate::sql::{Meaning, settings};
-use crate::upstream::{self, Beginning, Connected, Target};
+use crate::upstream::{self, Beginning, Connected, Lease, Target};
 use crate::wire::backend::TransactionStatus;
 use crate::wire::startup::{Opening, Startup};
 use crate::wire::{Report, reply, sqlstate};
@@ -327,7 +327,8 @@ impl LoggedIn {
         let entered = &held.entered;
         let read_only = reported(&connected.parameters, "default_transaction_read_only");
         let name = format!("_holdpoint_{:016x}", rand::random::<u64>());
-        let shield = Shield::new(is_shielded, read_only, name);
+        let is_up = connected.lease.as_ref().is_some_and(Lease::is_read_only);
+        let shield = Shield::new(is_shielded, read_only, is_up, name);
         client.out().extend_from_slice(&connected.greeting);
         reply::backend_key_data(entered.handle.pid, &entered.handle.secret, client.out());
         reply::ready_for_query(connected.status, client.out());

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use super::{CURRENT_SCHEMAS, CancelKey, ConnectError, Connected, RowsError, Target, connect, rows};
 use crate::wire::Stream;
 use idle::Idle;
-use reset::{Changes, reset};
+use reset::{Changes, read_only_after_reset, reset};
 
 /// How long taking back what a session has left may take.
 const RESET: Duration = Duration::from_secs(5);
@@ -95,6 +95,8 @@ pub struct Lease {
     default_path: Option<Box<[Box<str>]>>,
     /// No time has passed since it was opened but that of its own session.
     is_fresh: bool,
+    /// `default_transaction_read_only` is on, beyond what the greeting says.
+    is_read_only: bool,
     /// It is not to be used again.
     is_spoilt: bool,
 }
@@ -217,6 +219,7 @@ impl Pool {
             changes: Changes::default(),
             default_path: None,
             is_fresh: true,
+            is_read_only: false,
             is_spoilt: false,
         });
         Ok(connected)
@@ -358,6 +361,12 @@ impl Lease {
         self.is_fresh
     }
 
+    /// Whether `default_transaction_read_only` is on, which the greeting calls off.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
     /// Keeps what the session knows of [`Self::default_path`]; the first that is known stays.
     pub fn keep_default_path(&mut self, known: Option<&[Box<str>]>) {
         if self.default_path.is_none() {
@@ -372,13 +381,22 @@ impl Lease {
 
     /// The session has ended, and its connection is at rest: outside of a transaction, with everything answered and
     /// read. Takes back what it has set, and keeps the connection for the next; or closes it, where that fails.
+    /// `read_only`: the next one will want `default_transaction_read_only` on, which is off by default.
     /// Dropped, the connection closes.
-    pub async fn give_back(mut self, mut stream: Stream) {
+    pub async fn give_back(mut self, mut stream: Stream, read_only: bool) {
         if self.is_spoilt {
             return;
         }
         let pool = Arc::clone(&self.place.0);
-        let done = tokio::time::timeout(RESET, reset(&mut stream, &mut self.changes)).await;
+        let resetting = async {
+            if read_only {
+                read_only_after_reset(&mut stream, &mut self.changes).await
+            } else {
+                reset(&mut stream, &mut self.changes).await
+            }
+        };
+        let done = tokio::time::timeout(RESET, resetting).await;
+        self.is_read_only = read_only;
         match done {
             Ok(Ok(())) if self.changes.len() <= MAX_CHANGES => {
                 let changes = std::mem::take(&mut self.changes);

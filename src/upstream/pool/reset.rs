@@ -5,7 +5,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::wire::backend::{self, TransactionStatus};
 use crate::wire::frame::HEADER;
-use crate::wire::{FrameReader, Header, Malformed, ReadError, Stream};
+use crate::wire::{FrameReader, Header, Malformed, ReadError, Stream, request};
 
 /// The longest message of an answer, bytes.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -124,16 +124,45 @@ pub(super) fn parameters_of(greeting: &[u8]) -> Vec<(String, String)> {
     parameters
 }
 
+/// The query behind [`read_only_after_reset`]'s. A session's own has another text: so one sees which it is, in the server's lists.
+const READ_ONLY: &str = "SET default_transaction_read_only TO on";
+/// The setting that it sets.
+const SETTING: &[u8] = b"default_transaction_read_only";
+
 /// `DISCARD ALL`: settings, prepared statements, cursors, temporary tables, advisory locks, LISTEN, the role. Source:
 /// PostgreSQL manual, "DISCARD". Not cancel-safe: the connection is then to be closed.
 pub(super) async fn reset(stream: &mut Stream, changes: &mut Changes) -> Result<(), ResetError> {
-    ask(stream, b"Q\0\0\0\x10DISCARD ALL\0", Some("DISCARD ALL"), changes).await
+    send(stream, &["DISCARD ALL"]).await?;
+    let mut reader = FrameReader::greedy();
+    answer(stream, &mut reader, Some("DISCARD ALL"), changes).await?;
+    at_rest(&reader)
+}
+
+/// As [`reset`], and leaves `default_transaction_read_only` on, all in one round trip. `changes` are those of the reset alone.
+pub(super) async fn read_only_after_reset(
+    stream: &mut Stream,
+    changes: &mut Changes,
+) -> Result<(), ResetError> {
+    send(stream, &["DISCARD ALL", READ_ONLY]).await?;
+    let mut reader = FrameReader::greedy();
+    answer(stream, &mut reader, Some("DISCARD ALL"), changes).await?;
+    let mut set = Changes::default();
+    answer(stream, &mut reader, Some("SET"), &mut set).await?;
+    at_rest(&reader)?;
+    // It was off, and is on now. Where it was on, the session to come has it so of its own.
+    match &set.0[..] {
+        [(name, value)] if **name == *SETTING && **value == *b"on" => Ok(()),
+        _ => Err(ResetError::Protocol),
+    }
 }
 
 /// Whether it answers: to an empty query. Not cancel-safe, as [`reset`].
 pub(super) async fn answers(stream: &mut Stream) -> Result<(), ResetError> {
     let mut changes = Changes::default();
-    ask(stream, b"Q\0\0\0\x05\0", None, &mut changes).await?;
+    send(stream, &[""]).await?;
+    let mut reader = FrameReader::greedy();
+    answer(stream, &mut reader, None, &mut changes).await?;
+    at_rest(&reader)?;
     // A report would be of a change that the session to come must hear of, and would not.
     if changes.len() == 0 {
         Ok(())
@@ -142,16 +171,33 @@ pub(super) async fn answers(stream: &mut Stream) -> Result<(), ResetError> {
     }
 }
 
-async fn ask(
+/// Sends queries, all at once.
+async fn send(stream: &mut Stream, queries: &[&str]) -> Result<(), ResetError> {
+    let mut out = BytesMut::new();
+    for query in queries {
+        request::query(query.as_bytes(), &mut out);
+    }
+    stream.write_all(&out).await?;
+    stream.flush().await?;
+    Ok(())
+}
+
+/// All that was sent is answered, and nothing else has come.
+fn at_rest(reader: &FrameReader) -> Result<(), ResetError> {
+    if reader.is_empty() {
+        Ok(())
+    } else {
+        Err(ResetError::Protocol)
+    }
+}
+
+/// Reads the answer to a query. The connection was at rest before: all that comes answers what was sent.
+async fn answer(
     stream: &mut Stream,
-    query: &[u8],
+    reader: &mut FrameReader,
     tag: Option<&str>,
     changes: &mut Changes,
 ) -> Result<(), ResetError> {
-    stream.write_all(query).await?;
-    stream.flush().await?;
-    // It is at rest: all that comes answers this.
-    let mut reader = FrameReader::greedy();
     let mut done = false;
     for _ in 0..MAX_MESSAGES {
         let (kind, frame) = reader.read(stream, MAX_MESSAGE).await?;
@@ -165,13 +211,7 @@ async fn ask(
             }
             // Notices, and notifications of what it no longer listens to.
             b'N' | b'A' => {}
-            b'Z' if done && backend::ready_for_query(body)? == TransactionStatus::Idle => {
-                return if reader.is_empty() {
-                    Ok(())
-                } else {
-                    Err(ResetError::Protocol)
-                };
-            }
+            b'Z' if done && backend::ready_for_query(body)? == TransactionStatus::Idle => return Ok(()),
             b'E' => {
                 let error = backend::error_response(body);
                 return Err(ResetError::Refused(error.message, error.sqlstate));

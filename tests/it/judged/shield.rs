@@ -1,8 +1,8 @@
 //! The read shield: what passes as a read is refused by the server if it writes, and nobody notices otherwise.
 
-use crate::support::Proxy;
 use crate::support::driver::{Driver, refusal};
 use crate::support::raw::{Frames, Message, Raw, describe, tags};
+use crate::support::{Proxy, eventually};
 use tokio_postgres::error::SqlState;
 
 /// Functions that write, and a view over one. Without a catalogue, the view is a plain read.
@@ -41,6 +41,43 @@ async fn says(alice: &mut Raw, frames: Frames, answers: usize) -> String {
 #[tokio::test]
 async fn a_hidden_write_fails_inside_a_read_that_passed() {
     let proxy = blind().await;
+    hidden_writes_fail(&proxy, async || {}).await;
+}
+
+/// Those leave the shield up: the first read finds it so, and nothing that takes it down by any way is passed on.
+#[tokio::test]
+async fn a_hidden_write_fails_on_a_connection_that_others_have_read_by() {
+    let lines = format!("{BLIND}\npool = {{ max_idle = 1 }}");
+    let proxy = Proxy::with().databases(&lines).start().await;
+    proxy.database.run(TRAPS).await;
+    hidden_writes_fail(&proxy, async || {
+        let mut reader = proxy.alice.raw().await;
+        reader.exchange(Frames::new().query("SELECT 1")).await;
+        reader.send(Frames::new().terminate()).await;
+        assert!(reader.next().await.is_none());
+        let left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+             AND query = 'SET default_transaction_read_only TO on' AND state = 'idle'";
+        eventually("the connection is back, with the shield up", async || {
+            (proxy.database.value(left).await == "1").then_some(())
+        })
+        .await;
+    })
+    .await;
+    // Nobody sees it: it reads as it is by default, and what is approved writes first of all.
+    let mut alice = proxy.alice.raw().await;
+    let shown = alice
+        .exchange(Frames::new().query("SHOW default_transaction_read_only"))
+        .await;
+    assert_eq!(shown[1].values(), ["off"]);
+    alice.leave().await;
+    let mut alice = proxy.alice.raw().await;
+    alice.send(Frames::new().query(UPDATE)).await;
+    proxy.bob.approves_next().await;
+    assert_eq!(tags(&alice.ready().await), "CZ");
+}
+
+/// `begin` runs before each session.
+async fn hidden_writes_fail(proxy: &Proxy, begin: impl AsyncFn()) {
     for (before, answers, after) in [
         (vec![], 0, "I"),
         (vec!["BEGIN"], 1, "T"),
@@ -74,6 +111,7 @@ async fn a_hidden_write_fails_inside_a_read_that_passed() {
             "I",
         ),
     ] {
+        begin().await;
         let mut alice = proxy.alice.raw().await;
         for sql in &before {
             alice.send(Frames::new().query(sql)).await;
@@ -81,11 +119,11 @@ async fn a_hidden_write_fails_inside_a_read_that_passed() {
         alice.answers(answers).await;
         let simple = says(&mut alice, Frames::new().query(TRAP), 1).await;
         assert!(simple.ends_with("EZ 25006"), "{before:?}: {simple}");
-        if after == "T" {
-            continue;
+        if after == "I" {
+            let extended = says(&mut alice, Frames::new().statement(TRAP).sync(), 1).await;
+            assert_eq!(extended, "12EZ 25006", "{before:?}");
         }
-        let extended = says(&mut alice, Frames::new().statement(TRAP).sync(), 1).await;
-        assert_eq!(extended, "12EZ 25006", "{before:?}");
+        alice.leave().await;
     }
     assert_eq!(proxy.database.items().await, 10);
     assert!(proxy.bob.requests("").await.is_empty(), "nobody was asked");

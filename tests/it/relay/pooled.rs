@@ -32,7 +32,7 @@ async fn pid(raw: &mut Raw) -> String {
 async fn idle(proxy: &Proxy) -> String {
     let query =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'app%'
-                 AND application_name NOT LIKE 'holdpoint%' AND query = 'DISCARD ALL' AND state = 'idle'";
+                 AND application_name NOT LIKE 'holdpoint%' AND query IN ('DISCARD ALL', 'SET default_transaction_read_only TO on') AND state = 'idle'";
     proxy.database.value(query).await
 }
 
