@@ -5,7 +5,7 @@ ARGS ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint doc fuzz bench instructions
+.PHONY: help setup demo test lint doc fuzz bench instructions release
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -34,6 +34,10 @@ fuzz: ## the parsers of what comes from outside, with arbitrary bytes (ARGS="--s
 instructions: ## count those of a statement that passes, and compare (ARGS="--help")
 	@scripts/setup --with-valgrind
 	@benches/instructions $(ARGS)
+
+release: ## the program, built with a profile of what it does most: target/pgo/holdpoint
+	@scripts/setup --with-bench
+	@benches/release $(ARGS)
 
 bench: ## side by side: direct, haproxy, pgbouncer and holdpoint (ARGS="--quick")
 	@scripts/setup --with-bench
