@@ -4,6 +4,7 @@
 //! neither interrupts them nor is stalled by them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::runtime::Handle;
@@ -19,6 +20,9 @@ use crate::model::{
 };
 use crate::store::{Abandoned, Decided, Grounds, Placed, RequestFilter, Store, StoreError};
 
+/// Between the first try and the second to record what nobody waits for; twice as long each time, up to the last.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LAST_RETRY: Duration = Duration::from_secs(5);
 /// Changes kept for a slow listener; one that lags re-reads everything.
 const CHANGES_KEPT: usize = 1024;
 
@@ -139,7 +143,17 @@ impl Broker {
                 groups: &asker.groups,
                 counts_rows: asker.counts_rows,
             };
-            let placed = broker.shared.store.place(&request, grounds).await?;
+            let placed = match broker.shared.store.place(&request, grounds).await {
+                Ok(placed) => placed,
+                Err(error) => {
+                    // It may have been recorded all the same, with nobody to wait for it.
+                    broker.withdraw_later(
+                        request.id,
+                        "that it is held could not be recorded; it did not run",
+                    );
+                    return Err(error);
+                }
+            };
             broker.changed(request.id);
             let waits = |broker| Ticket::new(request.id, request.expires_at, waiter, broker);
             Ok(match placed {
@@ -218,11 +232,20 @@ impl Broker {
     /// path; a shutdown waits for it. `expires_at` must have come.
     pub fn record_expired_later(&self, request: NewRequest) {
         let broker = self.clone();
-        self.later(request.id, "record what has expired", async move {
-            broker.shared.store.insert_pending(&request).await?;
-            let done = broker.shared.store.expire(request.id, broker.now()).await?;
-            broker.changed(request.id);
-            Ok(done)
+        let id = request.id;
+        let request = Arc::new(request);
+        self.later(id, "record what has expired", move || {
+            let (broker, request) = (broker.clone(), Arc::clone(&request));
+            async move {
+                match broker.shared.store.insert_pending(&request).await {
+                    // At an earlier try.
+                    Ok(()) | Err(StoreError::Exists(_)) => {}
+                    Err(error) => return Err(error),
+                }
+                let done = broker.shared.store.expire(id, broker.now()).await?;
+                broker.changed(id);
+                Ok(done)
+            }
         });
     }
 
@@ -381,21 +404,31 @@ impl Broker {
         .await
     }
 
+    /// Settles what certainly did not run and nobody waits for, whatever state it is in: where an answer of the store was
+    /// lost, nobody knows.
     pub(super) fn withdraw_later(&self, id: RequestId, why: &'static str) {
         let broker = self.clone();
-        self.later(id, "withdraw a request", async move {
-            let done = broker.shared.store.withdraw(id, why, broker.now()).await?;
-            broker.changed(id);
-            Ok(done)
+        self.later(id, "withdraw a request", move || {
+            let broker = broker.clone();
+            async move {
+                let store = &broker.shared.store;
+                let done = store.withdraw(id, why, broker.now()).await?
+                    || store.abandon(id, why, broker.now()).await?;
+                broker.changed(id);
+                Ok(done)
+            }
         });
     }
 
     pub(super) fn finish_later(&self, id: RequestId, outcome: Outcome) {
         let broker = self.clone();
-        self.later(id, "record an outcome", async move {
-            let done = broker.shared.store.finish(id, outcome, broker.now()).await?;
-            broker.changed(id);
-            Ok(done)
+        self.later(id, "record an outcome", move || {
+            let (broker, outcome) = (broker.clone(), outcome.clone());
+            async move {
+                let done = broker.shared.store.finish(id, outcome, broker.now()).await?;
+                broker.changed(id);
+                Ok(done)
+            }
         });
     }
 
@@ -439,23 +472,32 @@ impl Broker {
         })
     }
 
-    /// Runs on the control runtime with nobody waiting; a failure is logged.
-    fn later(
-        &self,
-        id: RequestId,
-        what: &'static str,
-        work: impl Future<Output = Result<bool, StoreError>> + Send + 'static,
-    ) {
-        let logged = async move {
-            match work.await {
-                Ok(true) => {}
-                Ok(false) => {
-                    tracing::debug!(request.id = %id, what, "the request was settled in another way");
+    /// Runs on the control runtime with nobody waiting, until the store takes it: what is open and has nobody would be open
+    /// for ever. A shutdown waits for it as long as it waits for anything. While the store is away nothing new is held, so
+    /// there are no more of these than statements were held or ran.
+    fn later<F>(&self, id: RequestId, what: &'static str, work: impl Fn() -> F + Send + 'static)
+    where
+        F: Future<Output = Result<bool, StoreError>> + Send + 'static,
+    {
+        let until_taken = async move {
+            let mut pause = FIRST_RETRY;
+            loop {
+                match work().await {
+                    Ok(true) => return,
+                    Ok(false) => {
+                        tracing::debug!(request.id = %id, what, "the request was settled in another way");
+                        return;
+                    }
+                    Err(error) if pause == FIRST_RETRY => {
+                        tracing::error!(request.id = %id, %error, what, "the store refused; it is tried again");
+                    }
+                    Err(_) => {}
                 }
-                Err(error) => tracing::error!(request.id = %id, %error, what, "the store refused"),
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LAST_RETRY);
             }
         };
-        self.shared.tasks.spawn_on(logged, &self.shared.control);
+        self.shared.tasks.spawn_on(until_taken, &self.shared.control);
     }
 }
 

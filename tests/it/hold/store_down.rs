@@ -106,6 +106,22 @@ async fn an_outcome_that_cannot_be_recorded_is_settled_by_a_restart() {
     assert_eq!(proxy.bob.request(request.id()).await.state(), "abandoned");
 }
 
+/// What nobody waits for is tried until the store takes it.
+#[tokio::test]
+async fn an_outcome_is_recorded_once_the_store_takes_it() {
+    let proxy = Proxy::start().await;
+    proxy.store.refuse("executed").await;
+    let mut alice = proxy.alice.psql().await;
+    alice.types("DELETE FROM items WHERE id = 3;");
+    let request = proxy.bob.approves_next().await;
+    assert!(alice.prompt().await.ends_with("DELETE 1\n"), "it has run");
+    proxy.logs("record an outcome").await;
+    assert_eq!(proxy.bob.request(request.id()).await.state(), "running");
+    proxy.store.allow("executed").await;
+    let seen = proxy.bob.sees(&request, "executed").await;
+    assert_eq!(seen.outcome()["rows"], 1);
+}
+
 /// Those that arrive together share a transaction, and its failure.
 #[tokio::test]
 async fn of_many_at_once_none_passes_and_none_waits_behind_the_others() {

@@ -77,6 +77,13 @@ impl StoreFile {
         made.expect("a trigger");
     }
 
+    /// Lets it be written again that a request is in `state`.
+    pub(crate) async fn allow(&self, state: &str) {
+        let mut connection = self.open().await;
+        let gone = sqlx::query(sqlx::AssertSqlSafe(format!("DROP TRIGGER no_{state}")));
+        gone.execute(&mut connection).await.expect("the trigger is there");
+    }
+
     async fn open(&self) -> SqliteConnection {
         SqliteConnectOptions::new()
             .filename(&self.path)
