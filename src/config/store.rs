@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use url::Url;
 
 use super::error::Section;
 use super::upstream::percent_decode;
@@ -73,18 +74,57 @@ impl Eq for PostgresUrl {}
 
 impl fmt::Debug for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        f.write_str("PostgresUrl(…)")
+    }
+}
+
+/// What the URL may say behind its `?`: the rest would be ignored, and shown in a warning.
+const PARAMETERS: [&str; 10] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "options",
+    "host",
+    "port",
+    "dbname",
+    "user",
+    "password",
+];
+
+impl PostgresUrl {
+    /// Checks what can be checked here, without showing any of it.
+    fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|why| {
+            format!("is no URL: {why}; within a name or a password, @ is written %40, : %3A, / %2F, ? %3F and # %23")
+        })?;
+        if url.host_str().unwrap_or_default().is_empty() && !url.query_pairs().any(|(key, _)| key == "host") {
+            return Err("names no server: write postgres://ROLE@HOST/DATABASE".to_owned());
+        }
+        if url.fragment().is_some() {
+            return Err("has a #: within a password it is written %23".to_owned());
+        }
+        if url.query_pairs().any(|(key, _)| !PARAMETERS.contains(&&*key)) {
+            return Err(format!(
+                "has something behind its ? that is none of {}; within a password, ? is written %3F",
+                PARAMETERS.join(", ")
+            ));
+        }
+        Ok(Self(text.to_owned().into()))
     }
 }
 
 /// The server and the database, without role, password and parameters.
 impl fmt::Display for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.0.expose_secret();
-        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-        let place = rest.split(['?', '#']).next().unwrap_or_default();
-        let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
-        write!(f, "postgres://{place}")
+        let Ok(url) = Url::parse(self.0.expose_secret()) else {
+            return f.write_str("postgres://…");
+        };
+        write!(f, "postgres://{}", url.host_str().unwrap_or_default())?;
+        if let Some(port) = url.port() {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(url.path())
     }
 }
 
@@ -133,12 +173,7 @@ impl FromStr for StoreUrl {
             );
         };
         if matches!(scheme, "postgres" | "postgresql") {
-            return match rest.strip_prefix("//") {
-                Some(place) if !place.is_empty() && !place.starts_with('?') => {
-                    Ok(Self::Postgres(PostgresUrl(text.to_owned().into())))
-                }
-                _ => Err("names no server: write postgres://ROLE@HOST/DATABASE".to_owned()),
-            };
+            return PostgresUrl::parse(text).map(Self::Postgres);
         }
         if scheme != "sqlite" {
             return Err(
@@ -185,7 +220,11 @@ mod tests {
             ("", "is no URL"),
             ("postgres:host/db", "names no server"),
             ("postgres://", "names no server"),
-            ("postgres://?host=x", "names no server"),
+            ("postgres://secret@/x", "is no URL"),
+            ("postgres://h:secret?3@db/x", "is no URL"),
+            ("postgres://h:5432?secret@db/x", "behind its ?"),
+            ("postgres://h:secret#3@db/x", "is no URL"),
+            ("postgres://h@db/x?sslpassword=secret", "behind its ?"),
             ("mysql://secret@host/db", "is for another database"),
             ("SQLITE://x", "is for another database"),
             ("sqlite://x.db?mode=ro", "no parameters"),
@@ -211,7 +250,7 @@ mod tests {
                 "postgres://db.internal/holdpoint",
             ),
             (
-                "postgresql://h:se@secret@db:5433/x?password=secret",
+                "postgresql://h:se%40secret@db:5433/x?password=secret",
                 "postgres://db:5433/x",
             ),
             ("postgres://db", "postgres://db"),
