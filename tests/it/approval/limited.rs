@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::grants::{post, ran};
+use crate::support::database::TAKEN_BACK;
 use crate::support::raw::{Frames, Message, Raw, describe, tags};
 use crate::support::request::Request;
 use crate::support::{Proxy, eventually};
@@ -563,7 +564,7 @@ async fn what_it_leaves_in_a_connection_is_not_passed_on() {
         alice.send(Frames::new().terminate()).await;
         alice.rest().await;
         let over = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND query <> 'DISCARD ALL'",
+            "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND query NOT IN {TAKEN_BACK}",
             there[0]
         );
         eventually("it is over", async || {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::EVERYTHING_PASSES;
+use crate::support::database::TAKEN_BACK;
 use crate::support::people::Person;
 use crate::support::poll::in_time;
 use crate::support::raw::{Frames, Message, Raw, describe};
@@ -30,10 +31,11 @@ async fn pid(raw: &mut Raw) -> String {
 
 /// How many connections there are to the proxy's server that nobody uses now.
 async fn idle(proxy: &Proxy) -> String {
-    let query =
+    let query = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'app%'
-                 AND application_name NOT LIKE 'holdpoint%' AND query IN ('DISCARD ALL', 'SET default_transaction_read_only TO on') AND state = 'idle'";
-    proxy.database.value(query).await
+                 AND application_name NOT LIKE 'holdpoint%' AND query IN {TAKEN_BACK} AND state = 'idle'"
+    );
+    proxy.database.value(&query).await
 }
 
 /// Says goodbye, and waits until the connection is back.
@@ -55,7 +57,7 @@ async fn before_and_after(proxy: &Proxy, person: &Person, work: &str) -> (String
     first.send(Frames::new().terminate()).await;
     assert!(first.next().await.is_none());
     let query =
-        format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {before} AND query <> 'DISCARD ALL'");
+        format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {before} AND query NOT IN {TAKEN_BACK}");
     eventually("the session is over", async || {
         (proxy.database.value(&query).await == "0").then_some(())
     })

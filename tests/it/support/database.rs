@@ -8,6 +8,9 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use super::cluster::{Role, TEMPLATE};
 use super::poll::eventually;
 
+/// What the server's list shows of a connection that a pool has taken back, for SQL's `IN`.
+pub(crate) const TAKEN_BACK: &str = "('DISCARD ALL', 'SET default_transaction_read_only TO on')";
+
 /// Databases whose tests are over. The next test drops them: a destructor cannot wait.
 static DONE_WITH: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
