@@ -236,7 +236,7 @@ async fn run(
         control.handle(),
     ));
     let threads = config.proxy.workers.count().get();
-    let rounds = parts.rounds(&sessions);
+    let rounds = parts.rounds(&sessions, config.store.dead_after);
     let workers = Workers::start(&shared, listeners.proxy, threads).map_err(ServeError::Start)?;
 
     let keeper = tokio::spawn(tend_pools(Arc::clone(&shared)));
@@ -263,12 +263,12 @@ async fn run(
 async fn open_store(url: &StoreUrl) -> Result<(Arc<dyn Store>, Option<File>), ServeError> {
     let lock = match url {
         StoreUrl::Sqlite(path) => Some(lock(path)?),
-        StoreUrl::Postgres(place) => {
-            tracing::info!(store = %place, "the store can be shared with other proxies");
-            None
-        }
+        StoreUrl::Postgres(_) => None,
     };
     let store = store::open(url.to_open().expose_secret()).await?;
+    if let StoreUrl::Postgres(place) = url {
+        tracing::info!(store = %place, "the store can be shared with other proxies");
+    }
     Ok((store, lock))
 }
 
@@ -378,10 +378,10 @@ impl Parts {
     }
 
     /// What goes on as long as there are sessions; to be dropped then.
-    fn rounds(&self, sessions: &Arc<Sessions>) -> [JoinHandle<()>; 4] {
+    fn rounds(&self, sessions: &Arc<Sessions>, dead_after: Duration) -> [JoinHandle<()>; 4] {
         [
             tokio::spawn(sweep_expired(self.broker.clone())),
-            tokio::spawn(follow_fellows(self.broker.clone())),
+            tokio::spawn(follow_fellows(self.broker.clone(), dead_after)),
             tokio::spawn(expel_disabled(Arc::clone(&self.directory), Arc::clone(sessions))),
             tokio::spawn(tick(Arc::clone(&self.ticks))),
         ]

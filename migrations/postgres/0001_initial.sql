@@ -62,7 +62,7 @@ CREATE TABLE requests (
     -- What the request's session sent before it, oldest first (JSON).
     earlier          TEXT    NOT NULL,
     -- The proxy that holds it: each says its name on its connections.
-    proxy            TEXT    NOT NULL COLLATE "C" DEFAULT coalesce(current_setting('holdpoint.proxy', true), '')
+    proxy            TEXT    NOT NULL COLLATE "C" DEFAULT current_setting('holdpoint.proxy') CHECK (proxy <> '')
 );
 
 -- The history, newest first; and the same for one state (the queue).

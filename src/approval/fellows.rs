@@ -24,13 +24,14 @@ const RETRY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 1_000;
 
 /// Follows what others change, for ever; ends at once where there are no others. Cancel-safe: to be dropped at shutdown.
-pub async fn follow_fellows(broker: Broker) {
+/// `dead_after`: nothing is heard for so long only where the connection is dead, since each beat is told, too.
+pub async fn follow_fellows(broker: Broker, dead_after: Duration) {
     let mut failing = false;
     loop {
         match broker.shared.store.hints().await {
             Ok(None) => return,
             Ok(Some(mut hints)) => {
-                let error = listen(&broker, &mut *hints, &mut failing).await;
+                let error = listen(&broker, &mut *hints, dead_after, &mut failing).await;
                 say(&mut failing, &error);
             }
             Err(error) => say(&mut failing, &error),
@@ -47,13 +48,28 @@ fn say(failing: &mut bool, error: &StoreError) {
     *failing = true;
 }
 
-async fn listen(broker: &Broker, hints: &mut dyn Hints, failing: &mut bool) -> StoreError {
+async fn listen(
+    broker: &Broker,
+    hints: &mut dyn Hints,
+    dead_after: Duration,
+    failing: &mut bool,
+) -> StoreError {
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard = Instant::now();
     loop {
         // The first look is at once: there was no listening before.
         let done = tokio::select! {
-            hint = hints.next() => match hint {
+            () = tokio::time::sleep_until(heard + dead_after) => {
+                return StoreError::Unavailable {
+                    doing: "heard",
+                    source: "nothing has been heard of it, not even of this proxy".into(),
+                };
+            }
+            hint = hints.next() => {
+                heard = Instant::now();
+                match hint {
+                Ok(Hint::Alive) => Ok(()),
                 Ok(Hint::Changed(id)) => broker.look_at(id).await,
                 Ok(Hint::Proposed(asked)) => {
                     broker.answer_later(asked);
@@ -65,7 +81,8 @@ async fn listen(broker: &Broker, hints: &mut dyn Hints, failing: &mut bool) -> S
                 }
                 Ok(Hint::Missed) => broker.look_at_all().await,
                 Err(error) => Err(error),
-            },
+                }
+            }
             _ = looks.tick() => broker.look_at_all().await,
         };
         if let Err(error) = done {
@@ -75,9 +92,12 @@ async fn listen(broker: &Broker, hints: &mut dyn Hints, failing: &mut bool) -> S
     }
 }
 
-/// Says that this proxy lives, and takes over from those that have not gone on for `dead_after`, for ever. `console` is where
-/// people find it. Cancel-safe: to be dropped at shutdown.
+/// Says that this proxy lives, and takes over from those that have not gone on for `dead_after`, for ever; ends at
+/// once where there are no others. `console` is where people find it. Cancel-safe: to be dropped at shutdown.
 pub async fn beat_on(broker: Broker, console: Arc<str>, dead_after: Duration) {
+    if !broker.shared.store.is_shared() {
+        return;
+    }
     let mut ticks = tokio::time::interval(dead_after / BEATS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watch = Watch::new(dead_after);
@@ -100,16 +120,20 @@ pub async fn beat_on(broker: Broker, console: Arc<str>, dead_after: Duration) {
 
 async fn beat(broker: &Broker, console: &str, watch: &mut Watch) -> Result<(), StoreError> {
     let store = &broker.shared.store;
+    let now = Instant::now();
     let others = store.beat(console).await?;
-    for dead in watch.dead(others, Instant::now()) {
+    for dead in watch.dead(others, now) {
         if store.bury(&dead).await? {
-            let requests = broker.abandon_left_over().await?;
-            tracing::warn!(
-                proxy.console = dead.console,
-                requests,
-                "another proxy is gone: settled as abandoned what it left open"
-            );
+            tracing::warn!(proxy.console = dead.console, "another proxy is gone");
         }
+    }
+    // Each time: whoever has buried one may have gone before this.
+    let requests = broker.abandon_left_over().await?;
+    if requests > 0 {
+        tracing::warn!(
+            requests,
+            "settled as abandoned what a proxy that is gone left open"
+        );
     }
     Ok(())
 }
@@ -118,6 +142,8 @@ async fn beat(broker: &Broker, console: &str, watch: &mut Watch) -> Result<(), S
 #[derive(Debug)]
 struct Watch {
     seen: HashMap<String, (i64, Instant)>,
+    /// When this proxy looked last.
+    looked: Option<Instant>,
     dead_after: Duration,
 }
 
@@ -125,13 +151,22 @@ impl Watch {
     fn new(dead_after: Duration) -> Self {
         Self {
             seen: HashMap::new(),
+            looked: None,
             dead_after,
         }
     }
 
     /// Those that have not gone on for too long.
     fn dead(&mut self, others: Vec<Beat>, now: Instant) -> Vec<Beat> {
-        let before = std::mem::take(&mut self.seen);
+        let mut before = std::mem::take(&mut self.seen);
+        // Where this one could not look, the others could not beat.
+        let was_away = self
+            .looked
+            .is_some_and(|looked| now.duration_since(looked) > self.dead_after / BEATS * 3);
+        if was_away {
+            before.clear();
+        }
+        self.looked = Some(now);
         let mut dead = Vec::new();
         for beat in others {
             let since = match before.get(&beat.proxy) {
@@ -204,16 +239,29 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut watch = Watch::new(Duration::from_secs(30));
         let both = |a, b| vec![beat_of("a", a), beat_of("b", b)];
-        assert_eq!(watch.dead(both(1, 7), at(0)), []);
-        assert_eq!(watch.dead(both(2, 7), at(29)), []);
-        assert_eq!(watch.dead(both(2, 7), at(30)), [beat_of("b", 7)]);
+        let mut looks = |from: u64, to: u64, b: i64| -> Vec<Beat> {
+            (from..=to)
+                .step_by(5)
+                .flat_map(|second| watch.dead(both(i64::try_from(second).unwrap_or(0), b), at(second)))
+                .collect()
+        };
+        assert_eq!(looks(0, 25, 7), []);
+        assert_eq!(looks(30, 30, 7), [beat_of("b", 7)]);
         // One that comes back starts anew.
-        assert_eq!(watch.dead(both(3, 8), at(35)), []);
-        assert_eq!(watch.dead(both(4, 8), at(60)), []);
+        assert_eq!(looks(35, 60, 8), []);
+        assert_eq!(looks(65, 65, 8), [beat_of("b", 8)]);
         // One that was not there in between, too.
-        assert_eq!(watch.dead(vec![beat_of("a", 5)], at(61)), []);
-        assert_eq!(watch.dead(both(6, 8), at(70)), []);
-        assert_eq!(watch.dead(both(7, 8), at(99)), []);
-        assert_eq!(watch.dead(both(8, 8), at(100)), [beat_of("b", 8)]);
+        assert_eq!(watch.dead(vec![beat_of("a", 66)], at(70)), []);
+        let mut looks = |from: u64, to: u64| -> Vec<Beat> {
+            (from..=to)
+                .step_by(5)
+                .flat_map(|second| watch.dead(both(i64::try_from(second).unwrap_or(0), 8), at(second)))
+                .collect()
+        };
+        assert_eq!(looks(75, 100), []);
+        assert_eq!(looks(105, 105), [beat_of("b", 8)]);
+        // While this one cannot look, nobody's time runs.
+        assert_eq!(looks(200, 225), []);
+        assert_eq!(looks(230, 230), [beat_of("b", 8)]);
     }
 }

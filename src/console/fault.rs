@@ -272,8 +272,8 @@ impl From<StoreError> for Fault {
             StatusCode::SERVICE_UNAVAILABLE,
             "store-unavailable",
             "Store unavailable",
-            "The store of requests does not answer, so nothing can be shown or decided. Nothing was changed; \
-             statements stay held. Try again in a moment.",
+            "The store of requests does not answer, so nothing can be shown or decided. Whether what \
+             was asked for was recorded is not known: look again in a moment. Statements stay held.",
         )
         .hinting(Hint::RetryAfter(STORE_RETRY))
     }

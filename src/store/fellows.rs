@@ -12,6 +12,8 @@ pub enum Hint {
     Proposed(ProposalId),
     /// Such a question is answered.
     Answered(ProposalId),
+    /// Somebody lives, this store's own opener perhaps: so the connection does.
+    Alive,
     /// There may have been hints that were lost.
     Missed,
 }
@@ -44,6 +46,11 @@ pub struct Beat {
 
 /// A store as what processes have in common. The defaults are for one that has a single proxy.
 pub trait SharedStore: Send + Sync + 'static {
+    /// Whether other processes that serve may have it open.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Closes all connections, waiting for those in use.
     fn close(&self) -> BoxFuture<'_, ()>;
 

@@ -9,6 +9,7 @@
 //! - the SQL is the same for every database ([`engine`]): what differs has a name there.
 
 mod audit;
+mod columns;
 mod decide;
 pub(super) mod engine;
 mod grant_row;

@@ -515,5 +515,5 @@ async fn faults_are_pages_in_the_consoles_own_look() {
     console.store.close().await;
     let answer = bob.get("/").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(answer.body.contains("statements stay held"), "{}", answer.body);
+    assert!(answer.body.contains("Statements stay held"), "{}", answer.body);
 }

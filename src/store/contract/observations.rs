@@ -31,7 +31,7 @@ fn observation(user: &str, statement: &str) -> Observation {
 }
 
 /// Seen by alice, once.
-fn seen(statement: &str, seconds: i64) -> Sightings {
+pub(crate) fn seen(statement: &str, seconds: i64) -> Sightings {
     Sightings::once(observation("alice", statement), after(seconds))
 }
 

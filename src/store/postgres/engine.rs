@@ -3,6 +3,7 @@
 //! Invariant: no text goes to the server with a NUL in it, which PostgreSQL has no place for, and all read back as they were.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Postgres, Row as _, SqlStr};
@@ -28,20 +29,18 @@ impl Connection for PgConnection {
     }
 
     async fn run(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(sql).execute(self).await.map(drop)
+        in_time(sqlx::raw_sql(sql).execute(self)).await.map(drop)
     }
 
     async fn execute(&mut self, sql: SqlStr, values: Vec<Value<'_>>) -> Result<u64, sqlx::Error> {
-        let done = bound!(Postgres, sql, values.into_iter().map(without_nul))
-            .execute(self)
-            .await?;
+        let query = bound!(Postgres, sql, values.into_iter().map(without_nul));
+        let done = in_time(query.execute(self)).await?;
         Ok(done.rows_affected())
     }
 
     async fn fetch(&mut self, sql: SqlStr, values: Vec<Value<'_>>) -> Result<Vec<PgRow>, sqlx::Error> {
-        bound!(Postgres, sql, values.into_iter().map(without_nul))
-            .fetch_all(self)
-            .await
+        let query = bound!(Postgres, sql, values.into_iter().map(without_nul));
+        in_time(query.fetch_all(self)).await
     }
 }
 
@@ -82,6 +81,20 @@ impl Columns for PgRow {
         }
         Ok(list)
     }
+}
+
+/// So long a step may take: longer than the server itself gives it (`open.rs`). What takes longer is lost on its way.
+const STEP: Duration = Duration::from_secs(15);
+
+/// A connection through which nothing comes any more says nothing: it is not waited for without end.
+async fn in_time<T>(step: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(STEP, step).await.unwrap_or_else(|_| {
+        let lost = std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            "the database has not answered in time",
+        );
+        Err(sqlx::Error::Io(lost))
+    })
 }
 
 /// Stands for a NUL with a `0` behind it, and for itself with itself behind it.

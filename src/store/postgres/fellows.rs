@@ -10,6 +10,8 @@ use crate::store::{Beat, BoxFuture, Hint, Hints, ProposalId, SharedStore, StoreE
 
 /// What `migrations/postgres` notifies on.
 const CHANNEL: &str = "holdpoint";
+/// What is told with each beat.
+const BEAT: &str = "*";
 
 struct Listening {
     listener: PgListener,
@@ -28,6 +30,9 @@ impl Hints for Listening {
                 let Some((by, id)) = told.payload().split_once(' ') else {
                     continue;
                 };
+                if id == BEAT {
+                    return Ok(Hint::Alive);
+                }
                 if by != self.own
                     && let Some(hint) = hint(id)
                 {
@@ -50,6 +55,10 @@ fn hint(told: &str) -> Option<Hint> {
 }
 
 impl SharedStore for PostgresStore {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(PostgresStore::close(self))
     }
@@ -85,6 +94,11 @@ impl SharedStore for PostgresStore {
                     .fetch_all(&mut *tx)
                     .await
                     .map_err(not_read)?;
+            sqlx::query::<Postgres>("SELECT tell($1)")
+                .bind(BEAT)
+                .execute(&mut *tx)
+                .await
+                .map_err(not_written)?;
             tx.commit().await?;
             let beats = others.iter().map(|found| {
                 Ok(Beat {

@@ -13,7 +13,7 @@ use crate::model::{Clock, RequestId};
 use crate::store::StoreError;
 use crate::store::sql::lookup::Lookup;
 use crate::store::sql::writer::Queue;
-use crate::store::sql::{ACQUIRE_TIMEOUT, Connection as _, Engine as _};
+use crate::store::sql::{ACQUIRE_TIMEOUT, Connection as _};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -23,11 +23,14 @@ const READERS: u32 = 5;
 /// forgotten it.
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
 
+/// So long a connection that is given back may take to show that it lives.
+const ALIVE: Duration = Duration::from_secs(5);
+
 /// What each connection asks for. What a proxy that has vanished in the middle of a write has locked is free again within
 /// half a minute.
 const SETTINGS: [(&str, &str); 8] = [
     ("lock_timeout", "10s"),
-    ("statement_timeout", "30s"),
+    ("statement_timeout", "12s"),
     ("idle_in_transaction_session_timeout", "20s"),
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
@@ -100,11 +103,12 @@ pub(super) async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<PostgresSto
     };
     // The first is opened by hand: a pool would try again until its time is over, whatever the server says.
     let mut first = PgConnection::connect_with(&options).await.map_err(connect)?;
+    prepare(&mut first, &proxy).await.map_err(connect)?;
     check_encoding(&mut first, &place).await?;
     migrate(&mut first, &place).await?;
     let _ = first.close().await;
-    let writer = pool(1).connect_lazy_with(options.clone());
-    let readers = pool(READERS).connect_lazy_with(options);
+    let writer = pool(1, &proxy).connect_lazy_with(options.clone());
+    let readers = pool(READERS, &proxy).connect_lazy_with(options);
     Ok(PostgresStore {
         queue: Queue::start(writer.clone()),
         lookup: Lookup::Pooled(readers.clone()),
@@ -125,14 +129,38 @@ fn place(options: &PgConnectOptions) -> String {
     }
 }
 
-fn pool(connections: u32) -> PgPoolOptions {
+fn pool(connections: u32, proxy: &str) -> PgPoolOptions {
+    let proxy = proxy.to_owned();
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_lifetime(MAX_LIFETIME)
         // One that has gone with the server's restart is found before it is used.
         .test_before_acquire(true)
-        .after_connect(|connection, _| Box::pin(make_durable(connection)))
+        .after_connect(move |connection, _| {
+            let proxy = proxy.clone();
+            Box::pin(async move { prepare(connection, &proxy).await })
+        })
+        // One through which nothing comes any more is not kept.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                let alive = tokio::time::timeout(ALIVE, connection.ping()).await;
+                Ok(matches!(alive, Ok(Ok(()))))
+            })
+        })
+}
+
+/// Makes sure that the server has taken the settings that this rests on, and makes commits durable.
+pub(super) async fn prepare(connection: &mut PgConnection, proxy: &str) -> Result<(), sqlx::Error> {
+    let taken: Option<String> = sqlx::query_scalar("SELECT current_setting('holdpoint.proxy', true)")
+        .fetch_one(&mut *connection)
+        .await?;
+    if taken.as_deref() != Some(proxy) {
+        return Err(sqlx::Error::Configuration(
+            "the server has not got the settings of the connection: is there a pooler in between?".into(),
+        ));
+    }
+    make_durable(connection).await
 }
 
 /// What is committed is to survive a crash, whatever the server's own setting; one that waits for standbys too is left so.
@@ -162,19 +190,17 @@ async fn check_encoding(connection: &mut PgConnection, place: &str) -> Result<()
     })
 }
 
-/// Brings the tables up to date in one transaction that holds the lock for writers: of two processes that open a database
-/// for the first time, the second finds the work done.
+/// Brings the tables up to date under the lock for writers, held by the session: of two processes that open a database for the
+/// first time, the second finds the work done. Each migration is a transaction.
 async fn migrate(connection: &mut PgConnection, place: &str) -> Result<(), OpenError> {
     let connect = |source| OpenError::Connect {
         place: place.to_owned(),
         source,
     };
-    make_durable(connection).await.map_err(connect)?;
     connection
-        .run("SET statement_timeout = 0")
+        .run("SET statement_timeout = 0; SET lock_timeout = '60s'; SELECT pg_advisory_lock(7526756211034517604)")
         .await
         .map_err(connect)?;
-    connection.run(sqlx::Postgres::BEGIN).await.map_err(connect)?;
     MIGRATIONS
         .run_direct(None, &mut *connection, false)
         .await
@@ -193,5 +219,5 @@ async fn migrate(connection: &mut PgConnection, place: &str) -> Result<(), OpenE
     .execute(&mut *connection)
     .await
     .map_err(connect)?;
-    connection.run("COMMIT").await.map_err(connect)
+    Ok(())
 }

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use sqlx::Connection as _;
+
 use super::PostgresStore;
 use super::testing::{Database, cluster, eventually};
 use crate::model::StateKind;
@@ -12,8 +14,8 @@ use crate::store::contract::{
     Subject, approval, at, bring_to, id, left_over, read, request, state, store_contract, with_pending,
 };
 use crate::store::{
-    BoxFuture, GrantStore as _, Hint, Hints, RequestStore as _, SharedStore as _, Store, StoreError,
-    UserStore as _,
+    BoxFuture, GrantStore as _, Hint, Hints, RequestFilter, RequestStore as _, SharedStore as _, Store,
+    StoreError, UserStore as _,
 };
 
 impl Database {
@@ -413,4 +415,102 @@ async fn the_queue_and_the_history_use_their_indices() {
         let plan: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *connection).await.unwrap();
         assert!(plan.iter().any(|line| line.contains(index)), "{sql}: {plan:#?}");
     }
+}
+
+/// A newer release adds columns while this one runs, with statements prepared.
+#[tokio::test]
+async fn it_goes_on_beside_a_newer_schema() {
+    let database = Database::new();
+    let store = with_pending(&database, 1).await;
+    store.insert_grant(&standing(3), None).await.unwrap();
+    for round in 0..2 {
+        for _ in 0..12 {
+            assert_eq!(read(&*store, 1).await.asked, request(1));
+            assert!(store.grant(id(3)).await.unwrap().is_some());
+            assert_eq!(store.users().await.unwrap(), []);
+            assert_eq!(
+                store
+                    .requests(RequestFilter {
+                        limit: 9,
+                        ..RequestFilter::default()
+                    })
+                    .await
+                    .unwrap()
+                    .len(),
+                1
+            );
+        }
+        if round == 0 {
+            cluster().run_script(
+                &database.name,
+                "ALTER TABLE requests ADD COLUMN more int; ALTER TABLE grants ADD COLUMN more int; \
+                 ALTER TABLE users ADD COLUMN more int; ALTER TABLE web_sessions ADD COLUMN more int",
+            );
+        }
+    }
+}
+
+/// A pooler between may keep to itself what a connection asks for: then requests would be nobody's.
+#[tokio::test]
+async fn a_connection_without_its_settings_is_refused() {
+    let database = Database::new();
+    let mut connection = sqlx::PgConnection::connect(&database.url()).await.unwrap();
+    let error = super::open::prepare(&mut connection, "me").await.unwrap_err();
+    assert!(
+        error.to_string().contains("is there a pooler in between?"),
+        "{error}"
+    );
+    let store = database.store().await;
+    let mut connection = store.writer.acquire().await.unwrap();
+    sqlx::query("SELECT set_config('holdpoint.proxy', '', false)")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    drop(connection);
+    store.insert_pending(&request(1)).await.unwrap_err();
+}
+
+/// Of one that dies between burying another and settling what that left, and of one that was buried and goes on.
+#[tokio::test]
+async fn what_nobody_holds_is_found_by_anybody() {
+    let database = Database::new();
+    let (one, other) = (database.store().await, database.store().await);
+    one.beat("http://one").await.unwrap();
+    bring_to(&one, 1, StateKind::Pending).await;
+    let third = database.store().await;
+    let seen = third.beat("http://third").await.unwrap();
+    assert!(third.bury(&seen[0]).await.unwrap());
+    drop(third);
+    other.beat("http://other").await.unwrap();
+    assert_eq!(
+        other.abandon_all(left_over("gone"), at(9)).await.unwrap(),
+        [id(1)]
+    );
+}
+
+/// The network, or the server, says nothing any more: what waits hears an error, and not for ever nothing.
+#[tokio::test]
+async fn a_server_that_says_nothing_is_not_waited_for_without_end() {
+    let database = Database::new();
+    let store = database.store().await;
+    store.check().await.unwrap();
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(&store.writer)
+        .await
+        .unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    eventually("the connection is back", async || {
+        (store.writer.num_idle() == 1).then_some(())
+    })
+    .await;
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let begun = std::time::Instant::now();
+    store.check().await.unwrap_err();
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(40),
+        "{:?}",
+        begun.elapsed()
+    );
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    eventually("it goes on", async || store.check().await.ok()).await;
 }

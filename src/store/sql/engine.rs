@@ -28,7 +28,7 @@ pub struct Variant {
 
 /// One text with a hint for SQLite in its middle. PostgreSQL needs none.
 macro_rules! hinted {
-    ($before:literal, $hint:literal, $after:literal) => {
+    ($before:expr, $hint:literal, $after:literal) => {
         $crate::store::sql::engine::Variant {
             sqlite: concat!($before, " ", $hint, " ", $after),
             postgres: concat!($before, " ", $after),

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::audit::{self, Event};
+use super::columns::grant_columns;
 use super::engine::{Connection, Engine, Variant, hinted};
 use super::query::{self, Builder, query};
 use super::{SqlStore, grant_row, not_read, not_written, row};
@@ -195,7 +196,9 @@ impl<E: Engine> SqlStore<E> {
 macro_rules! grants {
     ($list:literal, $object:literal, $as_text:literal) => {
         concat!(
-            "SELECT grants.*, (SELECT ",
+            "SELECT ",
+            grant_columns!(),
+            ", (SELECT ",
             $list,
             "(",
             $object,
@@ -214,7 +217,7 @@ const GRANTS: Variant = Variant {
 
 /// Those that may cover a request, in the order in which they are to be used.
 const COVERING: Variant = hinted!(
-    "SELECT * FROM grants",
+    concat!("SELECT ", grant_columns!(), " FROM grants"),
     "INDEXED BY grants_active",
     "WHERE state = 'active' AND database_name = $1 AND ends_at > $2 \
      AND (kind = 'window' OR shape = $3) AND (times IS NULL OR used < times) \

@@ -1,5 +1,6 @@
 //! Reading requests, with all that belongs to them.
 
+use super::columns::request_columns;
 use super::engine::{Connection, Variant};
 use super::query::{self, Builder};
 use super::{not_read, row};
@@ -10,7 +11,9 @@ use crate::store::{RequestFilter, StoreError};
 macro_rules! requests {
     ($list:literal, $object:literal, $as_text:literal, $digest:literal) => {
         concat!(
-            "SELECT requests.*, (SELECT ",
+            "SELECT ",
+            request_columns!(),
+            ", (SELECT ",
             $list,
             "(",
             $object,

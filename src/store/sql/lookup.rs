@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Pool};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::columns::user_columns;
 use super::engine::Engine;
 use super::query::query;
 use super::{ACQUIRE_TIMEOUT, not_read};
@@ -33,7 +34,7 @@ impl<E: Engine> Lookup<E> {
 
     /// The row of a user. Cancel-safe: a connection takes the next question behind one that nobody waits for.
     pub(super) async fn user(&self, name: &str) -> Result<Option<E::Row>, StoreError> {
-        let question = query("SELECT * FROM users WHERE name = $1").bind(name);
+        let question = query(concat!("SELECT ", user_columns!(), " FROM users WHERE name = $1")).bind(name);
         let (options, connection) = match self {
             Self::Pooled(pool) => {
                 let mut connection = pool.acquire().await.map_err(not_read)?;

@@ -49,7 +49,8 @@ impl<E: Engine> SqlStore<E> {
         wanted: &ObservationQuery,
     ) -> Result<Vec<StoredObservation>, StoreError> {
         let found = query(
-            "SELECT * FROM observations WHERE id > $1 AND last_seen >= $2 \
+            "SELECT id, database_name, user_name, group_names, application_name, client_addr, statement, facts, decision, \
+             rules, sightings, first_seen, last_seen FROM observations WHERE id > $1 AND last_seen >= $2 \
              AND ($3 IS NULL OR database_name = $3) AND ($4 IS NULL OR user_name = $4) ORDER BY id LIMIT $5",
         )
         .bind(wanted.after)

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::audit::{self, Event};
+use super::columns::user_columns;
 use super::engine::{Connection, Engine};
 use super::query::query;
 use super::{SqlStore, not_read, not_written, row};
@@ -37,10 +38,12 @@ impl<E: Engine> SqlStore<E> {
     }
 
     pub(super) async fn token_owner(&self, token_hash: [u8; 32]) -> Result<Option<UserRecord>, StoreError> {
-        let found = query(
-            "SELECT users.* FROM api_tokens JOIN users ON users.name = api_tokens.user_name \
-             WHERE api_tokens.token_hash = $1 AND NOT users.disabled",
-        )
+        let found = query(concat!(
+            "SELECT ",
+            user_columns!(),
+            " FROM api_tokens JOIN users ON users.name = api_tokens.user_name \
+                 WHERE api_tokens.token_hash = $1 AND NOT users.disabled"
+        ))
         .bind(&token_hash[..])
         .fetch_optional(&mut *self.reader().await?)
         .await
@@ -84,11 +87,12 @@ impl<E: Engine> SqlStore<E> {
         token_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<(WebSession, UserRecord)>, StoreError> {
-        let found = query(
-            "SELECT web_sessions.*, users.* \
-             FROM web_sessions JOIN users ON users.name = web_sessions.user_name \
-             WHERE web_sessions.token_hash = $1 AND web_sessions.expires_at > $2 AND NOT users.disabled",
-        )
+        let found = query(concat!(
+            "SELECT token_hash, user_name, csrf, expires_at, ",
+            user_columns!(),
+            " FROM web_sessions JOIN users ON users.name = web_sessions.user_name \
+             WHERE web_sessions.token_hash = $1 AND web_sessions.expires_at > $2 AND NOT users.disabled"
+        ))
         .bind(&token_hash[..])
         .bind(now.as_microsecond())
         .fetch_optional(&mut *self.reader().await?)

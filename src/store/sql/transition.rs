@@ -88,18 +88,21 @@ impl<'a> Change<'a> {
     }
 }
 
+/// Requests that are settled in one transaction: all else that writes waits for it.
+const AT_ONCE: i64 = 500;
+
 /// What proxies have left that are no more, and that has not run. There is one proxy for a SQLite file.
 const LEFT_BEFORE: Variant = Variant {
-    sqlite: "SELECT id FROM requests WHERE state IN ('pending', 'approved') ORDER BY created_at, id",
+    sqlite: "SELECT id FROM requests WHERE state IN ('pending', 'approved') ORDER BY created_at, id LIMIT $1",
     postgres: "SELECT id FROM requests WHERE state IN ('pending', 'approved') \
-        AND NOT EXISTS (SELECT 1 FROM proxies WHERE proxies.id = requests.proxy) ORDER BY created_at, id",
+        AND NOT EXISTS (SELECT 1 FROM proxies WHERE proxies.id = requests.proxy) ORDER BY created_at, id LIMIT $1",
 };
 
 /// The same of what was running.
 const LEFT_RUNNING: Variant = Variant {
-    sqlite: "SELECT id FROM requests WHERE state = 'running' ORDER BY created_at, id",
+    sqlite: "SELECT id FROM requests WHERE state = 'running' ORDER BY created_at, id LIMIT $1",
     postgres: "SELECT id FROM requests WHERE state = 'running' \
-        AND NOT EXISTS (SELECT 1 FROM proxies WHERE proxies.id = requests.proxy) ORDER BY created_at, id",
+        AND NOT EXISTS (SELECT 1 FROM proxies WHERE proxies.id = requests.proxy) ORDER BY created_at, id LIMIT $1",
 };
 
 const MAKE: Variant = recorded!(
@@ -167,25 +170,29 @@ impl<E: Engine> SqlStore<E> {
         const DUE: Variant = hinted!(
             "SELECT id FROM requests",
             "INDEXED BY requests_due",
-            "WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at, id"
+            "WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at, id LIMIT $2"
         );
         // This is asked often and there is mostly nothing to do: no need for the write lock.
         let due = query::variant(&DUE)
             .bind(now.as_microsecond())
+            .bind(1_i64)
             .fetch_optional(&mut *self.reader().await?)
             .await
             .map_err(not_read)?;
-        if due.is_none() {
-            return Ok(Vec::new());
+        let mut ids = Vec::new();
+        let mut goes_on = due.is_some();
+        while goes_on {
+            let mut tx = self.begin_alone().await?;
+            let due = query::variant(&DUE)
+                .bind(now.as_microsecond())
+                .bind(AT_ONCE)
+                .fetch_all(&mut *tx)
+                .await
+                .map_err(not_read)?;
+            ids.extend(make_all(&mut *tx, &due, Change::Expire, now).await?);
+            tx.commit().await?;
+            goes_on = is_full(&due);
         }
-        let mut tx = self.begin_alone().await?;
-        let due = query::variant(&DUE)
-            .bind(now.as_microsecond())
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(not_read)?;
-        let ids = make_all(&mut *tx, &due, Change::Expire, now).await?;
-        tx.commit().await?;
         Ok(ids)
     }
 
@@ -195,18 +202,31 @@ impl<E: Engine> SqlStore<E> {
         why: Abandoned<'_>,
         now: Timestamp,
     ) -> Result<Vec<RequestId>, StoreError> {
-        let mut tx = self.begin_alone().await?;
         let mut ids = Vec::new();
         for (left, why) in [(LEFT_BEFORE, why.before), (LEFT_RUNNING, why.running)] {
-            let unfinished = query::variant(&left)
-                .fetch_all(&mut *tx)
+            // This is asked often and there is mostly nothing to do: no need for the write lock.
+            let found = query::variant(&left)
+                .bind(1_i64)
+                .fetch_optional(&mut *self.reader().await?)
                 .await
                 .map_err(not_read)?;
-            ids.extend(make_all(&mut *tx, &unfinished, Change::Abandon(why), now).await?);
+            let mut goes_on = found.is_some();
+            while goes_on {
+                let mut tx = self.begin_alone().await?;
+                let unfinished = query::variant(&left).bind(AT_ONCE).fetch_all(&mut *tx).await;
+                let unfinished = unfinished.map_err(not_read)?;
+                ids.extend(make_all(&mut *tx, &unfinished, Change::Abandon(why), now).await?);
+                tx.commit().await?;
+                goes_on = is_full(&unfinished);
+            }
         }
-        tx.commit().await?;
         Ok(ids)
     }
+}
+
+/// Whether there may be more.
+fn is_full<T>(rows: &[T]) -> bool {
+    i64::try_from(rows.len()).is_ok_and(|rows| rows >= AT_ONCE)
 }
 
 async fn make_all<C: Connection>(

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::audit::{self, Event};
+use super::columns::user_columns;
 use super::engine::{Connection, Engine};
 use super::query::{Builder, query};
 use super::users::{end_web_sessions, no_such_user};
@@ -18,7 +19,7 @@ impl<E: Engine> SqlStore<E> {
     ) -> Result<UserRecord, StoreError> {
         let mut tx = self.begin().await?;
         expect_admin(&mut *tx, actor).await?;
-        let found = query("SELECT * FROM users WHERE name = $1")
+        let found = query(concat!("SELECT ", user_columns!(), " FROM users WHERE name = $1"))
             .bind(name)
             .fetch_optional(&mut *tx)
             .await
@@ -73,7 +74,7 @@ impl<E: Engine> SqlStore<E> {
     }
 
     pub(super) async fn filtered_users(&self, filter: &UserFilter) -> Result<Vec<UserRecord>, StoreError> {
-        let mut query = Builder::new("SELECT * FROM users WHERE true");
+        let mut query = Builder::new(concat!("SELECT ", user_columns!(), " FROM users WHERE true"));
         if let Some(group) = &filter.group {
             query.push(
                 " AND EXISTS (SELECT 1 FROM json_each(users.group_names) AS named WHERE named.value = ",

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::audit::{self, Event};
+use super::columns::user_columns;
 use super::engine::{Connection, Engine};
 use super::query::query;
 use super::user_changes::expect_admin;
@@ -54,7 +55,7 @@ impl<E: Engine> SqlStore<E> {
     }
 
     pub(super) async fn all_users(&self) -> Result<Vec<UserRecord>, StoreError> {
-        let found = query("SELECT * FROM users ORDER BY name")
+        let found = query(concat!("SELECT ", user_columns!(), " FROM users ORDER BY name"))
             .fetch_all(&mut *self.reader().await?)
             .await
             .map_err(not_read)?;

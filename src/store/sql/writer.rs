@@ -174,7 +174,7 @@ async fn write_together<E: Engine>(pool: &Pool<E>, waiting: &mut VecDeque<Place<
             Err(_) => connection.run("ROLLBACK TO write").await,
             Ok(tell) => {
                 kept.push(tell);
-                // The commit releases the last one.
+                // The last one is released with the commit.
                 if number < together {
                     connection.run("RELEASE write; SAVEPOINT write").await
                 } else {
@@ -191,7 +191,12 @@ async fn write_together<E: Engine>(pool: &Pool<E>, waiting: &mut VecDeque<Place<
     let ended = match lost {
         Some(error) => Err(Failed::Lost(error)),
         None if kept.is_empty() => connection.run("ROLLBACK").await.map_err(Failed::from),
-        None => connection.run("COMMIT").await.map_err(Failed::from),
+        // PostgreSQL answers the COMMIT of a transaction that has failed with a ROLLBACK, and without an error; not so the
+        // RELEASE in it.
+        None => connection
+            .run("RELEASE write; COMMIT")
+            .await
+            .map_err(Failed::from),
     };
     let ended = ended.map_err(Arc::new);
     if ended.is_err() {

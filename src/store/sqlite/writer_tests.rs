@@ -10,12 +10,13 @@ use futures_util::future::{join, join_all};
 use tokio::sync::oneshot;
 
 use crate::model::StateKind;
-use crate::store::contract::{approval, at, id, left_over, request, state};
+use crate::store::contract::observations::seen;
+use crate::store::contract::{approval, at, id, request, state};
 use crate::store::sql::transition::{self, Change};
 use crate::store::sql::writer::TOGETHER;
 use crate::store::sql::{ACQUIRE_TIMEOUT, not_written};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Decided, RequestStore as _, StoreError};
+use crate::store::{Decided, ObservationStore as _, RequestStore as _, StoreError};
 
 /// A store in a file whose commits SQLite itself counts, and refuses where told to.
 struct Watched {
@@ -127,12 +128,12 @@ async fn what_takes_long_shares_with_nobody() {
     insert(&watched.store, 1).await.unwrap();
     let before = watched.commits();
     let store = &watched.store;
-    let expire: crate::store::BoxFuture<'_, Result<(), StoreError>> = Box::pin(async {
-        let ids = store.abandon_all(left_over("stopped"), at(5)).await?;
-        assert_eq!(ids, [id(1), id(2), id(3)]);
+    let counts: crate::store::BoxFuture<'_, Result<(), StoreError>> = Box::pin(async {
+        let left_out = store.record_observations(&[seen("SELECT 1", 5)], 10).await?;
+        assert_eq!(left_out, 0);
         Ok(())
     });
-    let writes = [insert(store, 2), insert(store, 3), expire, insert(store, 4)];
+    let writes = [insert(store, 2), insert(store, 3), counts, insert(store, 4)];
     let done = watched.while_another_writes(writes).await;
     assert!(done.iter().all(Result::is_ok), "{done:?}");
     assert_eq!(watched.commits() - before, 3, "two, one alone, one");
