@@ -17,6 +17,10 @@ const LAST_WRITES: Duration = Duration::from_secs(10);
 /// How long requests to the console are given, of these.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
+/// How long it may take to say to other proxies that this one ends. They find out without.
+const LEAVE: Duration = Duration::from_secs(2);
+const LEARN_LATER: &str = "other proxies learn only later that this one has stopped";
+
 /// What is to end. All of it was told to.
 pub(super) struct Last {
     pub(super) console: JoinHandle<()>,
@@ -47,8 +51,10 @@ impl Last {
             // Nothing is held any more that somebody could take for left over.
             self.beating.abort();
             let _ = self.beating.await;
-            if let Err(error) = self.store.leave().await {
-                tracing::warn!(%error, "other proxies learn only later that this one has stopped");
+            match tokio::time::timeout(LEAVE, self.store.leave()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "{LEARN_LATER}"),
+                Err(_) => tracing::warn!("{LEARN_LATER}: the store does not answer"),
             }
             self.store.close().await;
         };

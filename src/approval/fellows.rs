@@ -63,7 +63,7 @@ async fn listen(
             () = tokio::time::sleep_until(heard + dead_after) => {
                 return StoreError::Unavailable {
                     doing: "heard",
-                    source: "nothing has been heard of it, not even of this proxy".into(),
+                    source: "nothing comes through the connection, not even what this proxy says itself".into(),
                 };
             }
             hint = hints.next() => {
