@@ -115,7 +115,7 @@ impl Shield {
         self.is_worn
     }
 
-    /// Puts it on or off, where policy has changed. What is up stays so until something needs it down.
+    /// Puts it on or off, where policy has changed. What is up stays so until the next statement.
     pub(super) fn wear(&mut self, is_wanted: bool) {
         self.is_worn = is_wanted && self.is_possible;
     }
@@ -133,6 +133,10 @@ impl Shield {
         match (need, self.status, self.position) {
             // The server refuses everything but the end of the transaction, which needs nothing.
             (Need::Nothing, _, _) | (_, TransactionStatus::Failed, _) => None,
+            // One that another session has left up, or that policy no longer wants, is in the way of what reads and then writes.
+            (Need::Up, TransactionStatus::Idle, Position::Default) if !self.is_worn => {
+                Some(Move::LowerDefault)
+            }
             (Need::Up, _, _) if !self.is_worn => None,
             (Need::Up, TransactionStatus::Idle, Position::Down) => {
                 (!self.client_is_read_only).then_some(Move::RaiseDefault)
@@ -499,9 +503,10 @@ mod tests {
         shield.moved(Move::LowerDefault);
         assert!(!shield.is_up_by_default());
         assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
-        // Where policy wants none, it is up until something needs it down, and is not left so.
+        // Where policy wants none, it is taken down before anything.
         let shield = Shield::new(false, Some("off"), true, "shield".to_owned());
-        assert!(shield.is_ready(Need::Up) && !shield.is_up_by_default());
+        assert!(!shield.is_ready(Need::Up) && !shield.is_up_by_default());
+        assert_eq!(shield.next(Need::Up), Some(Move::LowerDefault));
         assert_eq!(shield.next(Need::Down), Some(Move::LowerDefault));
     }
 

@@ -1,5 +1,6 @@
 //! The read shield: what passes as a read is refused by the server if it writes, and nobody notices otherwise.
 
+use crate::support::database::TAKEN_BACK;
 use crate::support::driver::{Driver, refusal};
 use crate::support::raw::{Frames, Message, Raw, describe, tags};
 use crate::support::{Proxy, eventually};
@@ -74,6 +75,37 @@ async fn a_hidden_write_fails_on_a_connection_that_others_have_read_by() {
     alice.send(Frames::new().query(UPDATE)).await;
     proxy.bob.approves_next().await;
     assert_eq!(tags(&alice.ready().await), "CZ");
+}
+
+/// Left up by a session that wore it, and found by one that does not, since policy lets her write by now.
+#[tokio::test]
+async fn a_shield_that_was_left_up_is_in_nobodys_way() {
+    let proxy = Proxy::with().databases("pool = { max_idle = 1 }").start().await;
+    let mut reader = proxy.alice.raw().await;
+    reader.exchange(Frames::new().query("SELECT 1")).await;
+    reader.send(Frames::new().terminate()).await;
+    assert!(reader.next().await.is_none());
+    let left = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query IN {TAKEN_BACK}"
+    );
+    eventually("the connection is back", async || {
+        (proxy.database.value(&left).await == "1").then_some(())
+    })
+    .await;
+    proxy.rewrite_policy("default_groups = [\"dba\"]\n[[rule]]\nname = \"all\"\nwhen = { users = [\"alice\"] }\nthen = \"allow\"\n");
+    proxy.hang_up();
+    proxy.logs("read the policies again").await;
+    let mut alice = proxy.alice.raw().await;
+    for (sql, expected) in [
+        ("BEGIN; SELECT 1", "CTDCZ"),
+        (UPDATE, "CZ"),
+        ("COMMIT", "CZ"),
+        (UPDATE, "CZ"),
+    ] {
+        alice.send(Frames::new().query(sql)).await;
+        let answer = alice.ready().await;
+        assert_eq!(tags(&answer), expected, "{sql}: {}", describe(&answer));
+    }
 }
 
 /// `begin` runs before each session.
