@@ -35,7 +35,7 @@ use crate::model::{
 /// A boxed future, so that stores can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What can go wrong in a store.
+/// What can go wrong in a store. Nothing was changed, unless it is said.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database could not be reached or did not take the change.
@@ -46,6 +46,9 @@ pub enum StoreError {
         /// What the database said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The answer to a commit was lost, or it failed: nobody knows whether the change was made.
+    #[error("the store cannot be written, and whether it was is not known: {0}")]
+    InDoubt(Box<dyn std::error::Error + Send + Sync>),
     /// A row does not read back as what was written.
     #[error("the store is inconsistent: {0}")]
     Inconsistent(String),

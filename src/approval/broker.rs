@@ -147,10 +147,10 @@ impl Broker {
                 Ok(placed) => placed,
                 Err(error) => {
                     // It may have been recorded all the same, with nobody to wait for it.
-                    broker.withdraw_later(
-                        request.id,
-                        "that it is held could not be recorded; it did not run",
-                    );
+                    if matches!(error, StoreError::InDoubt(_)) {
+                        let why = "that it is held could not be recorded; it did not run";
+                        broker.withdraw_later(request.id, why);
+                    }
                     return Err(error);
                 }
             };
@@ -474,7 +474,7 @@ impl Broker {
 
     /// Runs on the control runtime with nobody waiting, until the store takes it: what is open and has nobody would be open
     /// for ever. A shutdown waits for it as long as it waits for anything. While the store is away nothing new is held, so
-    /// there are no more of these than statements were held or ran.
+    /// there are no more of these than statements were held, or ran, or were about to be recorded when it went.
     fn later<F>(&self, id: RequestId, what: &'static str, work: impl Fn() -> F + Send + 'static)
     where
         F: Future<Output = Result<bool, StoreError>> + Send + 'static,
@@ -488,10 +488,16 @@ impl Broker {
                         tracing::debug!(request.id = %id, what, "the request was settled in another way");
                         return;
                     }
-                    Err(error) if pause == FIRST_RETRY => {
-                        tracing::error!(request.id = %id, %error, what, "the store refused; it is tried again");
+                    Err(error @ (StoreError::Unavailable { .. } | StoreError::InDoubt(_))) => {
+                        if pause == FIRST_RETRY {
+                            tracing::error!(request.id = %id, %error, what, "the store refused; it is tried again");
+                        }
                     }
-                    Err(_) => {}
+                    // It would be the same each time.
+                    Err(error) => {
+                        tracing::error!(request.id = %id, %error, what, "the store refused");
+                        return;
+                    }
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LAST_RETRY);

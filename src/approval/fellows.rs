@@ -20,6 +20,8 @@ const BEATS: u32 = 6;
 const LOOK: Duration = Duration::from_secs(5);
 /// Between two tries to listen.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a look may take.
+const LONGEST_LOOK: Duration = Duration::from_secs(30);
 /// Requests that are asked for at once.
 const AT_ONCE: usize = 1_000;
 
@@ -70,7 +72,7 @@ async fn listen(
                 heard = Instant::now();
                 match hint {
                 Ok(Hint::Alive) => Ok(()),
-                Ok(Hint::Changed(id)) => broker.look_at(id).await,
+                Ok(Hint::Changed(id)) => in_time(broker.look_at(id)).await,
                 Ok(Hint::Proposed(asked)) => {
                     broker.answer_later(asked);
                     Ok(())
@@ -79,17 +81,29 @@ async fn listen(
                     broker.shared.answers.notify_waiters();
                     Ok(())
                 }
-                Ok(Hint::Missed) => broker.look_at_all().await,
+                Ok(Hint::Missed) => in_time(broker.look_at_all()).await,
                 Err(error) => Err(error),
                 }
             }
-            _ = looks.tick() => broker.look_at_all().await,
+            _ = looks.tick() => in_time(broker.look_at_all()).await,
         };
         if let Err(error) = done {
             return error;
         }
         *failing = false;
     }
+}
+
+/// A look that hears nothing is an error: else hints would wait behind it.
+async fn in_time(look: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
+    tokio::time::timeout(LONGEST_LOOK, look)
+        .await
+        .unwrap_or_else(|_| {
+            Err(StoreError::Unavailable {
+                doing: "read",
+                source: "it has not answered in time".into(),
+            })
+        })
 }
 
 /// Says that this proxy lives, and takes over from those that have not gone on for `dead_after`, for ever; ends at
@@ -135,6 +149,8 @@ async fn beat(broker: &Broker, console: &str, watch: &mut Watch) -> Result<(), S
             "settled as abandoned what a proxy that is gone left open"
         );
     }
+    // What this round took is not time in which nobody looked.
+    watch.looked = Some(Instant::now());
     Ok(())
 }
 

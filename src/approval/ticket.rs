@@ -94,14 +94,27 @@ impl Ticket {
 
     /// Takes the request back.
     pub async fn withdraw(mut self, why: &'static str) -> Result<(), StoreError> {
-        self.settled = true;
-        self.broker.withdraw(self.id, why).await.map(drop)
+        let done = self.broker.withdraw(self.id, why).await;
+        self.settle_later_unless(done, why)
     }
 
     /// Gives the request up because the proxy stops.
     pub async fn abandon(mut self, why: &'static str) -> Result<(), StoreError> {
+        let done = self.broker.abandon(self.id, why).await;
+        self.settle_later_unless(done, why)
+    }
+
+    /// Where the store has not taken it now, it will.
+    fn settle_later_unless(
+        &mut self,
+        done: Result<bool, StoreError>,
+        why: &'static str,
+    ) -> Result<(), StoreError> {
         self.settled = true;
-        self.broker.abandon(self.id, why).await.map(drop)
+        if done.is_err() {
+            self.broker.withdraw_later(self.id, why);
+        }
+        done.map(drop)
     }
 
     /// The request is final already; nothing is left to settle.

@@ -4,6 +4,7 @@ use sqlx::postgres::PgListener;
 use sqlx::{Postgres, Row as _};
 
 use super::PostgresStore;
+use super::engine::in_time;
 use crate::model::RequestId;
 use crate::store::sql::{not_read, not_written};
 use crate::store::{Beat, BoxFuture, Hint, Hints, ProposalId, SharedStore, StoreError};
@@ -78,27 +79,32 @@ impl SharedStore for PostgresStore {
     fn beat<'a>(&'a self, console: &'a str) -> BoxFuture<'a, Result<Vec<Beat>, StoreError>> {
         Box::pin(async move {
             let mut tx = self.begin().await?;
-            sqlx::query::<Postgres>(
-                "INSERT INTO proxies (id, console, started_at, beats) VALUES ($1, $2, $3, 1) \
+            in_time(
+                sqlx::query::<Postgres>(
+                    "INSERT INTO proxies (id, console, started_at, beats) VALUES ($1, $2, $3, 1) \
                  ON CONFLICT (id) DO UPDATE SET beats = proxies.beats + 1",
+                )
+                .bind(&self.proxy)
+                .bind(console)
+                .bind(self.clock.now().as_microsecond())
+                .execute(&mut *tx),
             )
-            .bind(&self.proxy)
-            .bind(console)
-            .bind(self.clock.now().as_microsecond())
-            .execute(&mut *tx)
             .await
             .map_err(not_written)?;
-            let others =
+            let others = in_time(
                 sqlx::query::<Postgres>("SELECT id, console, beats FROM proxies WHERE id <> $1 ORDER BY id")
                     .bind(&self.proxy)
-                    .fetch_all(&mut *tx)
-                    .await
-                    .map_err(not_read)?;
-            sqlx::query::<Postgres>("SELECT tell($1)")
-                .bind(BEAT)
-                .execute(&mut *tx)
-                .await
-                .map_err(not_written)?;
+                    .fetch_all(&mut *tx),
+            )
+            .await
+            .map_err(not_read)?;
+            in_time(
+                sqlx::query::<Postgres>("SELECT tell($1)")
+                    .bind(BEAT)
+                    .execute(&mut *tx),
+            )
+            .await
+            .map_err(not_written)?;
             tx.commit().await?;
             let beats = others.iter().map(|found| {
                 Ok(Beat {
@@ -114,12 +120,14 @@ impl SharedStore for PostgresStore {
     fn bury<'a>(&'a self, dead: &'a Beat) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             let mut tx = self.begin().await?;
-            let gone = sqlx::query::<Postgres>("DELETE FROM proxies WHERE id = $1 AND beats = $2")
-                .bind(&dead.proxy)
-                .bind(dead.beats)
-                .execute(&mut *tx)
-                .await
-                .map_err(not_written)?;
+            let gone = in_time(
+                sqlx::query::<Postgres>("DELETE FROM proxies WHERE id = $1 AND beats = $2")
+                    .bind(&dead.proxy)
+                    .bind(dead.beats)
+                    .execute(&mut *tx),
+            )
+            .await
+            .map_err(not_written)?;
             tx.commit().await?;
             Ok(gone.rows_affected() > 0)
         })
@@ -128,24 +136,28 @@ impl SharedStore for PostgresStore {
     fn leave(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let mut tx = self.begin().await?;
-            sqlx::query::<Postgres>("DELETE FROM proxies WHERE id = $1")
-                .bind(&self.proxy)
-                .execute(&mut *tx)
-                .await
-                .map_err(not_written)?;
+            in_time(
+                sqlx::query::<Postgres>("DELETE FROM proxies WHERE id = $1")
+                    .bind(&self.proxy)
+                    .execute(&mut *tx),
+            )
+            .await
+            .map_err(not_written)?;
             tx.commit().await
         })
     }
 
     fn holder(&self, id: RequestId) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
         Box::pin(async move {
-            sqlx::query_scalar(
-                "SELECT console FROM proxies JOIN requests ON requests.proxy = proxies.id \
+            in_time(
+                sqlx::query_scalar(
+                    "SELECT console FROM proxies JOIN requests ON requests.proxy = proxies.id \
                  WHERE requests.id = $1 AND proxies.id <> $2",
+                )
+                .bind(id.as_str())
+                .bind(&self.proxy)
+                .fetch_optional(&self.readers),
             )
-            .bind(id.as_str())
-            .bind(&self.proxy)
-            .fetch_optional(&self.readers)
             .await
             .map_err(not_read)
         })
@@ -174,11 +186,13 @@ impl SharedStore for PostgresStore {
     fn decided<'a>(&'a self, ids: &'a [RequestId]) -> BoxFuture<'a, Result<Vec<RequestId>, StoreError>> {
         Box::pin(async move {
             let names: Vec<&str> = ids.iter().map(RequestId::as_str).collect();
-            let found = sqlx::query::<Postgres>(
-                "SELECT id FROM requests WHERE id = ANY ($1) AND state <> 'pending' ORDER BY id",
+            let found = in_time(
+                sqlx::query::<Postgres>(
+                    "SELECT id FROM requests WHERE id = ANY ($1) AND state <> 'pending' ORDER BY id",
+                )
+                .bind(names)
+                .fetch_all(&self.readers),
             )
-            .bind(names)
-            .fetch_all(&self.readers)
             .await
             .map_err(not_read)?;
             let ids = found.iter().map(|found| {

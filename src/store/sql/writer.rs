@@ -28,9 +28,12 @@ pub(in crate::store) const TOGETHER: usize = 64;
 /// Why writes that were to share a commit all failed.
 #[derive(Debug, thiserror::Error)]
 enum Failed {
-    /// The transaction could not be begun, or not be committed.
+    /// The transaction could not be begun.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+    /// It could not be committed, or nobody knows whether it was.
+    #[error(transparent)]
+    Commit(sqlx::Error),
     /// The database ended the transaction by itself (a full disk), or cannot go on in it.
     #[error("the transaction that it shared with others has failed: {0}")]
     Lost(#[source] sqlx::Error),
@@ -41,6 +44,9 @@ enum Failed {
 
 impl Failed {
     fn shared(self: &Arc<Self>) -> StoreError {
+        if matches!(**self, Self::Commit(_)) {
+            return StoreError::InDoubt(self.clone().into());
+        }
         StoreError::Unavailable {
             doing: "written",
             source: self.clone().into(),
@@ -196,7 +202,7 @@ async fn write_together<E: Engine>(pool: &Pool<E>, waiting: &mut VecDeque<Place<
         None => connection
             .run("RELEASE write; COMMIT")
             .await
-            .map_err(Failed::from),
+            .map_err(Failed::Commit),
     };
     let ended = ended.map_err(Arc::new);
     if ended.is_err() {

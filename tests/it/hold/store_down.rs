@@ -122,6 +122,24 @@ async fn an_outcome_is_recorded_once_the_store_takes_it() {
     assert_eq!(seen.outcome()["rows"], 1);
 }
 
+/// Nor does a request stay open whose client has gone in the meantime.
+#[tokio::test]
+async fn a_withdrawal_is_recorded_once_the_store_takes_it() {
+    let proxy = Proxy::start().await;
+    let mut alice = proxy.alice.psql().await;
+    alice.types("DELETE FROM items WHERE id = 3;");
+    let cancelled = proxy.bob.pending_one().await;
+    proxy.store.refuse("withdrawn").await;
+    proxy.store.refuse("abandoned").await;
+    alice.interrupt();
+    alice.prompt().await;
+    proxy.logs("withdraw a request").await;
+    assert_eq!(proxy.bob.request(cancelled.id()).await.state(), "pending");
+    proxy.store.allow("withdrawn").await;
+    proxy.bob.sees(&cancelled, "withdrawn").await;
+    assert_eq!(proxy.database.items().await, 10);
+}
+
 /// Those that arrive together share a transaction, and its failure.
 #[tokio::test]
 async fn of_many_at_once_none_passes_and_none_waits_behind_the_others() {
