@@ -4,3 +4,4 @@ mod catalogue;
 mod corpus;
 mod shield;
 mod shield_attacked;
+mod shield_pooled;
