@@ -15,6 +15,7 @@ mod expiry;
 mod fellows;
 mod grants;
 mod observer;
+mod owed;
 mod permit;
 mod ticket;
 mod waiters;

@@ -4,7 +4,6 @@
 //! neither interrupts them nor is stalled by them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::runtime::Handle;
@@ -15,14 +14,11 @@ use super::entitlement::{may_decide, may_see, standing_groups};
 use super::ticket::{Running, Ticket};
 use super::waiters::{News, Waiters};
 use crate::model::{
-    Basis, Clock, HeldRequest, NewRequest, Outcome, Principal, RequestId, RequestState, Review, Settlement,
-    StateKind, Verdict,
+    Basis, Clock, HeldRequest, NewRequest, Principal, RequestId, RequestState, Review, Settlement, StateKind,
+    Verdict,
 };
 use crate::store::{Abandoned, Decided, Grounds, Placed, RequestFilter, Store, StoreError};
 
-/// Between the first try and the second to record what nobody waits for; twice as long each time, up to the last.
-const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LAST_RETRY: Duration = Duration::from_secs(5);
 /// Changes kept for a slow listener; one that lags re-reads everything.
 const CHANGES_KEPT: usize = 1024;
 
@@ -35,9 +31,9 @@ pub struct Broker {
 pub(super) struct Shared {
     pub(super) store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    control: Handle,
+    pub(super) control: Handle,
     /// Work that a shutdown waits for.
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
     pub(super) waiters: Waiters,
     changes: broadcast::Sender<RequestId>,
     /// Another proxy has answered what was asked about one of its sessions.
@@ -228,27 +224,6 @@ impl Broker {
         .await
     }
 
-    /// Records what people were not asked about in time: it is entered as held, and expires at once. Off the session's
-    /// path; a shutdown waits for it. `expires_at` must have come.
-    pub fn record_expired_later(&self, request: NewRequest) {
-        let broker = self.clone();
-        let id = request.id;
-        let request = Arc::new(request);
-        self.later(id, "record what has expired", move || {
-            let (broker, request) = (broker.clone(), Arc::clone(&request));
-            async move {
-                match broker.shared.store.insert_pending(&request).await {
-                    // At an earlier try.
-                    Ok(()) | Err(StoreError::Exists(_)) => {}
-                    Err(error) => return Err(error),
-                }
-                let done = broker.shared.store.expire(id, broker.now()).await?;
-                broker.changed(id);
-                Ok(done)
-            }
-        });
-    }
-
     /// As [`Self::decide_seen`], for a statement as it was asked.
     pub async fn decide(
         &self,
@@ -404,34 +379,6 @@ impl Broker {
         .await
     }
 
-    /// Settles what certainly did not run and nobody waits for, whatever state it is in: where an answer of the store was
-    /// lost, nobody knows.
-    pub(super) fn withdraw_later(&self, id: RequestId, why: &'static str) {
-        let broker = self.clone();
-        self.later(id, "withdraw a request", move || {
-            let broker = broker.clone();
-            async move {
-                let store = &broker.shared.store;
-                let done = store.withdraw(id, why, broker.now()).await?
-                    || store.abandon(id, why, broker.now()).await?;
-                broker.changed(id);
-                Ok(done)
-            }
-        });
-    }
-
-    pub(super) fn finish_later(&self, id: RequestId, outcome: Outcome) {
-        let broker = self.clone();
-        self.later(id, "record an outcome", move || {
-            let (broker, outcome) = (broker.clone(), outcome.clone());
-            async move {
-                let done = broker.shared.store.finish(id, outcome, broker.now()).await?;
-                broker.changed(id);
-                Ok(done)
-            }
-        });
-    }
-
     /// How the row stands, as what its session must do.
     pub(super) async fn settlement_of(&self, id: RequestId) -> Result<Settlement, StoreError> {
         let broker = self.clone();
@@ -470,40 +417,6 @@ impl Broker {
                 source: Box::new(failed),
             })
         })
-    }
-
-    /// Runs on the control runtime with nobody waiting, until the store takes it: what is open and has nobody would be open
-    /// for ever. A shutdown waits for it as long as it waits for anything. While the store is away nothing new is held, so
-    /// there are no more of these than statements were held, or ran, or were about to be recorded when it went.
-    fn later<F>(&self, id: RequestId, what: &'static str, work: impl Fn() -> F + Send + 'static)
-    where
-        F: Future<Output = Result<bool, StoreError>> + Send + 'static,
-    {
-        let until_taken = async move {
-            let mut pause = FIRST_RETRY;
-            loop {
-                match work().await {
-                    Ok(true) => return,
-                    Ok(false) => {
-                        tracing::debug!(request.id = %id, what, "the request was settled in another way");
-                        return;
-                    }
-                    Err(error @ (StoreError::Unavailable { .. } | StoreError::InDoubt(_))) => {
-                        if pause == FIRST_RETRY {
-                            tracing::error!(request.id = %id, %error, what, "the store refused; it is tried again");
-                        }
-                    }
-                    // It would be the same each time.
-                    Err(error) => {
-                        tracing::error!(request.id = %id, %error, what, "the store refused");
-                        return;
-                    }
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LAST_RETRY);
-            }
-        };
-        self.shared.tasks.spawn_on(until_taken, &self.shared.control);
     }
 }
 

@@ -21,6 +21,8 @@ mod proposals;
 mod query;
 mod row;
 mod sessions;
+#[cfg(test)]
+pub(super) mod testing;
 pub(super) mod transition;
 mod user_changes;
 mod users;

@@ -13,6 +13,7 @@ use crate::store::contract::grants::standing;
 use crate::store::contract::{
     Subject, approval, at, bring_to, id, left_over, read, request, state, store_contract, with_pending,
 };
+use crate::store::sql::testing::transitions_are_those_of_the_model;
 use crate::store::{
     BoxFuture, GrantStore as _, Hint, Hints, RequestFilter, RequestStore as _, SharedStore as _, Store,
     StoreError, UserStore as _,
@@ -213,33 +214,9 @@ async fn the_schema_itself_refuses() {
     }
 }
 
-/// The trigger and the model say the same about every pair of states.
 #[tokio::test]
 async fn the_schema_knows_the_transitions_of_the_model() {
-    let database = Database::new();
-    let store = database.store().await;
-    let mut number = 0;
-    for from in StateKind::ALL {
-        for to in StateKind::ALL {
-            number += 1;
-            bring_to(&store, number, from).await;
-            let changed = sqlx::query(
-                "UPDATE requests SET state = $2, \
-                 note = CASE WHEN $2 IN ('withdrawn', 'abandoned', 'denied') THEN 'x' END, \
-                 outcome = CASE WHEN $2 IN ('executed', 'failed') THEN '{}' END, \
-                 settled_at = CASE WHEN $2 NOT IN ('pending', 'approved', 'running') THEN 1 END WHERE id = $1",
-            )
-            .bind(id(number).to_string())
-            .bind(to.as_str())
-            .execute(&store.writer)
-            .await;
-            assert_eq!(
-                changed.is_ok(),
-                from.may_become(to),
-                "{from:?} → {to:?}: {changed:?}"
-            );
-        }
-    }
+    transitions_are_those_of_the_model(&Database::new().store().await).await;
 }
 
 #[tokio::test]

@@ -23,9 +23,7 @@ impl<E: Engine> SqlStore<E> {
         now: Timestamp,
     ) -> Result<Decided, StoreError> {
         let mut tx = self.begin().await?;
-        let request = list::one(&mut *tx, id)
-            .await?
-            .ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
+        let request = existing(&mut *tx, id).await?;
         if let Some(refusal) = refusal(&request, &review, seen, now) {
             tx.commit().await?;
             return Ok(refusal);
@@ -45,9 +43,7 @@ impl<E: Engine> SqlStore<E> {
         now: Timestamp,
     ) -> Result<Decided, StoreError> {
         let mut tx = self.begin().await?;
-        let request = list::one(&mut *tx, id)
-            .await?
-            .ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
+        let request = existing(&mut *tx, id).await?;
         if let Some(refusal) = settled(&request, now) {
             tx.commit().await?;
             return Ok(refusal);
@@ -128,6 +124,11 @@ impl<E: Engine> SqlStore<E> {
         tx.commit().await?;
         Ok(true)
     }
+}
+
+async fn existing(connection: &mut impl Connection, id: RequestId) -> Result<HeldRequest, StoreError> {
+    let found = list::one(connection, id).await?;
+    found.ok_or_else(|| StoreError::NotFound(format!("request {id}")))
 }
 
 /// Records a review and what it brings; the request as it is then.

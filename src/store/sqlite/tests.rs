@@ -14,6 +14,7 @@ use crate::store::contract::{
     Subject, approval, at, bring_to, groups, id, left_over, person, read, request, start, state,
     store_contract, with_pending,
 };
+use crate::store::sql::testing::transitions_are_those_of_the_model;
 use crate::store::{
     Actor, BoxFuture, Decided, GrantStore as _, RequestStore as _, Store, StoreError, UserChange, UserRecord,
     UserStore as _,
@@ -335,33 +336,9 @@ async fn the_schema_itself_refuses() {
     }
 }
 
-/// The trigger and the model say the same about every pair of states.
 #[tokio::test]
 async fn the_schema_knows_the_transitions_of_the_model() {
-    let file = File::new();
-    let store = file.store().await;
-    let mut number = 0;
-    for from in StateKind::ALL {
-        for to in StateKind::ALL {
-            number += 1;
-            bring_to(&store, number, from).await;
-            let changed = sqlx::query(
-                "UPDATE requests SET state = ?2, \
-                 note = iif(?2 IN ('withdrawn', 'abandoned', 'denied'), 'x', NULL), \
-                 outcome = iif(?2 IN ('executed', 'failed'), '{}', NULL), \
-                 settled_at = iif(?2 IN ('pending', 'approved', 'running'), NULL, 1) WHERE id = ?1",
-            )
-            .bind(id(number).to_string())
-            .bind(to.as_str())
-            .execute(&store.writer)
-            .await;
-            assert_eq!(
-                changed.is_ok(),
-                from.may_become(to),
-                "{from:?} → {to:?}: {changed:?}"
-            );
-        }
-    }
+    transitions_are_those_of_the_model(&File::new().store().await).await;
 }
 
 #[tokio::test]
