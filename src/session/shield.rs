@@ -75,6 +75,8 @@ pub(super) struct Shield {
     is_born_read_only: bool,
     /// The implicit transaction that is read-only to its end is so in whole.
     is_implicit_whole: bool,
+    /// The segment of the client's with which that transaction ends.
+    implicit_segment: u64,
     /// Something that was cleared and is not answered may begin or end transactions, or change their modes.
     is_in_doubt: bool,
     /// It is being moved: where it stands is not known until that is answered.
@@ -98,6 +100,7 @@ impl Shield {
             client_is_read_only: reported == Some("on"),
             is_born_read_only: false,
             is_implicit_whole: false,
+            implicit_segment: 0,
             is_in_doubt: false,
             is_moving: false,
             failures: 0,
@@ -185,8 +188,10 @@ impl Shield {
     /// The rest of the implicit transaction at hand is made read-only, in the middle of its pipeline. `is_whole`: it is
     /// certainly in no subtransaction, with whose end the server takes that back (`CommitSubTransaction` and
     /// `AbortSubTransaction` in `src/backend/access/transam/xact.c`).
-    pub(super) fn raised_to_its_end(&mut self, is_whole: bool) {
+    /// `segment`: the client's, which ends with the transaction.
+    pub(super) fn raised_to_its_end(&mut self, is_whole: bool, segment: u64) {
         self.position = Position::Implicit;
+        self.implicit_segment = segment;
         self.is_implicit_whole = is_whole;
         self.is_in_doubt = false;
     }
@@ -196,6 +201,12 @@ impl Shield {
         self.is_moving = false;
         self.failures += 1;
         self.failures <= MAX_FAILURES
+    }
+
+    /// Whether what stands in this segment comes behind the end of the transaction that is read-only to its end: the server
+    /// has yet to say that it is over, and what is sent before is in another.
+    pub(super) fn is_over_in(&self, segment: u64) -> bool {
+        self.position == Position::Implicit && self.implicit_segment != segment
     }
 
     /// Whether the implicit transaction at hand is read-only to its end.

@@ -4,4 +4,5 @@ mod catalogue;
 mod corpus;
 mod shield;
 mod shield_attacked;
+mod shield_behind;
 mod shield_pooled;

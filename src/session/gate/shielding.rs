@@ -96,11 +96,15 @@ impl Session {
 
     /// What has to happen before something that needs this is cleared; `None`: nothing.
     pub(super) fn shield_stop(&self, need: Need) -> Option<Stop> {
-        if self.shield.is_ready(need) || self.server_refuses_all_but_the_end() {
+        let is_over = need != Need::Nothing && self.shield.is_over_in(self.intake.segment);
+        if (self.shield.is_ready(need) && !is_over) || self.server_refuses_all_but_the_end() {
             return None;
         }
         if self.inflight.awaits_ready() {
             return Some(Stop::InTurn);
+        }
+        if is_over {
+            return Some(Stop::Drain);
         }
         if !self.is_in_segment() {
             return self.shield.next(need).map(Stop::Shield);
@@ -161,7 +165,7 @@ impl Session {
         self.inflight.push_own(Expect::ShieldInside { answered: 0 });
         self.intake.begins_upstream();
         let is_whole = self.status == TransactionStatus::Idle && !self.intake.may_be_nested;
-        self.shield.raised_to_its_end(is_whole);
+        self.shield.raised_to_its_end(is_whole, self.intake.segment);
     }
 
     /// Asks the server to move the shield. Between two messages of the client's only.

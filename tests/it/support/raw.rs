@@ -410,7 +410,7 @@ pub(crate) fn describe(messages: &[Message]) -> String {
 }
 
 /// Messages of a client's, one behind the other.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Frames(BytesMut);
 
 impl Frames {
