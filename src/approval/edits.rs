@@ -77,6 +77,10 @@ impl Broker {
             }
             .into());
         }
+        // The session remembers what it was asked about, and not without end.
+        if request.edits.len() != seen {
+            return Err(DecideError::Changed.into());
+        }
         if text == request.statement() {
             return Err(EditError::Unfit(
                 "it is the statement as it is already".to_owned(),
