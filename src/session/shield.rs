@@ -85,14 +85,14 @@ pub(super) struct Shield {
     failures: u32,
     status: TransactionStatus,
     /// The name of its savepoint, and of its prepared statements and portals; nobody can guess it.
-    name: String,
+    name: Box<str>,
 }
 
 impl Shield {
     /// For a session that passes reads and nothing more. `reported` is what the server says of
     /// `default_transaction_read_only`, which it does from PostgreSQL 14 on: without that, none is worn.
     /// `is_up`: it is up already, beyond that.
-    pub(super) fn new(is_wanted: bool, reported: Option<&str>, is_up: bool, name: String) -> Self {
+    pub(super) fn new(is_wanted: bool, reported: Option<&str>, is_up: bool, name: Box<str>) -> Self {
         Self {
             is_worn: is_wanted && reported.is_some(),
             is_possible: reported.is_some(),
@@ -441,7 +441,7 @@ impl Shield {
         let mut out = Vec::new();
         // One that was cut off may have left what it was prepared as.
         let name = match self.failures {
-            0 => self.name.clone(),
+            0 => self.name.to_string(),
             failures => format!("{}_{failures}", self.name),
         };
         for text in one.commands(&self.name) {

@@ -328,7 +328,7 @@ impl LoggedIn {
         let read_only = reported(&connected.parameters, "default_transaction_read_only");
         let name = format!("_holdpoint_{:016x}", rand::random::<u64>());
         let is_up = connected.lease.as_ref().is_some_and(Lease::is_read_only);
-        let shield = Shield::new(is_shielded, read_only, is_up, name);
+        let shield = Shield::new(is_shielded, read_only, is_up, name.into());
         client.out().extend_from_slice(&connected.greeting);
         reply::backend_key_data(entered.handle.pid, &entered.handle.secret, client.out());
         reply::ready_for_query(connected.status, client.out());

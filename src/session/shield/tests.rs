@@ -11,7 +11,7 @@ fn moves_are_framed_as_they_say() {
         Move::RaiseInBlock,
         Move::LowerInBlock,
     ] {
-        let bytes = Shield::new(true, None, false, "x".to_owned()).encode(one);
+        let bytes = Shield::new(true, None, false, "x".into()).encode(one);
         let mut rest = &bytes[..];
         let mut tags = String::new();
         while let Ok(Some(header)) = Header::peek_frontend(rest) {
@@ -37,7 +37,7 @@ fn at(shield: &mut Shield, status: TransactionStatus) {
 
 #[test]
 fn a_session_that_finds_it_up_does_not_ask() {
-    let mut shield = Shield::new(true, Some("off"), true, "shield".to_owned());
+    let mut shield = Shield::new(true, Some("off"), true, "shield".into());
     assert!(shield.is_ready(Need::Up) && shield.is_up_by_default());
     assert_eq!(shield.next(Need::Modes), Some(Move::LowerDefault));
     assert_eq!(shield.next(Need::Down), Some(Move::LowerDefault));
@@ -45,7 +45,7 @@ fn a_session_that_finds_it_up_does_not_ask() {
     assert!(!shield.is_up_by_default());
     assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
     // Where policy wants none, it is taken down before anything.
-    let shield = Shield::new(false, Some("off"), true, "shield".to_owned());
+    let shield = Shield::new(false, Some("off"), true, "shield".into());
     assert!(!shield.is_ready(Need::Up) && !shield.is_up_by_default());
     assert_eq!(shield.next(Need::Up), Some(Move::LowerDefault));
     assert_eq!(shield.next(Need::Down), Some(Move::LowerDefault));
@@ -53,7 +53,7 @@ fn a_session_that_finds_it_up_does_not_ask() {
 
 #[test]
 fn a_session_that_only_reads_asks_once() {
-    let mut shield = Shield::new(true, Some("off"), false, "shield".to_owned());
+    let mut shield = Shield::new(true, Some("off"), false, "shield".into());
     assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
     shield.moved(Move::RaiseDefault);
     for _ in 0..3 {
@@ -65,7 +65,7 @@ fn a_session_that_only_reads_asks_once() {
 
 #[test]
 fn a_block_is_shielded_by_a_savepoint_that_is_left_for_writes() {
-    let mut shield = Shield::new(true, Some("off"), false, "shield".to_owned());
+    let mut shield = Shield::new(true, Some("off"), false, "shield".into());
     at(&mut shield, TransactionStatus::InTransaction);
     assert_eq!(shield.next(Need::Up), Some(Move::RaiseInBlock));
     shield.moved(Move::RaiseInBlock);
@@ -85,7 +85,7 @@ fn a_block_is_shielded_by_a_savepoint_that_is_left_for_writes() {
 
 #[test]
 fn a_block_that_began_behind_the_shield_stays_read_only() {
-    let mut shield = Shield::new(true, Some("off"), false, "shield".to_owned());
+    let mut shield = Shield::new(true, Some("off"), false, "shield".into());
     shield.moved(Move::RaiseDefault);
     at(&mut shield, TransactionStatus::InTransaction);
     assert!(shield.forbids_writes() && shield.is_ready(Need::Up));
@@ -96,7 +96,7 @@ fn a_block_that_began_behind_the_shield_stays_read_only() {
 
 #[test]
 fn a_client_that_is_read_only_by_itself_needs_no_shield() {
-    let mut shield = Shield::new(true, Some("on"), false, "shield".to_owned());
+    let mut shield = Shield::new(true, Some("on"), false, "shield".into());
     assert!(shield.is_ready(Need::Up) && shield.is_ready(Need::Down));
     shield.reported(b"off");
     assert_eq!(shield.next(Need::Up), Some(Move::RaiseDefault));
@@ -109,8 +109,8 @@ fn a_client_that_is_read_only_by_itself_needs_no_shield() {
 #[test]
 fn without_a_shield_nothing_is_asked() {
     for shield in [
-        Shield::new(false, Some("off"), false, "shield".to_owned()),
-        Shield::new(true, None, false, "shield".to_owned()),
+        Shield::new(false, Some("off"), false, "shield".into()),
+        Shield::new(true, None, false, "shield".into()),
     ] {
         assert!(shield.is_ready(Need::Up) && shield.is_ready(Need::Down));
         assert_eq!(shield.ahead(false), None);
