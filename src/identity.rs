@@ -16,7 +16,7 @@ pub mod verifier;
 mod test_clock;
 
 pub use directory::{
-    Credentials, Directory, DirectoryError, Group, Member, NewUser, NewWebSession, Standing,
+    Credentials, Directory, DirectoryError, Group, KNOWN_FOR, Member, NewUser, NewWebSession, Standing,
 };
 pub use names::InvalidInput;
 pub use scram::{Channel, ScramError, ScramExchange};

@@ -65,7 +65,7 @@ pub use handle::Sessions;
 use leg::Leg;
 use relay::Session;
 pub use seats::Seats;
-use startup::Opened;
+use startup::{Held, Opened};
 
 /// What every session shares.
 pub struct Shared {
@@ -138,7 +138,7 @@ pub struct Limits {
 /// Who a session belongs to.
 #[derive(Debug, Clone)]
 struct Who {
-    principal: Principal,
+    principal: Arc<Principal>,
     /// The name of `[databases.NAME]`.
     database: String,
     application_name: String,
@@ -166,39 +166,61 @@ impl Who {
 /// Connections beyond `max_connections` that may be logging in, or bring a cancel request.
 const LOGINS: usize = 100;
 
-/// Serves one connection to its end. Never fails: what goes wrong is told to the client and logged.
-/// To be dropped only when the process ends: a held statement is then withdrawn.
-pub async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+/// Serves one connection to its end, with what is to be dropped there. Never fails: what goes wrong is told to the client and
+/// logged. To be dropped only when the process ends: a held statement is then withdrawn.
+pub fn serve(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    seat: impl Send,
+) -> impl Future<Output = ()> + Send {
+    // What it takes to log in and to part, a session need not carry along: nor what the first step was given.
+    let opening = Box::pin(open(shared, stream, peer));
+    async move {
+        let _seat = seat;
+        let (mut session, held, counted) = match opening.await {
+            Ok(ready) => ready,
+            Err(parting) => return Box::pin(parting.part(peer)).await,
+        };
+        let ended = relay_to_its_end(&mut session).await;
+        drop(held);
+        Box::pin(Parting::of(session, ended, counted).part(peer)).await;
+    }
+}
+
+/// A session that begins.
+type Ready = (Box<Session>, Held, Counted);
+
+/// Opens a session, or says how the connection ends without one.
+async fn open(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) -> Result<Ready, Box<Parting>> {
     let (counted, connections) = shared.sessions.count();
-    // What it takes to log in and to part, a session need not carry along.
-    let (login, client) = match Box::pin(open(&shared, stream, peer, connections)).await {
-        (Ok(Opened::Session(login)), client) => (login, client),
-        (opened, client) => {
-            let parting = Parting::without_session(opened.map(drop), client);
-            return Box::pin(parting.part(peer, counted)).await;
+    let mut client = Leg::new(Stream::accepted(stream));
+    match log_in(&shared, &mut client, peer, connections).await {
+        Ok(Opened::Session(login)) => {
+            let (session, held) = login.into_session(&shared, client);
+            Ok((session, held, counted))
         }
-    };
-    let (mut session, held) = login.into_session(&shared, client);
-    drop(shared);
-    let ended = relay_to_its_end(&mut session).await;
-    drop(held);
-    Box::pin(Parting::of(session, ended).part(peer, counted)).await;
+        opened => Err(Box::new(Parting::without_session(
+            opened.map(drop),
+            client,
+            counted,
+        ))),
+    }
 }
 
 /// Logs a client in, within bounds.
-async fn open(
+async fn log_in(
     shared: &Arc<Shared>,
-    stream: TcpStream,
+    client: &mut Leg,
     peer: SocketAddr,
     connections: usize,
-) -> (Result<Opened, Fault>, Leg) {
-    let mut client = Leg::new(Stream::accepted(stream));
+) -> Result<Opened, Fault> {
     if connections > shared.limits.max_connections + LOGINS {
-        return (Err(Fault::TooManyConnections), client);
+        return Err(Fault::TooManyConnections);
     }
-    let opening = startup::open(shared, &mut client, peer);
+    let opening = startup::open(shared, client, peer);
     let opened = tokio::time::timeout(shared.limits.login_timeout, opening).await;
-    (opened.unwrap_or(Err(Fault::LoginTimeout)), client)
+    opened.unwrap_or(Err(Fault::LoginTimeout))
 }
 
 /// What is left of a connection once its session is over.
@@ -209,29 +231,32 @@ struct Parting {
     is_amid: bool,
     /// The connection to the server, where another session can go on with it, and whether that finds the read shield up.
     left: Option<(Box<Lease>, Stream, bool)>,
+    counted: Counted,
 }
 
 impl Parting {
-    fn of(mut session: Box<Session>, ended: Result<(), Fault>) -> Self {
+    fn of(mut session: Box<Session>, ended: Result<(), Fault>, counted: Counted) -> Self {
         Self {
             left: session.reusable_server(&ended),
             is_amid: !session.outflow.at_boundary(),
             client: session.client,
             ended,
+            counted,
         }
     }
 
-    fn without_session(ended: Result<(), Fault>, client: Leg) -> Self {
+    fn without_session(ended: Result<(), Fault>, client: Leg, counted: Counted) -> Self {
         Self {
             ended,
             client,
             is_amid: false,
             left: None,
+            counted,
         }
     }
 
     /// Tells the client why, if there is something to tell, and gives back what is a pool's.
-    async fn part(self, peer: SocketAddr, counted: Counted) {
+    async fn part(self, peer: SocketAddr) {
         let mut client = self.client;
         match self.ended {
             Err(fault) if self.is_amid => return fault.log(peer),
@@ -242,7 +267,7 @@ impl Parting {
             Ok(()) => {}
         }
         // The session is over; what follows is between us and the server.
-        drop((client, counted));
+        drop((client, self.counted));
         if let Some((lease, server, read_only)) = self.left {
             lease.give_back(server, read_only).await;
         }
@@ -299,15 +324,15 @@ async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
 mod tests {
     use super::*;
 
-    fn size_of_future<F>(_: impl Fn(Arc<Shared>, TcpStream, SocketAddr) -> F) -> usize {
+    fn size_of_future<F>(_: impl Fn(Arc<Shared>, TcpStream, SocketAddr, Box<()>) -> F) -> usize {
         size_of::<F>()
     }
 
     /// Each of ten thousand idle clients has one of these.
     #[test]
     fn a_session_is_small() {
-        assert!(size_of::<Session>() <= 1648, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 1600, "{}", size_of::<Session>());
         let whole = size_of_future(serve);
-        assert!(whole <= 576, "{whole}");
+        assert!(whole <= 352, "{whole}");
     }
 }

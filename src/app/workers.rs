@@ -21,6 +21,10 @@ use crate::sql::STACK_SIZE;
 /// After an error such as "too many open files": how long nothing is accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often a thread looks up although nothing has happened. A timer that is set for sooner than what its thread sleeps for wakes
+/// it, by a call of the system: those of sessions are not set for sooner than this.
+const LOOK_UP: Duration = Duration::from_secs(1);
+
 /// The worker that accepts.
 const ACCEPTING: usize = 0;
 
@@ -151,24 +155,24 @@ impl Worker {
                 Err(error) => tracing::error!(%error, "cannot accept connections"),
             }
         }
+        let mut look_up = tokio::time::interval(LOOK_UP);
         loop {
             let assigned = tokio::select! {
                 biased;
                 () = self.running.cancelled() => return,
                 Some(assigned) = self.inbox.recv() => assigned,
-                else => return,
+                _ = look_up.tick() => continue,
             };
             let shared = Arc::clone(&self.shared);
             let seat = Taken(Arc::clone(&self.load));
-            tokio::spawn(async move {
-                match assigned.arrive() {
-                    (Ok(stream), peer) => session::serve(shared, stream, peer).await,
-                    (Err(error), peer) => {
-                        tracing::warn!(%error, client.addr = %peer, "a connection is lost");
-                    }
+            match assigned.arrive() {
+                (Ok(stream), peer) => {
+                    tokio::spawn(session::serve(shared, stream, peer, seat));
                 }
-                drop(seat);
-            });
+                (Err(error), peer) => {
+                    tracing::warn!(%error, client.addr = %peer, "a connection is lost");
+                }
+            }
         }
     }
 }

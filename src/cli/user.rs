@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::config::Config;
-use crate::identity::{Directory, NewUser};
+use crate::identity::{Directory, KNOWN_FOR, NewUser};
 use crate::model::{Clock, SystemClock};
 use crate::store::{self, Actor, UserChange, UserRecord};
 
@@ -103,7 +103,7 @@ pub(super) fn run(command: Command, global: &Global) -> Result<(), Failure> {
         } => add(global, &name, &groups, admin, password_stdin),
         Command::Passwd { name, password_stdin } => {
             let password = password::obtain(&name, password_stdin)?;
-            with_directory(global, async |directory| {
+            with_changes(global, async |directory| {
                 Ok(directory.set_password(&name, password.expose_secret()).await?)
             })?;
             print(&format!("changed the password of {}\n", visible(&name)))
@@ -147,7 +147,7 @@ fn add(
     password_stdin: bool,
 ) -> Result<(), Failure> {
     let password = password::obtain(name, password_stdin)?;
-    with_directory(global, async |directory| {
+    with_changes(global, async |directory| {
         let user = NewUser { name, groups, admin };
         Ok(directory
             .add_user(Actor::CommandLine, user, password.expose_secret())
@@ -184,7 +184,7 @@ fn listed(groups: &[String]) -> String {
 }
 
 fn change(global: &Global, name: &str, change: &UserChange) -> Result<UserRecord, Failure> {
-    with_directory(global, async |directory| {
+    with_changes(global, async |directory| {
         Ok(directory.change_user(Actor::CommandLine, name, change).await?)
     })
 }
@@ -193,6 +193,16 @@ fn set_disabled(global: &Global, name: &str, disabled: bool) -> Result<(), Failu
     change(global, name, &UserChange::disabled(disabled))?;
     let verb = if disabled { "disabled" } else { "enabled" };
     print(&format!("{verb} {}\n", visible(name)))
+}
+
+/// As [`with_directory`], for what counts at logins: what is said afterwards is so at each holdpoint that runs.
+fn with_changes<T>(
+    global: &Global,
+    action: impl AsyncFnOnce(Directory) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let done = with_directory(global, action)?;
+    std::thread::sleep(KNOWN_FOR);
+    Ok(done)
 }
 
 /// Opens the configured store and runs `action` on the users in it.

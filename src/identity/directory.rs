@@ -1,6 +1,9 @@
 //! Users as the rest of holdpoint sees them: credentials for the proxy, sign-in for the console,
 //! tokens for the API. Their administration is in `people`.
 
+mod known;
+#[cfg(test)]
+mod known_tests;
 mod people;
 #[cfg(test)]
 mod tests;
@@ -8,16 +11,19 @@ mod tests;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
+pub use known::KNOWN_FOR;
 pub use people::{Group, Member, NewUser};
 
 use super::names::{self, InvalidInput, MAX_PASSWORD};
 use super::{Token, Verifier};
 use crate::model::{Clock, Principal};
 use crate::store::{Store, StoreError, UserRecord, WebSession};
+use known::Known;
 
 /// How long a browser stays signed in.
 const SESSION_LIFE: SignedDuration = SignedDuration::from_hours(12);
@@ -30,7 +36,7 @@ pub struct Credentials {
     /// The verifier for the exchange; one that no password matches where there is no such user.
     pub verifier: Verifier,
     /// The user. `None`: nobody gets in, however the exchange ends.
-    pub principal: Option<Principal>,
+    pub principal: Option<Arc<Principal>>,
 }
 
 /// What holdpoint knows of somebody who proved elsewhere who they are.
@@ -79,6 +85,7 @@ pub struct Directory {
     /// From which the mock verifiers of unknown users are derived.
     server_secret: [u8; 32],
     hashing: Arc<Semaphore>,
+    known: Known,
 }
 
 impl Directory {
@@ -91,17 +98,33 @@ impl Directory {
             clock,
             server_secret,
             hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
+            known: Known::default(),
         }
     }
 
-    /// What to authenticate `user` against.
+    /// What to authenticate `user` against at the proxy: as it is, or as another process has left it [`KNOWN_FOR`] ago.
     pub async fn credentials(&self, user: &str) -> Result<Credentials, StoreError> {
+        self.credentials_at(user, Instant::now()).await
+    }
+
+    async fn credentials_at(&self, user: &str, now: Instant) -> Result<Credentials, StoreError> {
+        let unknown = match self.known.get(user, now) {
+            Ok(credentials) => return Ok(credentials),
+            Err(unknown) => unknown,
+        };
+        let credentials = self.read_credentials(user).await?;
+        self.known.keep(user, &unknown, &credentials);
+        Ok(credentials)
+    }
+
+    /// What to authenticate `user` against, as it is.
+    async fn read_credentials(&self, user: &str) -> Result<Credentials, StoreError> {
         // Also where it is not needed: how long it takes is not to tell whether there is such a user.
         let mock = Verifier::mock(user, &self.server_secret);
         match self.store.user(user).await? {
             Some(record) if !record.disabled => Ok(Credentials {
                 verifier: verifier_of(&record)?,
-                principal: Some(record.principal),
+                principal: Some(Arc::new(record.principal)),
             }),
             _ => Ok(Credentials {
                 verifier: mock,
@@ -133,20 +156,21 @@ impl Directory {
         if password.len() > MAX_PASSWORD {
             return Ok(None);
         }
-        let Credentials { verifier, principal } = self.credentials(user).await?;
+        let Credentials { verifier, principal } = self.read_credentials(user).await?;
         let checked = verifier.clone();
         let password = password.to_owned();
         let is_right = self.hash(move || checked.matches(&password)).await;
         let (Some(true), Some(principal)) = (is_right, principal) else {
             return Ok(None);
         };
+        let principal = Arc::unwrap_or_clone(principal);
         let session = match self.begin_session(&principal.name).await {
             // Disabled or removed since.
             Err(StoreError::NotFound(_)) => return Ok(None),
             other => other?,
         };
         // A password that was changed since has ended the sessions before this one began.
-        if self.credentials(user).await?.verifier != verifier {
+        if self.read_credentials(user).await?.verifier != verifier {
             self.sign_out(&session.cookie).await?;
             return Ok(None);
         }
@@ -182,6 +206,7 @@ impl Directory {
     /// Sets another password, and ends the user's browser sessions.
     pub async fn set_password(&self, user: &str, password: &str) -> Result<(), DirectoryError> {
         let verifier = self.make_verifier(password).await?;
+        let _changing = self.known.changing();
         Ok(self.store.set_verifier(user, &verifier).await?)
     }
 

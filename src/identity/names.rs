@@ -3,7 +3,7 @@
 use stringprep::tables;
 
 /// The longest name, in bytes: that of a PostgreSQL identifier (`NAMEDATALEN` - 1).
-const MAX_NAME: usize = 63;
+pub(super) const MAX_NAME: usize = 63;
 /// The longest password, in bytes: one that PostgreSQL's own clients can send
 /// (`PG_MAX_AUTH_TOKEN_LENGTH` in `libpq/auth.h` is far above it).
 pub(super) const MAX_PASSWORD: usize = 1024;

@@ -85,10 +85,10 @@ impl CertificateRules {
                 Ok(false)
             };
         };
-        let refused = |reason: &str| Fault::CertificateRefused {
-            user: user.to_owned(),
-            subject: subject.name.clone(),
-            reason: reason.to_owned(),
+        let refused = |reason| Fault::CertificateRefused {
+            user: user.into(),
+            subject: subject.name.as_str().into(),
+            reason,
         };
         if self.proves == Proof::Nothing {
             return Ok(false);

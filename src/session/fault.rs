@@ -54,16 +54,16 @@ pub(crate) enum Fault {
     NoCertificate,
     #[error("certificate refused: {reason}")]
     CertificateRefused {
-        user: String,
-        subject: String,
-        reason: String,
+        user: Box<str>,
+        subject: Box<str>,
+        reason: &'static str,
     },
     #[error("startup refused: {0:?}")]
     StartupRefused(Box<Report>),
     #[error("cannot connect upstream: {0}")]
-    Upstream(#[source] ConnectError),
+    Upstream(#[source] Box<ConnectError>),
     #[error("the client's own login upstream: {0}")]
-    PassedThrough(#[source] ConnectError),
+    PassedThrough(#[source] Box<ConnectError>),
     #[error("the store failed: {0}")]
     Store(#[source] StoreError),
     #[error("the bytes to be forwarded are not those that were approved")]
@@ -101,6 +101,14 @@ impl Fault {
             }
             _ => Self::ServerIo(error),
         }
+    }
+
+    pub(super) fn upstream(error: ConnectError) -> Self {
+        Self::Upstream(Box::new(error))
+    }
+
+    pub(super) fn passed_through(error: ConnectError) -> Self {
+        Self::PassedThrough(Box::new(error))
     }
 
     pub(super) fn client_framing(error: FrameError) -> Self {

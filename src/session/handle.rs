@@ -11,6 +11,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use subtle::ConstantTimeEq as _;
 
+use crate::model::Principal;
 use crate::upstream::CancelKey;
 
 /// A session as others see it.
@@ -37,7 +38,7 @@ pub(super) struct SessionHandle {
     cancelling: AtomicBool,
     waker: Mutex<Option<Waker>>,
     /// Whose it is; set once, before anybody looks for it.
-    owner: OnceLock<Box<str>>,
+    owner: OnceLock<Arc<Principal>>,
     /// Its owner may not go on.
     expelled: AtomicBool,
 }
@@ -57,8 +58,8 @@ impl SessionHandle {
         self.expelled.load(Ordering::Acquire)
     }
 
-    pub(super) fn belongs_to(&self, user: &str) {
-        let _ = self.owner.set(user.into());
+    pub(super) fn belongs_to(&self, user: &Arc<Principal>) {
+        let _ = self.owner.set(Arc::clone(user));
     }
 
     /// Whether the requester asked to withdraw what is held now; asked once.
@@ -237,7 +238,10 @@ impl Sessions {
         let mut told = 0;
         for entry in &self.by_pid {
             let handle = entry.value();
-            let is_meant = handle.owner.get().is_some_and(|owner| users.contains(&**owner));
+            let is_meant = handle
+                .owner
+                .get()
+                .is_some_and(|owner| users.contains(&owner.name));
             if is_meant && !handle.expelled.swap(true, Ordering::AcqRel) {
                 handle.stop();
                 told += 1;

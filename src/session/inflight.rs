@@ -15,6 +15,7 @@ mod shielded;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -25,6 +26,11 @@ use crate::model::{Judged, NameOp};
 use crate::wire::Report;
 use copy::Copying;
 use open::Open;
+
+thread_local! {
+    /// Room for what is awaited, left by a session that awaits nothing: ten thousand idle ones are not to have some each.
+    static SPARE: Cell<VecDeque<Expect>> = const { Cell::new(VecDeque::new()) };
+}
 
 /// Identifies a statement that people approved, among those running in this session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,13 +246,13 @@ impl Inflight {
     /// A message was cleared. Fails where a COPY runs: the server then takes data alone.
     pub(super) fn push(&mut self, expect: Expect) -> Result<(), Desync> {
         self.refuse_in_copy(&expect)?;
-        self.queue.push_back(expect);
+        self.append(expect);
         Ok(())
     }
 
     /// A message of our own, sent only while no COPY runs.
     pub(super) fn push_own(&mut self, expect: Expect) {
-        self.queue.push_back(expect);
+        self.append(expect);
     }
 
     /// Whether the end of a segment (or a simple query) is not answered yet.
@@ -296,11 +302,22 @@ impl Inflight {
         self.queue.len()
     }
 
-    /// Gives memory back after a large pipeline.
+    /// Gives memory back where nothing is awaited: to the next session of this thread, or where it is much, to all.
     fn shrink(&mut self) {
-        if self.queue.is_empty() && self.queue.capacity() > 64 {
-            self.queue = VecDeque::new();
+        if self.queue.is_empty() {
+            let queue = std::mem::take(&mut self.queue);
+            if queue.capacity() <= 64 {
+                SPARE.set(queue);
+            }
         }
+    }
+
+    /// What is to be awaited behind all else.
+    fn append(&mut self, expect: Expect) {
+        if self.queue.capacity() == 0 {
+            self.queue = SPARE.take();
+        }
+        self.queue.push_back(expect);
     }
 
     /// The entry that the next reply belongs to.

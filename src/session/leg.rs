@@ -62,6 +62,7 @@ impl Leg {
 
     /// Writes what waits. `Ready` once nothing does.
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_idle = self.out.is_empty();
         while self.out.has_remaining() {
             let n = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))?;
             if n == 0 {
@@ -70,8 +71,8 @@ impl Leg {
             self.out.advance(n);
         }
         // What passes is written from where it was read: this holds what is said seldom, and ten thousand idle sessions are
-        // not to keep it.
-        if self.out.capacity() > 0 {
+        // not to keep it. (Where it was full, nothing is left of its capacity, and yet it is there.)
+        if !is_idle {
             self.out = BytesMut::new();
         }
         if self.stream.wants_flush() {

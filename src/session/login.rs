@@ -25,7 +25,7 @@ pub(super) async fn authenticate(
     user: &str,
     encryption: Option<&Encryption>,
     is_certified: bool,
-) -> Result<Principal, Fault> {
+) -> Result<Arc<Principal>, Fault> {
     let credentials = async { shared.directory.credentials(user).await.map_err(Fault::Store) };
     let principal = if is_certified {
         let principal = credentials.await?.principal;
@@ -41,9 +41,9 @@ pub(super) async fn authenticate(
 fn certified_stranger(user: &str, encryption: Option<&Encryption>) -> Fault {
     let subject = encryption.and_then(|encryption| encryption.client.as_ref());
     Fault::CertificateRefused {
-        user: user.to_owned(),
-        subject: subject.map(|subject| subject.name.clone()).unwrap_or_default(),
-        reason: "no such user, or disabled".to_owned(),
+        user: user.into(),
+        subject: subject.map_or("", |subject| subject.name.as_str()).into(),
+        reason: "no such user, or disabled",
     }
 }
 

@@ -53,12 +53,14 @@ impl Seats {
 
     /// A place for a session of `user`.
     pub(super) fn take(self: &Arc<Self>, user: &str) -> Result<Seat, NoSeat> {
-        let user: Arc<str> = user.into();
         let mut taken = self.taken();
         if taken.all >= self.all {
             return Err(NoSeat::InAll);
         }
-        let of_user = taken.by_user.get(&user).copied().unwrap_or_default();
+        let (user, of_user) = match taken.by_user.get_key_value(user) {
+            Some((user, &sessions)) => (Arc::clone(user), sessions),
+            None => (user.into(), 0),
+        };
         if of_user >= self.for_each_user {
             return Err(NoSeat::ForUser);
         }

@@ -128,7 +128,7 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
     let entered = shared
         .sessions
         .enter(connected.cancel_key.clone(), spoken.secret_length());
-    entered.handle.belongs_to(&who.principal.name);
+    entered.handle.belongs_to(&who.principal);
     Ok(Opened::Session(Box::new(LoggedIn {
         who,
         policy: asked.policy,
@@ -169,7 +169,7 @@ struct Asked<'s> {
 }
 
 impl Asked<'_> {
-    fn who(&self, principal: Principal) -> Who {
+    fn who(&self, principal: Arc<Principal>) -> Who {
         Who {
             principal,
             database: self.database.to_owned(),
@@ -185,7 +185,7 @@ impl Asked<'_> {
 }
 
 /// A session's owner, its connection to the server, and its place.
-type CameIn = (Principal, Connected, Seat);
+type CameIn = (Arc<Principal>, Connected, Seat);
 
 impl Asked<'_> {
     /// A user of holdpoint's, with a role of holdpoint's on the server.
@@ -205,7 +205,7 @@ impl Asked<'_> {
             None => upstream::connect(target, minor, parameters).await,
             Some(pool) => pool.take(beginning(&principal, minor, &parameters)).await,
         };
-        Ok((principal, connected.map_err(Fault::Upstream)?, seat))
+        Ok((principal, connected.map_err(Fault::upstream)?, seat))
     }
 
     /// A role of the server's, which asks for its credentials itself. What holdpoint refuses it refuses once
@@ -231,11 +231,11 @@ impl Asked<'_> {
         };
         let mut server = upstream::connect_as(target, self.user, self.spoken.upstream_minor(), given)
             .await
-            .map_err(Fault::Upstream)?;
+            .map_err(Fault::upstream)?;
         login::passthrough::relay(client, &mut server, self.user).await?;
-        let principal = admitted.map_err(refused)?;
+        let principal = Arc::new(admitted.map_err(refused)?);
         let seat = self.admit(shared, &principal)?;
-        let connected = server.greet().await.map_err(Fault::PassedThrough)?;
+        let connected = server.greet().await.map_err(Fault::passed_through)?;
         Ok((principal, connected, seat))
     }
 
@@ -311,8 +311,12 @@ fn no_such_database(database: &str) -> Fault {
 
 impl LoggedIn {
     /// The session, ready for its first statement: what the server greeted with goes to the client, the
-    /// server's cancel key replaced by one of our own.
-    pub(super) fn into_session(self, shared: &Arc<Shared>, mut client: Leg) -> (Box<Session>, Held) {
+    /// server's cancel key replaced by one of our own. Boxed, and given back with that.
+    pub(super) fn into_session(
+        self: Box<Self>,
+        shared: &Arc<Shared>,
+        mut client: Leg,
+    ) -> (Box<Session>, Held) {
         let Self {
             who,
             policy,
@@ -323,9 +327,11 @@ impl LoggedIn {
             own,
             connected,
             held,
-        } = self;
+        } = *self;
         let entered = &held.entered;
-        let read_only = reported(&connected.parameters, "default_transaction_read_only");
+        let meaning = meaning_of(&connected);
+        let is_utf8 = connected.reported("client_encoding") == Some(relay::UTF8);
+        let read_only = connected.reported("default_transaction_read_only");
         let name = format!("_holdpoint_{:016x}", rand::random::<u64>());
         let is_up = connected.lease.as_ref().is_some_and(Lease::is_read_only);
         let shield = Shield::new(is_shielded, read_only, is_up, name.into());
@@ -366,9 +372,9 @@ impl LoggedIn {
             commit_portals: super::review::CommitPortals::default(),
             heard: None,
             status: TransactionStatus::Idle,
-            meaning: meaning_of(&connected.parameters),
-            was_unsafe: !meaning_of(&connected.parameters).encoding_is_safe,
-            is_utf8: reported(&connected.parameters, "client_encoding") == Some(relay::UTF8),
+            meaning,
+            was_unsafe: !meaning.encoding_is_safe,
+            is_utf8,
             outlook,
             shield,
             portals: std::collections::HashMap::new(),
@@ -382,19 +388,13 @@ impl LoggedIn {
 }
 
 /// What texts mean under the settings that the server has reported.
-fn meaning_of(parameters: &[(String, String)]) -> Meaning {
+fn meaning_of(connected: &Connected) -> Meaning {
     Meaning {
-        standard_conforming_strings: reported(parameters, "standard_conforming_strings") == Some("on"),
-        encoding_is_safe: reported(parameters, "client_encoding").is_some_and(settings::encoding_is_safe),
+        standard_conforming_strings: connected.reported("standard_conforming_strings") == Some("on"),
+        encoding_is_safe: connected
+            .reported("client_encoding")
+            .is_some_and(settings::encoding_is_safe),
     }
-}
-
-/// The value of a setting as the server has reported it.
-fn reported<'p>(parameters: &'p [(String, String)], name: &str) -> Option<&'p str> {
-    parameters
-        .iter()
-        .rfind(|(n, _)| n == name)
-        .map(|(_, v)| v.as_str())
 }
 
 /// What must be so before any way of logging in: TLS, and a certificate, where they are required. Gives whether

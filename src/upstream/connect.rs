@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt as _;
 
 use super::auth::{Answer, Authentication};
@@ -12,7 +12,7 @@ use super::{CancelKey, Demands, Lease, Target};
 use crate::wire::backend::{self, ServerError, TransactionStatus};
 use crate::wire::frame::HEADER;
 use crate::wire::startup::encode_startup;
-use crate::wire::{FrameReader, Malformed, ReadError, Report, Socket, Stream, sqlstate};
+use crate::wire::{FrameReader, Header, Malformed, ReadError, Report, Socket, Stream, sqlstate};
 
 /// Bytes of the largest message before ReadyForQuery.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -23,15 +23,34 @@ pub struct Connected {
     /// The connection; nothing of it is read beyond ReadyForQuery.
     pub stream: Stream,
     /// ParameterStatus and notices for the client: as they came, or, of a pool's, with the values of now.
-    pub greeting: BytesMut,
-    /// What the ParameterStatus messages said.
-    pub parameters: Vec<(String, String)>,
+    pub greeting: Bytes,
     /// How to cancel what runs.
     pub cancel_key: CancelKey,
     /// The status of the first ReadyForQuery.
     pub status: TransactionStatus,
     /// What it goes back to when the session has ended, where it is a pool's.
     pub lease: Option<Lease>,
+}
+
+impl Connected {
+    /// The value of a setting as the greeting reports it. `None`: it does not, or as no text.
+    #[must_use]
+    pub fn reported(&self, name: &str) -> Option<&str> {
+        let mut value = None;
+        let mut rest = &self.greeting[..];
+        while let Ok(Some(header)) = Header::peek(rest)
+            && let Some((frame, behind)) = rest.split_at_checked(header.total())
+        {
+            if header.tag == b'S'
+                && let Ok((of, is)) = backend::parameter_status(&frame[HEADER..])
+                && of == name.as_bytes()
+            {
+                value = std::str::from_utf8(is).ok();
+            }
+            rest = behind;
+        }
+        value
+    }
 }
 
 /// Why no session could be opened.
@@ -364,16 +383,13 @@ async fn authenticate(
 /// Reads what the server says between the login and its first ReadyForQuery.
 async fn greet(mut pending: Pending) -> Result<Connected, ConnectError> {
     let mut greeting = BytesMut::new();
-    let mut parameters = Vec::new();
     let mut key = None;
     loop {
         let (tag, frame) = pending.receive().await?;
         let body = &frame[HEADER..];
         match tag {
             b'S' => {
-                let (name, value) = backend::parameter_status(body)?;
-                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                parameters.push((text(name), text(value)));
+                backend::parameter_status(body)?;
                 greeting.extend_from_slice(&frame);
             }
             b'N' => greeting.extend_from_slice(&frame),
@@ -396,8 +412,7 @@ async fn greet(mut pending: Pending) -> Result<Connected, ConnectError> {
                 let cancel_key = key.ok_or(ConnectError::Protocol("no BackendKeyData"))?;
                 return Ok(Connected {
                     stream: pending.stream,
-                    greeting,
-                    parameters,
+                    greeting: greeting.freeze(),
                     cancel_key,
                     status,
                     lease: None,

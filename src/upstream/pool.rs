@@ -141,7 +141,7 @@ impl Pool {
     /// # Errors
     /// There is no room for `wait_timeout` ([`ConnectError::NoRoom`]); else as [`connect()`].
     pub async fn take(self: &Arc<Self>, beginning: Beginning) -> Result<Connected, ConnectError> {
-        let beginning = Arc::new(beginning);
+        let beginning = self.shared_beginning(beginning);
         loop {
             let place = match self.room(&beginning).await? {
                 Room::New(place) => place,
@@ -189,7 +189,11 @@ impl Pool {
 
     fn room_now(self: &Arc<Self>, beginning: &Arc<Beginning>) -> Option<Room> {
         let mut state = self.state();
-        if let Some(at) = state.idle.iter().rposition(|idle| idle.beginning == *beginning) {
+        if let Some(at) = state
+            .idle
+            .iter()
+            .rposition(|idle| Arc::ptr_eq(&idle.beginning, beginning) || idle.beginning == *beginning)
+        {
             return Some(Room::Idle(Box::new(state.idle.remove(at))));
         }
         if self.limits.max_connections == 0 || state.open < self.limits.max_connections {
@@ -228,6 +232,14 @@ impl Pool {
     async fn revive(&self, idle: Idle) -> Option<Connected> {
         let is_old = idle.lease.born.elapsed() > self.limits.max_lifetime;
         if is_old { None } else { idle.revive().await }
+    }
+
+    /// What sessions begin with is kept once, where it is the same.
+    fn shared_beginning(&self, beginning: Beginning) -> Arc<Beginning> {
+        let latest = self.state().latest.clone();
+        latest
+            .filter(|latest| **latest == beginning)
+            .unwrap_or_else(|| Arc::new(beginning))
     }
 
     /// The same bytes are kept once.

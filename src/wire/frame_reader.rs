@@ -74,6 +74,7 @@ impl FrameReader {
             } else {
                 (total - self.partial.len()).min(STEP)
             };
+            self.partial.reserve(wanted);
             let mut read = stream.take(wanted as u64);
             if read.read_buf(&mut self.partial).await? == 0 {
                 return Err(ReadError::Io(io::ErrorKind::UnexpectedEof.into()));

@@ -89,20 +89,21 @@ impl Socket {
         }
     }
 
-    /// The next byte, left unread; `None` at the end. Waits for it. A Unix-domain socket has nothing to show.
-    pub async fn peek(&self) -> io::Result<Option<u8>> {
-        let mut byte = [0];
+    /// The next bytes, left unread: as many as have arrived, one at least, or none at the end. A Unix-domain socket has
+    /// nothing to show.
+    pub async fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(s) => Ok((s.peek(&mut byte).await? > 0).then_some(byte[0])),
-            Self::Unix(_) => Ok(None),
+            Self::Tcp(s) => s.peek(bytes).await,
+            Self::Unix(_) => Ok(0),
         }
     }
 
     /// Whether a byte has arrived that was not read.
     pub async fn has_arrived(&self) -> bool {
+        let mut byte = [0];
         tokio::select! {
             biased;
-            byte = self.peek() => matches!(byte, Ok(Some(_))),
+            arrived = self.peek(&mut byte) => arrived.is_ok_and(|arrived| arrived > 0),
             () = std::future::ready(()) => false,
         }
     }

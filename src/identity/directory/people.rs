@@ -63,6 +63,7 @@ impl Directory {
             disabled: false,
             created_at: self.clock.now(),
         };
+        let _changing = self.known.changing();
         self.store.add_user(&record, actor).await?;
         Ok(record)
     }
@@ -81,6 +82,7 @@ impl Directory {
         check_groups(change.groups.as_deref().unwrap_or_default())?;
         // Not those to leave: whatever is there can be taken away.
         check_groups(&change.join)?;
+        let _changing = self.known.changing();
         Ok(self.store.change_user(user, change, actor).await?)
     }
 

@@ -5,9 +5,9 @@ use crate::identity::test_clock::TestClock;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Actor, UserChange, UserStore as _};
 
-const PASSWORD: &str = "correct horse";
+pub(super) const PASSWORD: &str = "correct horse";
 
-async fn directory() -> (Directory, Arc<TestClock>) {
+pub(super) async fn directory() -> (Directory, Arc<TestClock>) {
     let store = Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap());
     let secret = store.secret().await.unwrap();
     let clock = Arc::new(TestClock::default());
@@ -18,7 +18,7 @@ fn groups(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-async fn add(directory: &Directory, name: &str, member_of: &[&str], admin: bool) {
+pub(super) async fn add(directory: &Directory, name: &str, member_of: &[&str], admin: bool) {
     let user = NewUser {
         name,
         groups: &groups(member_of),
@@ -30,7 +30,7 @@ async fn add(directory: &Directory, name: &str, member_of: &[&str], admin: bool)
         .unwrap();
 }
 
-async fn set_disabled(directory: &Directory, name: &str, disabled: bool) {
+pub(super) async fn set_disabled(directory: &Directory, name: &str, disabled: bool) {
     let change = UserChange::disabled(disabled);
     directory
         .change_user(Actor::CommandLine, name, &change)
@@ -168,7 +168,7 @@ async fn a_disabled_user_gets_in_nowhere() {
 async fn credentials_of_nobody_are_stable_and_of_somebody_are_theirs() {
     let (directory, _clock) = with_bob().await;
     let real = directory.credentials("bob").await.unwrap();
-    assert_eq!(real.principal, Some(bob()));
+    assert_eq!(real.principal.as_deref(), Some(&bob()));
     assert!(real.verifier.matches(PASSWORD));
     let one = directory.credentials("nobody").await.unwrap();
     let again = directory.credentials("nobody").await.unwrap();

@@ -59,7 +59,9 @@ impl Inflight {
     /// The move at the front is at its end: whether it was done.
     pub(in crate::session) fn shield_done(&mut self) -> Option<(Move, bool)> {
         self.segment_ended();
-        match self.queue.pop_front() {
+        let ended = self.queue.pop_front();
+        self.shrink();
+        match ended {
             Some(Expect::Shield {
                 one, failed: true, ..
             }) => Some((one, false)),

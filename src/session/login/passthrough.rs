@@ -48,7 +48,7 @@ pub(in super::super) async fn relay(client: &mut Leg, server: &mut Pending, user
     let demanded = server.demands().methods;
     let mut is_asked = false;
     loop {
-        let (tag, frame) = server.receive().await.map_err(Fault::Upstream)?;
+        let (tag, frame) = server.receive().await.map_err(Fault::upstream)?;
         if tag != b'R' {
             said(tag, frame, client)?;
             // A server that talks without end fills no memory of ours.
@@ -67,7 +67,7 @@ pub(in super::super) async fn relay(client: &mut Leg, server: &mut Pending, user
             Question::Told => {}
             question => {
                 let message = ask(client, server, &question, user).await?;
-                server.send(&message).await.map_err(Fault::Upstream)?;
+                server.send(&message).await.map_err(Fault::upstream)?;
             }
         }
     }
@@ -76,14 +76,14 @@ pub(in super::super) async fn relay(client: &mut Leg, server: &mut Pending, user
 /// What the server says beside its questions.
 fn said(tag: u8, frame: Vec<u8>, client: &mut Leg) -> Result<(), Fault> {
     match tag {
-        b'E' => Err(Fault::PassedThrough(ConnectError::refused(frame))),
+        b'E' => Err(Fault::passed_through(ConnectError::refused(frame))),
         b'N' => {
             client.out().extend_from_slice(&frame);
             Ok(())
         }
         // The client's own wishes for the protocol were answered before.
         b'v' => Ok(()),
-        _ => Err(Fault::Upstream(ConnectError::Protocol(
+        _ => Err(Fault::upstream(ConnectError::Protocol(
             "an unexpected message during authentication",
         ))),
     }
@@ -107,7 +107,7 @@ async fn ask(
             biased;
             read = reader.read(&mut client.stream, limit) => break read,
             received = server.receive() => {
-                let (tag, frame) = received.map_err(Fault::Upstream)?;
+                let (tag, frame) = received.map_err(Fault::upstream)?;
                 said(tag, frame, client)?;
             }
         }
@@ -124,7 +124,7 @@ async fn ask(
 
 impl Question {
     fn read(body: &[u8]) -> Result<Self, Fault> {
-        let broken = |malformed: Malformed| Fault::Upstream(malformed.into());
+        let broken = |malformed: Malformed| Fault::upstream(malformed.into());
         let mut fields = Fields::of(body);
         match fields.i32().map_err(broken)? {
             0 => Ok(Self::Done),

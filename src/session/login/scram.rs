@@ -3,6 +3,8 @@
 //!
 //! Source: PostgreSQL manual, "SASL Authentication"; `src/backend/libpq/auth-scram.c`.
 
+use std::sync::Arc;
+
 use super::super::Fault;
 use super::super::encryption::Encryption;
 use super::super::leg::Leg;
@@ -23,7 +25,7 @@ pub(super) async fn authenticate(
     user: &str,
     credentials: impl Future<Output = Result<Credentials, Fault>>,
     encryption: Option<&Encryption>,
-) -> Result<Principal, Fault> {
+) -> Result<Arc<Principal>, Fault> {
     let failed = |error| failed(error, user);
     let end_point = encryption.and_then(|encryption| encryption.end_point.as_deref());
     let offered: &[&str] = match end_point {

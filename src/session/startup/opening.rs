@@ -15,6 +15,8 @@ use crate::wire::{Report, Stream, sqlstate};
 
 /// The first byte of TLS: a handshake record. No startup packet is as long as it would say.
 const TLS_RECORD: u8 = 0x16;
+/// Bytes of the length at the head of a packet.
+const LENGTH: usize = 4;
 
 /// What a connection opened with.
 #[derive(Debug)]
@@ -34,18 +36,20 @@ pub(super) async fn first_startup(
     let mut encryption = None;
     // PostgreSQL takes each kind of question once, and none inside the TLS that was asked for.
     let (mut may_ask_tls, mut may_ask_gss) = (true, true);
-    if first_byte(client).await? == Some(TLS_RECORD) {
+    let mut ahead = first_bytes(client).await?;
+    if ahead.first() == Some(&TLS_RECORD) {
         let Some(tls) = tls else {
             tracing::info!("a client begins with TLS, but [proxy.tls] has no certificate");
             return Ok(None);
         };
         encryption = Some(secure(client, tls, Asked::Directly).await?);
+        ahead.clear();
     }
     loop {
-        let Some(packet) = read_packet(client).await? else {
+        let Some(packet) = read_packet(client, &std::mem::take(&mut ahead)).await? else {
             return Ok(None);
         };
-        let opening = packet::opening(&packet).map_err(|malformed| {
+        let opening = packet::opening(&packet[LENGTH..]).map_err(|malformed| {
             refused(Report::fatal(sqlstate::PROTOCOL_VIOLATION, malformed.to_string()))
         })?;
         match opening {
@@ -116,30 +120,40 @@ async fn secure(client: &mut Leg, tls: &ClientTls, asked: Asked) -> Result<Encry
     })
 }
 
-/// The first byte, left unread.
-async fn first_byte(client: &Leg) -> Result<Option<u8>, Fault> {
-    match client.stream.socket() {
-        Some(socket) => socket.peek().await.map_err(Fault::client_io),
-        None => Ok(None),
-    }
+/// The first bytes, of a packet's length if they are that, left unread.
+async fn first_bytes(client: &Leg) -> Result<Vec<u8>, Fault> {
+    let mut ahead = vec![0; LENGTH];
+    let arrived = match client.stream.socket() {
+        Some(socket) => socket.peek(&mut ahead).await.map_err(Fault::client_io)?,
+        None => 0,
+    };
+    ahead.truncate(arrived);
+    Ok(ahead)
 }
 
-/// One packet without its length; exactly its bytes are read. `None`: the client went without one.
-async fn read_packet(client: &mut Leg) -> Result<Option<Vec<u8>>, Fault> {
-    let mut length = [0; 4];
-    match client.stream.read_exact(&mut length).await {
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(Fault::client_io(error)),
-    }
+/// One packet, its length included; exactly its bytes are read. `ahead`: what is known to stand at its head, unread. `None`:
+/// the client went without one.
+async fn read_packet(client: &mut Leg, ahead: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+    let mut packet = vec![0; LENGTH];
+    // What is known is read with the rest, at once.
+    let (length, read) = if let Ok(length) = <[u8; LENGTH]>::try_from(ahead) {
+        (length, 0)
+    } else {
+        match client.stream.read_exact(&mut packet).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(Fault::client_io(error)),
+        }
+        ([packet[0], packet[1], packet[2], packet[3]], LENGTH)
+    };
     let length = u32::from_be_bytes(length) as usize;
     if !(8..=MAX_STARTUP_PACKET).contains(&length) {
         return Err(Fault::ClientFraming);
     }
-    let mut packet = vec![0; length - 4];
+    packet.resize(length, 0);
     client
         .stream
-        .read_exact(&mut packet)
+        .read_exact(&mut packet[read..])
         .await
         .map_err(Fault::client_io)?;
     Ok(Some(packet))

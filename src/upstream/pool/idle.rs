@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::reset::{answers, parameters_of};
+use super::reset::answers;
 use super::{Beginning, Lease};
 use crate::upstream::Connected;
 use crate::wire::backend::TransactionStatus;
@@ -91,8 +90,7 @@ impl Idle {
         let lease = self.lease;
         Some(Connected {
             stream,
-            greeting: BytesMut::from(&lease.greeting[..]),
-            parameters: parameters_of(&lease.greeting),
+            greeting: lease.greeting.clone(),
             cancel_key: lease.cancel_key.clone(),
             status: TransactionStatus::Idle,
             lease: Some(lease),

@@ -105,25 +105,6 @@ impl Changes {
     }
 }
 
-/// The settings in a greeting, as names and values.
-pub(super) fn parameters_of(greeting: &[u8]) -> Vec<(String, String)> {
-    let mut parameters = Vec::new();
-    let mut rest = greeting;
-    while let Ok(Some(header)) = Header::peek(rest) {
-        let Some(frame) = rest.get(..header.total()) else {
-            break;
-        };
-        rest = &rest[header.total()..];
-        if header.tag == b'S'
-            && let Ok((name, value)) = backend::parameter_status(&frame[HEADER..])
-        {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            parameters.push((text(name), text(value)));
-        }
-    }
-    parameters
-}
-
 /// The query behind [`read_only_after_reset`]'s. A session's own has another text: so one sees which it is, in the server's lists.
 const READ_ONLY: &str = "SET default_transaction_read_only TO on";
 /// The setting that it sets.
