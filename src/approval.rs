@@ -18,6 +18,7 @@ mod observer;
 mod owed;
 mod permit;
 mod ticket;
+mod verdict;
 mod waiters;
 
 pub use broker::{Asker, Broker, DecideError, Held};
@@ -28,5 +29,5 @@ pub use grants::{AccessAsked, AskError, GrantError, LONGEST_STANDING, MOST_ROWS,
 pub use observer::{Observer, ObserverLimits, record_observed};
 pub(crate) use permit::digest;
 pub use permit::{Allowed, Clearance, Permit, Standing, Unapproved, stand};
-pub use ticket::{Running, Started, Ticket};
+pub use ticket::{Intent, Running, Started, Ticket};
 pub use waiters::{Answer, Fitting, News};

@@ -14,7 +14,7 @@ mod sql;
 pub mod sqlite;
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 
 use std::fmt;
 use std::future::Future;
@@ -71,14 +71,13 @@ pub enum StoreError {
 
 /// What became of a verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "mostly the large one, made once for each person's decision"
-)]
 pub enum Decided {
     /// It was recorded; the request as it stands now (Approved, Rejected, or still Pending
     /// where the quorum wants more people).
     Recorded(HeldRequest),
+    /// It was recorded, and the request is Running, since whoever waits for it starts at once. As the verdict has left it:
+    /// Approved.
+    Started(HeldRequest),
     /// The request was settled before (or has expired by `now`): nothing changed.
     AlreadySettled(StateKind),
     /// Somebody has changed the statement since this person looked at it: nothing was recorded.
@@ -183,12 +182,15 @@ pub trait RequestStore: Send + Sync + 'static {
     /// A request whose `expires_at` is not after `now` is not decided any more.
     /// `seen` is how often the statement had been changed when the person looked at it: an approval of what has been
     /// changed since is not taken.
+    /// `starts`: whoever waits for it starts at once. Where this is the last approval that was needed, it is Running then
+    /// ([`Decided::Started`]): the durable intent of [`Self::start`] costs no commit of its own.
     /// `NotFound` where there is no such request. The caller has checked who may decide.
     fn decide_seen(
         &self,
         id: RequestId,
         review: Review,
         seen: usize,
+        starts: bool,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Decided, StoreError>>;
 
@@ -199,17 +201,18 @@ pub trait RequestStore: Send + Sync + 'static {
         review: Review,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Decided, StoreError>> {
-        self.decide_seen(id, review, 0, now)
+        self.decide_seen(id, review, 0, false, now)
     }
 
     /// Records what an approver has made of the statement of a Pending request, with `review`, their approval of it so;
-    /// earlier approvals count no more. `seen` as above.
+    /// earlier approvals count no more. `seen` and `starts` as above.
     fn edit(
         &self,
         id: RequestId,
         edit: Edit,
         review: Review,
         seen: usize,
+        starts: bool,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Decided, StoreError>>;
 

@@ -14,10 +14,9 @@ use super::entitlement::{may_decide, may_see, standing_groups};
 use super::ticket::{Running, Ticket};
 use super::waiters::{News, Waiters};
 use crate::model::{
-    Basis, Clock, HeldRequest, NewRequest, Principal, RequestId, RequestState, Review, Settlement, StateKind,
-    Verdict,
+    Basis, Clock, HeldRequest, NewRequest, Principal, RequestId, Review, Settlement, StateKind, Verdict,
 };
-use crate::store::{Abandoned, Decided, Grounds, Placed, RequestFilter, Store, StoreError};
+use crate::store::{Abandoned, Grounds, Placed, RequestFilter, Store, StoreError};
 
 /// Changes kept for a slow listener; one that lags re-reads everything.
 const CHANGES_KEPT: usize = 1024;
@@ -224,67 +223,6 @@ impl Broker {
         .await
     }
 
-    /// As [`Self::decide_seen`], for a statement as it was asked.
-    pub async fn decide(
-        &self,
-        id: RequestId,
-        by: &Principal,
-        verdict: Verdict,
-        comment: &str,
-    ) -> Result<HeldRequest, DecideError> {
-        self.decide_seen(id, by, verdict, comment, 0).await
-    }
-
-    /// A person's verdict: checked, recorded, and whoever waits is woken. `seen` is how often the statement had been
-    /// changed when they looked at it: what was changed since is not approved.
-    pub async fn decide_seen(
-        &self,
-        id: RequestId,
-        by: &Principal,
-        verdict: Verdict,
-        comment: &str,
-        seen: usize,
-    ) -> Result<HeldRequest, DecideError> {
-        let comment = comment.trim();
-        if verdict == Verdict::Reject && comment.is_empty() {
-            return Err(DecideError::ReasonRequired);
-        }
-        let request = self.request(id, by).await?.ok_or(DecideError::NotFound)?;
-        let is_own = request.asked.origin.user == by.name;
-        if is_own && !request.asked.self_approval {
-            return Err(DecideError::OwnRequest);
-        }
-        let groups = standing_groups(&request, by);
-        if groups.is_empty() {
-            return Err(DecideError::NotEntitled {
-                groups: request.asked.quorum.groups(),
-            });
-        }
-        let now = self.now();
-        let review = Review {
-            reviewer: by.name.clone(),
-            groups,
-            verdict,
-            comment: comment.to_owned(),
-            at: now,
-        };
-        // To its end also where the person's connection goes away: whoever waits must be woken.
-        let broker = self.clone();
-        let decided = self.on_control(async move {
-            let decided = broker.shared.store.decide_seen(id, review, seen, now).await?;
-            if let Decided::Recorded(request) = &decided {
-                broker.announce(request);
-            }
-            Ok(decided)
-        });
-        match decided.await? {
-            Decided::Recorded(request) => Ok(request),
-            Decided::AlreadySettled(state) => Err(DecideError::AlreadySettled(state)),
-            Decided::AlreadyReviewed => Err(DecideError::AlreadyReviewed),
-            Decided::Changed => Err(DecideError::Changed),
-        }
-    }
-
     /// The request, if `by` may see it.
     pub async fn request(&self, id: RequestId, by: &Principal) -> Result<Option<HeldRequest>, StoreError> {
         let found = self.shared.store.request(id).await?;
@@ -330,7 +268,9 @@ impl Broker {
 
     pub(super) async fn expire_due(&self) -> Result<(), StoreError> {
         for id in self.shared.store.expire_due(self.now()).await? {
-            self.shared.waiters.tell(id, News::Settled(Settlement::Expired));
+            self.shared
+                .waiters
+                .tell(id, News::Settled(Settlement::Expired, None));
             self.changed(id);
         }
         for id in self.shared.store.sweep_grants(self.now()).await? {
@@ -379,27 +319,6 @@ impl Broker {
         .await
     }
 
-    /// How the row stands, as what its session must do.
-    pub(super) async fn settlement_of(&self, id: RequestId) -> Result<Settlement, StoreError> {
-        let broker = self.clone();
-        self.on_control(async move {
-            let request = broker.shared.store.request(id).await?;
-            request
-                .as_ref()
-                .and_then(settlement)
-                .ok_or_else(|| StoreError::Inconsistent(format!("request {id} is gone or still open")))
-        })
-        .await
-    }
-
-    pub(super) fn announce(&self, request: &HeldRequest) {
-        if let Some(news) = news(request) {
-            // Nobody may wait here.
-            self.shared.waiters.tell(request.asked.id, news);
-        }
-        self.changed(request.asked.id);
-    }
-
     pub(super) fn changed(&self, id: RequestId) {
         // No listener is no error.
         let _ = self.shared.changes.send(id);
@@ -417,52 +336,5 @@ impl Broker {
                 source: Box::new(failed),
             })
         })
-    }
-}
-
-/// What the session that waits is told after a verdict.
-fn news(request: &HeldRequest) -> Option<News> {
-    if request.state.kind() != StateKind::Pending {
-        return settlement(request).map(News::Settled);
-    }
-    let approvals = request
-        .counting()
-        .iter()
-        .filter(|r| r.verdict == Verdict::Approve);
-    let approvers: Vec<Vec<String>> = approvals.map(|review| review.groups.clone()).collect();
-    Some(News::Approved {
-        by: request.reviews.last()?.clone(),
-        missing: request
-            .asked
-            .quorum
-            .missing(&approvers)
-            .into_iter()
-            .cloned()
-            .collect(),
-    })
-}
-
-/// What a row's state means for the session that waits; `None` while it is open.
-fn settlement(request: &HeldRequest) -> Option<Settlement> {
-    match &request.state {
-        RequestState::Pending => None,
-        RequestState::Approved => {
-            let approvals = request
-                .counting()
-                .iter()
-                .filter(|r| r.verdict == Verdict::Approve);
-            Some(Settlement::Approved {
-                reviews: approvals.cloned().collect(),
-                digest: request.digest(),
-            })
-        }
-        RequestState::Rejected => request
-            .reviews
-            .iter()
-            .rfind(|r| r.verdict == Verdict::Reject)
-            .cloned()
-            .map(Settlement::Rejected),
-        RequestState::Expired => Some(Settlement::Expired),
-        other => Some(Settlement::Closed(other.kind())),
     }
 }

@@ -108,14 +108,22 @@ impl Broker {
         };
         let broker = self.clone();
         let decided = self.on_control(async move {
-            let decided = broker.shared.store.edit(id, edit, review, seen, now).await?;
-            if let Decided::Recorded(request) = &decided {
-                broker.announce_edit(request);
+            let starts = broker.shared.waiters.is_waited_for(id);
+            let last = review.clone();
+            let store = &broker.shared.store;
+            let decided = store.edit(id, edit, review, seen, starts, now).await;
+            if let Ok(Decided::Recorded(request) | Decided::Started(request)) = &decided {
+                broker.tell_of_edit(request);
+                if request.state.kind() == StateKind::Pending {
+                    // Its review is the editor's own.
+                    broker.changed(id);
+                    return decided;
+                }
             }
-            Ok(decided)
+            broker.announce_decided(id, last, decided)
         });
         match decided.await.map_err(DecideError::from)? {
-            Decided::Recorded(request) => Ok(request),
+            Decided::Recorded(request) | Decided::Started(request) => Ok(request),
             Decided::AlreadySettled(state) => Err(DecideError::AlreadySettled(state).into()),
             Decided::AlreadyReviewed => Err(DecideError::AlreadyReviewed.into()),
             Decided::Changed => Err(DecideError::Changed.into()),
@@ -195,15 +203,6 @@ impl Broker {
         let answer = serde_json::to_string(&fits)
             .map_err(|error| StoreError::Inconsistent(format!("an answer has no JSON form: {error}")))?;
         self.shared.store.answer(asked, &answer).await
-    }
-
-    fn announce_edit(&self, request: &HeldRequest) {
-        self.tell_of_edit(request);
-        if request.state.kind() == StateKind::Pending {
-            self.changed(request.asked.id);
-        } else {
-            self.announce(request);
-        }
     }
 
     /// Tells whoever waits what approvers have made of the statement, unless they have heard of it. Whether they were told.

@@ -66,7 +66,7 @@ impl Broker {
     /// Runs on the control runtime with nobody waiting, until the store takes it: what is open and has nobody would be open
     /// for ever. A shutdown waits for it as long as it waits for anything. While the store is away nothing new is held, so
     /// there are no more of these than statements were held, or ran, or were about to be recorded when it went.
-    fn later<F>(&self, id: RequestId, what: &'static str, work: impl Fn() -> F + Send + 'static)
+    pub(super) fn later<F>(&self, id: RequestId, what: &'static str, work: impl Fn() -> F + Send + 'static)
     where
         F: Future<Output = Result<bool, StoreError>> + Send + 'static,
     {

@@ -3,12 +3,18 @@
 //! Both are guards: a session that ends without settling them leaves no open row. A dropped
 //! [`Ticket`] withdraws its request; a dropped [`Running`] records that the outcome is not known.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use super::Broker;
 use super::waiters::{News, Waiter};
 use crate::model::{Outcome, RequestId, Settlement};
 use crate::store::StoreError;
+
+/// Between the commit of the last approval and its news.
+const ABOUT_TO_TELL: Duration = Duration::from_secs(10);
 
 /// A durable held request, waited for by one session.
 #[derive(Debug)]
@@ -56,14 +62,47 @@ impl Ticket {
     pub async fn news(&mut self) -> Result<News, StoreError> {
         match self.waiter.next().await {
             Some(news) => Ok(news),
-            None => self.broker.settlement_of(self.id).await.map(News::Settled),
+            None => match self.broker.settlement_of(self.id).await? {
+                Some(settlement) => Ok(News::Settled(settlement, None)),
+                None => Err(StoreError::Inconsistent(format!(
+                    "request {} is still open",
+                    self.id
+                ))),
+            },
         }
     }
 
-    /// The time is over: expires the request, or says how it was settled in that same moment.
-    pub async fn expire(&mut self) -> Result<Settlement, StoreError> {
-        self.broker.expire(self.id).await?;
-        self.broker.settlement_of(self.id).await
+    /// The time is over: expires the request, or says how it was settled in that same moment, as [`News::Settled`] does.
+    pub async fn expire(&mut self) -> Result<(Settlement, Option<Intent>), StoreError> {
+        if self.broker.expire(self.id).await? {
+            return Ok((Settlement::Expired, None));
+        }
+        match self.broker.settlement_of(self.id).await? {
+            Some(settlement) => Ok((settlement, None)),
+            // Approved, and started with that: whoever has recorded it is about to tell.
+            None => timeout(ABOUT_TO_TELL, self.end()).await.unwrap_or_else(|_| {
+                let why = format!("request {} runs, and nobody has said so", self.id);
+                Err(StoreError::Inconsistent(why))
+            }),
+        }
+    }
+
+    /// The news that ends the wait.
+    async fn end(&mut self) -> Result<(Settlement, Option<Intent>), StoreError> {
+        loop {
+            if let News::Settled(settlement, intent) = self.news().await? {
+                return Ok((settlement, intent));
+            }
+        }
+    }
+
+    /// Takes over the intent to run the bytes with this digest, which is what was approved: it was recorded with the last
+    /// approval. Consumes the ticket: an approval is used once.
+    #[must_use]
+    pub fn run(mut self, mut intent: Intent, digest: [u8; 32]) -> Running {
+        self.settled = true;
+        intent.broker = None;
+        Running::new(self.id, digest, self.broker.clone())
     }
 
     /// Records the intent to run the bytes with this digest, which is what was approved. Consumes the ticket: an approval
@@ -92,9 +131,12 @@ impl Ticket {
         }
     }
 
-    /// Takes the request back.
+    /// Takes the request back, also where the intent to run it was recorded in this same moment.
     pub async fn withdraw(mut self, why: &'static str) -> Result<(), StoreError> {
-        let done = self.broker.withdraw(self.id, why).await;
+        let done = match self.broker.withdraw(self.id, why).await {
+            Ok(false) => self.broker.abandon(self.id, why).await,
+            done => done,
+        };
         self.settle_later_unless(done, why)
     }
 
@@ -132,6 +174,52 @@ impl Drop for Ticket {
     }
 }
 
+/// The durable intent to run what was approved, on its way to the session that does. Dropped there or before, nothing runs, and
+/// that is recorded.
+#[derive(Debug)]
+pub struct Intent {
+    id: RequestId,
+    /// `None`: it is taken over, or let go.
+    broker: Option<Broker>,
+}
+
+impl Intent {
+    pub(super) fn new(id: RequestId, broker: Broker) -> Self {
+        Self {
+            id,
+            broker: Some(broker),
+        }
+    }
+
+    /// Nothing runs.
+    pub fn not_forwarded(mut self, why: &str) {
+        self.let_go(why);
+    }
+
+    fn let_go(&mut self, why: &str) {
+        if let Some(broker) = self.broker.take() {
+            broker.finish_later(self.id, not_forwarded(why));
+        }
+    }
+}
+
+impl Drop for Intent {
+    fn drop(&mut self) {
+        self.let_go("the requester's session ended before it was forwarded; it did not run");
+    }
+}
+
+/// The outcome of what was to run, and did not.
+fn not_forwarded(why: &str) -> Outcome {
+    Outcome {
+        tag: String::new(),
+        rows: None,
+        sqlstate: None,
+        error: Some(why.to_owned()),
+        duration_ms: 0,
+    }
+}
+
 /// An approved statement whose intent is durable: it is forwarded once, and finished.
 #[derive(Debug)]
 pub struct Running {
@@ -165,13 +253,7 @@ impl Running {
 
     /// Records that it was not forwarded after all, and why.
     pub fn not_forwarded(self, why: &str) {
-        self.finish(Outcome {
-            tag: String::new(),
-            rows: None,
-            sqlstate: None,
-            error: Some(why.to_owned()),
-            duration_ms: 0,
-        });
+        self.finish(not_forwarded(why));
     }
 
     /// Records the outcome, off the session's path; a shutdown waits for it.

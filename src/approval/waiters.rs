@@ -8,6 +8,7 @@ use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use super::ticket::Intent;
 use crate::model::{Edit, Effect, RequestId, Review, Seat, Settlement};
 
 /// What a session that waits is told.
@@ -34,8 +35,8 @@ pub enum News {
         /// The seats that are still free.
         missing: Vec<Seat>,
     },
-    /// The wait is over.
-    Settled(Settlement),
+    /// The wait is over. Where it was approved, with the intent to run it, if that is durable already.
+    Settled(Settlement, Option<Intent>),
 }
 
 /// What a session makes of a statement that would run in the place of its own.
@@ -116,7 +117,7 @@ impl Waiters {
 
     /// Tells whoever waits for the request, if anybody does here: `false` where nobody does.
     pub(super) fn tell(&self, id: RequestId, news: News) -> bool {
-        if matches!(news, News::Settled(_)) {
+        if matches!(news, News::Settled(..)) {
             if let Some((_, waiting)) = self.waiting.remove(&id) {
                 // The waiter may be gone at this very moment; its own guard settles the row.
                 return waiting.news.send(news).is_ok();

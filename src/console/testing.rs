@@ -165,7 +165,11 @@ impl TestConsole {
                         command: "DELETE".to_owned(),
                         effect: Effect::Write,
                     })),
-                    News::Settled(_) => return ticket.close(),
+                    News::Settled(_, intent) => {
+                        // It runs for as long as the test.
+                        std::mem::forget(intent);
+                        return ticket.close();
+                    }
                     News::Approved { .. } | News::Edited { .. } => {}
                 }
             }

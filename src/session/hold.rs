@@ -4,6 +4,7 @@
 //! away is noticed, and notices tell it what it waits for.
 
 mod place;
+mod start;
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -11,20 +12,20 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use super::Fault;
-use super::edit::{Fit, Proposals};
+use super::edit::Proposals;
 use super::gate::{Approved, Gated, Judgement, Ruling};
 use super::inflight::Expect;
 use super::intake::Stop;
 use super::judging::Judging;
 use super::notices::{self, Held};
 use super::relay::{Event, Session};
-use crate::approval::{Asker, News, Started, Ticket};
+use crate::approval::{Asker, Intent, News, Ticket};
 use crate::model::{
-    Asks, Basis, EarlierOutcome, Facts, Given, HoldTerms, NewRequest, Origin, RequestId, Review, Settlement,
-    Shape,
+    Asks, Basis, EarlierOutcome, Facts, Given, HoldTerms, NewRequest, Origin, RequestId, Settlement, Shape,
 };
 use crate::wire::backend::TransactionStatus;
 use crate::wire::{Header, Report, request};
+use start::Consent;
 
 /// How often a client whose buffer is full is looked at for having gone.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -35,7 +36,8 @@ const SHOWN_OTHERWISE: &str = "the session's client_encoding is not UTF8: charac
 
 /// How a wait ended.
 enum Waited {
-    Settled(Settlement),
+    /// As [`News::Settled`] says.
+    Settled(Settlement, Option<Intent>),
     /// The requester pressed Ctrl-C.
     Cancelled,
     /// An earlier message of its pipeline failed: the server would skip it.
@@ -162,16 +164,20 @@ impl Session {
         let mut proposals = Proposals::default();
         let waited = self.wait_settled(&mut ticket, held, gated, &mut proposals).await;
         let chosen = match &waited {
-            Ok(Waited::Settled(Settlement::Approved { digest, .. })) => proposals.take(digest),
+            Ok(Waited::Settled(Settlement::Approved { digest, .. }, _)) => proposals.take(digest),
             _ => None,
         };
         self.forget(proposals);
         match waited {
-            Ok(Waited::Settled(Settlement::Approved { reviews, digest })) => {
-                self.start_approved(ticket, held, &reviews, digest, gated, chosen)
-                    .await
+            Ok(Waited::Settled(Settlement::Approved { reviews, digest }, intent)) => {
+                let consent = Consent {
+                    reviews,
+                    digest,
+                    intent,
+                };
+                self.start_approved(ticket, held, consent, gated, chosen).await
             }
-            Ok(Waited::Settled(settlement)) => {
+            Ok(Waited::Settled(settlement, _)) => {
                 ticket.close();
                 Ok(Verdict::Refused(notices::settled(&settlement, held)))
             }
@@ -230,13 +236,14 @@ impl Session {
                 },
                 reply = proposals.reply() => self.take_reply(gated, proposals, reply),
                 news = ticket.news() => match news.map_err(Fault::Store)? {
-                    News::Settled(settlement) => return Ok(Waited::Settled(settlement)),
+                    News::Settled(settlement, intent) => return Ok(Waited::Settled(settlement, intent)),
                     News::Approved { by, missing } => self.say(&notices::partly_approved(held, &by, &missing)),
                     News::Edited { edit, missing } => self.say(&notices::edited(held, &edit, &missing)),
                     News::Proposed { text, answer } => self.propose(gated, proposals, text, answer).await,
                 },
                 () = sleep_until(expiry) => {
-                    return ticket.expire().await.map(Waited::Settled).map_err(Fault::Store);
+                    let (settlement, intent) = ticket.expire().await.map_err(Fault::Store)?;
+                    return Ok(Waited::Settled(settlement, intent));
                 }
                 _ = reminders.tick() => self.say(&notices::still_held(held, self.shared.clock.now())),
                 _ = looks.tick() => self.look_at_client().await?,
@@ -245,59 +252,6 @@ impl Session {
                 return Err(self.told_to_end());
             }
         }
-    }
-
-    /// Approved, as it was asked or with a change, which then takes its place and is made durable as what runs.
-    async fn start_approved(
-        &mut self,
-        ticket: Ticket,
-        held: &Held,
-        reviews: &[Review],
-        approved: [u8; 32],
-        gated: &mut Gated,
-        chosen: Option<Fit>,
-    ) -> Result<Verdict, Fault> {
-        let digest = match chosen {
-            Some(fit) => self.take_edit(gated, fit),
-            None => (approved == held.digest).then_some(approved),
-        };
-        let Some(digest) = digest else {
-            withdraw(
-                ticket,
-                held,
-                "the statement that was approved is not known to its session",
-            )
-            .await;
-            return Ok(Verdict::Refused(notices::not_approved(held)));
-        };
-        self.start(ticket, held, reviews, digest).await
-    }
-
-    /// Approved: makes the intent durable, if the client is still there.
-    async fn start(
-        &mut self,
-        ticket: Ticket,
-        held: &Held,
-        reviews: &[Review],
-        digest: [u8; 32],
-    ) -> Result<Verdict, Fault> {
-        // A dropped ticket is withdrawn: a client that has gone runs nothing.
-        self.is_client_there().await?;
-        let running = match ticket.start(digest).await {
-            Ok(Started::Running(running)) => running,
-            Ok(Started::NotApproved) => return Ok(Verdict::Refused(notices::not_approved(held))),
-            Err(error) => {
-                tracing::error!(request.id = %held.id, %error, "cannot record that a statement runs");
-                return Ok(Verdict::Refused(notices::cannot_record()));
-            }
-        };
-        if let Err(fault) = self.is_client_there().await {
-            running.not_forwarded("the requester went away before it was forwarded; it did not run");
-            return Err(fault);
-        }
-        tracing::info!(request.id = %held.id, "approved; forwarding");
-        self.say(&notices::approved(held, reviews));
-        Ok(Verdict::Runs(running))
     }
 
     /// Refuses the frame that was held: drops it, and answers in its place.

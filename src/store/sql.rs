@@ -201,9 +201,10 @@ impl<E: Engine> RequestStore for SqlStore<E> {
         id: RequestId,
         review: Review,
         seen: usize,
+        starts: bool,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Decided, StoreError>> {
-        Box::pin(self.record_verdict(id, review, seen, now))
+        Box::pin(self.record_verdict(id, review, seen, starts, now))
     }
 
     fn edit(
@@ -212,9 +213,10 @@ impl<E: Engine> RequestStore for SqlStore<E> {
         edit: Edit,
         review: Review,
         seen: usize,
+        starts: bool,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Decided, StoreError>> {
-        Box::pin(self.record_edit(id, edit, review, seen, now))
+        Box::pin(self.record_edit(id, edit, review, (seen, starts), now))
     }
 
     fn expire(&self, id: RequestId, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>> {

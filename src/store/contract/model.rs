@@ -32,9 +32,19 @@ const PEOPLE: [(&str, &[&str]); 5] = [
 /// What happens to a request.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Approve { person: usize, seen: usize },
-    Reject { person: usize },
-    Edit { person: usize, seen: usize },
+    Approve {
+        person: usize,
+        seen: usize,
+        starts: bool,
+    },
+    Reject {
+        person: usize,
+    },
+    Edit {
+        person: usize,
+        seen: usize,
+        starts: bool,
+    },
     Expire,
     Withdraw,
     Start,
@@ -46,10 +56,11 @@ fn step(dice: &mut Dice) -> Step {
     let person = usize::try_from(dice.throw(PEOPLE.len() as u64)).unwrap();
     // Mostly what is there, now and then what was there before, or is not there yet.
     let seen = usize::try_from(dice.throw(3)).unwrap();
+    let starts = dice.throw(2) == 0;
     match dice.throw(24) {
-        0..=11 => Step::Approve { person, seen },
+        0..=11 => Step::Approve { person, seen, starts },
         12 => Step::Reject { person },
-        13..=15 => Step::Edit { person, seen },
+        13..=15 => Step::Edit { person, seen, starts },
         16 => Step::Expire,
         17 => Step::Withdraw,
         18..=21 => Step::Start,
@@ -89,25 +100,35 @@ impl Reference {
         seat(&self.seats, &people)
     }
 
+    /// Approved, if all who are needed have approved; and running, if it `starts` at once.
+    fn approved_by_all(&mut self, starts: bool) {
+        if self.is_met() {
+            self.state = if starts {
+                StateKind::Running
+            } else {
+                StateKind::Approved
+            };
+            self.ran += u32::from(starts);
+        }
+    }
+
     /// What a step does; whether it is taken.
     fn take(&mut self, step: Step) -> bool {
         use StateKind::{Abandoned, Approved, Executed, Expired, Pending, Rejected, Running, Withdrawn};
         let (from, to) = match step {
-            Step::Approve { person, seen } => {
+            Step::Approve { person, seen, starts } => {
                 let taken = self.state == Pending && seen == self.edits && self.approved.insert(person);
-                if taken && self.is_met() {
-                    self.state = Approved;
+                if taken {
+                    self.approved_by_all(starts);
                 }
                 return taken;
             }
-            Step::Edit { person, seen } => {
+            Step::Edit { person, seen, starts } => {
                 let taken = self.state == Pending && seen == self.edits;
                 if taken {
                     self.edits += 1;
                     self.approved = BTreeSet::from([person]);
-                    if self.is_met() {
-                        self.state = Approved;
-                    }
+                    self.approved_by_all(starts);
                 }
                 return taken;
             }
@@ -151,27 +172,46 @@ fn edit(person: usize, number: usize) -> Edit {
     }
 }
 
-/// Carries a step out; whether it was taken.
-async fn carry_out(store: &dyn Store, number: u64, step: Step) -> bool {
+/// Whether a verdict was recorded.
+fn is_recorded(decided: &Decided) -> bool {
+    match decided {
+        Decided::Recorded(request) => request.state != RequestState::Running,
+        // As the verdict has left it.
+        Decided::Started(request) => request.state == RequestState::Approved,
+        _ => false,
+    }
+}
+
+/// Carries a verdict out.
+async fn decide(store: &dyn Store, number: u64, step: Step) -> Decided {
     let id = id(number);
-    let is_recorded = |decided: Decided| matches!(decided, Decided::Recorded(_));
-    match step {
-        Step::Approve { person, seen } => {
+    let decided = match step {
+        Step::Approve { person, seen, starts } => {
             let word = review(person, Verdict::Approve);
-            is_recorded(store.decide_seen(id, word, seen, at(5)).await.unwrap())
+            store.decide_seen(id, word, seen, starts, at(5)).await
         }
         Step::Reject { person } => {
             let word = review(person, Verdict::Reject);
-            is_recorded(store.decide_seen(id, word, 0, at(5)).await.unwrap())
+            // A rejection starts nothing.
+            store.decide_seen(id, word, 0, true, at(5)).await
         }
-        Step::Edit { person, seen } => {
+        Step::Edit { person, seen, starts } => {
             let word = review(person, Verdict::Approve);
-            is_recorded(
-                store
-                    .edit(id, edit(person, seen + 1), word, seen, at(5))
-                    .await
-                    .unwrap(),
-            )
+            store
+                .edit(id, edit(person, seen + 1), word, seen, starts, at(5))
+                .await
+        }
+        other => panic!("{other:?} is no verdict"),
+    };
+    decided.unwrap()
+}
+
+/// Carries a step out; whether it was taken.
+async fn carry_out(store: &dyn Store, number: u64, step: Step) -> bool {
+    let id = id(number);
+    match step {
+        Step::Approve { .. } | Step::Reject { .. } | Step::Edit { .. } => {
+            is_recorded(&decide(store, number, step).await)
         }
         Step::Expire => store.expire(id, at(5)).await.unwrap(),
         Step::Withdraw => store.withdraw(id, "gone", at(5)).await.unwrap(),
@@ -286,6 +326,9 @@ pub(crate) async fn many_people_at_once_run_nothing_that_was_not_approved(subjec
                                     .any(|review| review.verdict == Verdict::Reject)
                             );
                         }
+                    } else if let Step::Approve { .. } | Step::Edit { .. } = step {
+                        let decided = decide(&*store, round, step).await;
+                        started += u32::from(matches!(decided, Decided::Started(_)));
                     } else {
                         carry_out(&*store, round, step).await;
                     }
@@ -298,6 +341,22 @@ pub(crate) async fn many_people_at_once_run_nothing_that_was_not_approved(subjec
     }
 }
 
+const fn approve(person: usize, seen: usize) -> Step {
+    Step::Approve {
+        person,
+        seen,
+        starts: false,
+    }
+}
+
+const fn change(person: usize, seen: usize) -> Step {
+    Step::Edit {
+        person,
+        seen,
+        starts: false,
+    }
+}
+
 pub(crate) async fn an_edit_drops_earlier_approvals(subject: &dyn Subject) {
     let store = subject.open().await;
     let asked = NewRequest {
@@ -305,8 +364,8 @@ pub(crate) async fn an_edit_drops_earlier_approvals(subject: &dyn Subject) {
         ..request(1)
     };
     store.insert_pending(&asked).await.unwrap();
-    assert!(carry_out(&*store, 1, Step::Approve { person: 0, seen: 0 }).await);
-    assert!(carry_out(&*store, 1, Step::Edit { person: 2, seen: 0 }).await);
+    assert!(carry_out(&*store, 1, approve(0, 0)).await);
+    assert!(carry_out(&*store, 1, change(2, 0)).await);
     let held = read(&*store, 1).await;
     assert_eq!(held.state, RequestState::Pending);
     assert_eq!(held.statement(), "DELETE FROM payments WHERE id = 1");
@@ -314,11 +373,11 @@ pub(crate) async fn an_edit_drops_earlier_approvals(subject: &dyn Subject) {
     assert_eq!((held.reviews.len(), held.counting().len()), (2, 1));
     // Who has not seen the change does not approve it.
     let stale = store
-        .decide_seen(id(1), review(0, Verdict::Approve), 0, at(6))
+        .decide_seen(id(1), review(0, Verdict::Approve), 0, false, at(6))
         .await
         .unwrap();
     assert_eq!(stale, Decided::Changed);
-    assert!(carry_out(&*store, 1, Step::Approve { person: 0, seen: 1 }).await);
+    assert!(carry_out(&*store, 1, approve(0, 1)).await);
     assert_eq!(read(&*store, 1).await.state, RequestState::Approved);
-    assert!(!carry_out(&*store, 1, Step::Edit { person: 2, seen: 1 }).await);
+    assert!(!carry_out(&*store, 1, change(2, 1)).await);
 }

@@ -38,6 +38,13 @@ impl Connection for PgConnection {
         Ok(done.rows_affected())
     }
 
+    async fn execute_all(&mut self, all: Vec<(SqlStr, Vec<Value<'_>>)>) -> Result<(), sqlx::Error> {
+        for (sql, values) in all {
+            self.execute(sql, values).await?;
+        }
+        Ok(())
+    }
+
     async fn fetch(&mut self, sql: SqlStr, values: Vec<Value<'_>>) -> Result<Vec<PgRow>, sqlx::Error> {
         let query = bound!(Postgres, sql, values.into_iter().map(without_nul));
         in_time(query.fetch_all(self)).await

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::audit::{self, Event};
 use super::engine::{Connection, Engine, Variant, recorded};
-use super::query::query;
+use super::query::{self, Query, query};
 use super::transition::{self, Change};
 use super::{SqlStore, grants, list, not_written, row};
 use crate::model::{
@@ -14,12 +14,14 @@ use crate::model::{
 use crate::store::{Decided, Grounds, Placed, StoreError};
 
 impl<E: Engine> SqlStore<E> {
-    /// Records a verdict and what follows from it, or says why it comes too late.
+    /// Records a verdict and what follows from it, or says why it comes too late. `starts`: whoever waits for it starts at
+    /// once.
     pub(super) async fn record_verdict(
         &self,
         id: RequestId,
         review: Review,
         seen: usize,
+        starts: bool,
         now: Timestamp,
     ) -> Result<Decided, StoreError> {
         let mut tx = self.begin().await?;
@@ -28,9 +30,9 @@ impl<E: Engine> SqlStore<E> {
             tx.commit().await?;
             return Ok(refusal);
         }
-        let recorded = follow(&mut *tx, request, review, now).await?;
+        let recorded = follow(&mut *tx, request, review, starts, now).await?;
         tx.commit().await?;
-        Ok(Decided::Recorded(recorded))
+        Ok(recorded)
     }
 
     /// Records what an approver has made of the statement, and that they approve it so.
@@ -39,7 +41,7 @@ impl<E: Engine> SqlStore<E> {
         id: RequestId,
         edit: Edit,
         review: Review,
-        seen: usize,
+        (seen, starts): (usize, bool),
         now: Timestamp,
     ) -> Result<Decided, StoreError> {
         let mut tx = self.begin().await?;
@@ -56,9 +58,9 @@ impl<E: Engine> SqlStore<E> {
         let edited = list::one(&mut *tx, id)
             .await?
             .ok_or_else(|| changed_meanwhile(id))?;
-        let recorded = follow(&mut *tx, edited, review, now).await?;
+        let recorded = follow(&mut *tx, edited, review, starts, now).await?;
         tx.commit().await?;
-        Ok(Decided::Recorded(recorded))
+        Ok(recorded)
     }
 
     /// Records a new request.
@@ -131,19 +133,27 @@ async fn existing(connection: &mut impl Connection, id: RequestId) -> Result<Hel
     found.ok_or_else(|| StoreError::NotFound(format!("request {id}")))
 }
 
-/// Records a review and what it brings; the request as it is then.
+/// Records a review and what it brings.
 async fn follow(
     connection: &mut impl Connection,
     mut request: HeldRequest,
     review: Review,
+    starts: bool,
     now: Timestamp,
-) -> Result<HeldRequest, StoreError> {
+) -> Result<Decided, StoreError> {
     let id = request.asked.id;
-    insert_review(connection, &request, &review).await?;
-    if let Some(change) = consequence(&request, &review) {
-        if !transition::make(connection, id, change, now).await? {
-            return Err(changed_meanwhile(id));
-        }
+    let consequence = consequence(&request, &review);
+    let is_started = starts && matches!(consequence, Some(Change::Approve(_)));
+    // Nothing of it depends on another: the request was read under the write lock, and is Pending.
+    let mut all = vec![reviewed(&request, &review)?];
+    if let Some(change) = consequence {
+        all.push(transition::made(id, change, now)?);
+    }
+    if is_started {
+        all.push(transition::made(id, Change::Start, now)?);
+    }
+    query::execute_all(all, connection).await.map_err(not_written)?;
+    if consequence.is_some() {
         request.state = match review.verdict {
             Verdict::Approve => RequestState::Approved,
             Verdict::Reject => RequestState::Rejected,
@@ -157,7 +167,11 @@ async fn follow(
         at: row::kept(review.at)?,
         ..review
     });
-    Ok(request)
+    Ok(if is_started {
+        Decided::Started(request)
+    } else {
+        Decided::Recorded(request)
+    })
 }
 
 /// How a request enters the store.
@@ -319,11 +333,8 @@ async fn insert_edit(
     audit::record(connection, event).await
 }
 
-async fn insert_review(
-    connection: &mut impl Connection,
-    request: &HeldRequest,
-    review: &Review,
-) -> Result<(), StoreError> {
+/// The statement that records a review.
+fn reviewed<'a>(request: &HeldRequest, review: &'a Review) -> Result<Query<'a, Variant>, StoreError> {
     let id = request.asked.id;
     let event = Event {
         at: review.at,
@@ -336,19 +347,15 @@ async fn insert_review(
             "comment": review.comment,
         }),
     };
-    event
+    Ok(event
         .first_in(&REVIEW)
-        .bind(id.as_str())
+        .bind(id.to_string())
         .bind(&review.reviewer)
         .bind(row::to_json(&review.groups)?)
         .bind(row::verdict_word(review.verdict))
         .bind(&review.comment)
         .bind(review.at.as_microsecond())
-        .bind(i64::try_from(request.edits.len()).unwrap_or(i64::MAX))
-        .execute(connection)
-        .await
-        .map_err(not_written)?;
-    Ok(())
+        .bind(i64::try_from(request.edits.len()).unwrap_or(i64::MAX)))
 }
 
 async fn insert_request(

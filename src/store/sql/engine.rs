@@ -98,6 +98,12 @@ pub trait Connection: Send {
         values: Vec<Value<'_>>,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
+    /// Runs statements, one behind the other, up to the first that fails.
+    fn execute_all(
+        &mut self,
+        all: Vec<(SqlStr, Vec<Value<'_>>)>,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
     /// Runs a statement; its rows.
     fn fetch(
         &mut self,

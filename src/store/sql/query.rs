@@ -92,6 +92,16 @@ impl Query<'_, Variant> {
     }
 }
 
+/// Runs statements, one behind the other, up to the first that fails.
+pub(super) async fn execute_all<C: Connection>(
+    all: Vec<Query<'_, Variant>>,
+    connection: &mut C,
+) -> Result<(), sqlx::Error> {
+    let all = all.into_iter();
+    let all = all.map(|one| (C::variant(&one.sql).into_sql_str(), one.values));
+    connection.execute_all(all.collect()).await
+}
+
 /// A statement that is put together.
 #[derive(Debug)]
 pub(super) struct Builder<'a> {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::audit::Event;
 use super::engine::{Connection, Engine, Variant, hinted, recorded};
-use super::query;
+use super::query::{self, Query};
 use super::{SqlStore, not_read, not_written, row};
 use crate::model::{Outcome, RequestId, StateKind};
 use crate::store::{Abandoned, StoreError};
@@ -118,21 +118,30 @@ pub(in crate::store) async fn make(
     change: Change<'_>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
+    let changed = made(id, change, now)?
+        .execute(connection)
+        .await
+        .map_err(not_written)?;
+    Ok(changed > 0)
+}
+
+/// The statement that makes a transition and records it. It changes nothing where the request is in none of the states expected.
+pub(super) fn made(
+    id: RequestId,
+    change: Change<'_>,
+    now: Timestamp,
+) -> Result<Query<'_, Variant>, StoreError> {
     let to = change.to();
     let from: Vec<&str> = change.from().iter().map(|state| state.as_str()).collect();
     let outcome = change.outcome().map(row::to_json).transpose()?;
-    let changed = event(id, change, now)
+    Ok(event(id, change, now)
         .first_in(&MAKE)
         .bind(to.as_str())
         .bind(change.note())
         .bind(outcome)
         .bind(to.is_final().then(|| now.as_microsecond()))
-        .bind(id.as_str())
-        .bind(row::to_json(&from)?)
-        .execute(connection)
-        .await
-        .map_err(not_written)?;
-    Ok(changed > 0)
+        .bind(id.to_string())
+        .bind(row::to_json(&from)?))
 }
 
 fn event(id: RequestId, change: Change<'_>, now: Timestamp) -> Event<'_> {

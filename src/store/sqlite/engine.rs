@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-use sqlx::{Row as _, SqlStr};
+use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _, SqlStr};
 
 use crate::store::sql::{Columns, Connection, Engine, Value, Variant, bound, list_in};
 
@@ -42,6 +42,24 @@ impl Columns for SqliteRow {
     }
 }
 
+/// Appends a statement whose placeholders count from `$1` to a text that has so many of its own.
+fn append(sql: &str, placeholders: usize, text: &mut String) {
+    let mut parts = sql.split('$');
+    text.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        text.push('$');
+        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, rest) = part.split_at(digits);
+        match number.parse::<usize>() {
+            Ok(number) => text.push_str(&(number + placeholders).to_string()),
+            // It is none: a path in JSON.
+            Err(_) => text.push_str(number),
+        }
+        text.push_str(rest);
+    }
+    text.push(';');
+}
+
 impl Connection for SqliteConnection {
     type Row = SqliteRow;
 
@@ -58,7 +76,36 @@ impl Connection for SqliteConnection {
         Ok(done.rows_affected())
     }
 
+    /// As one text: each way to the thread of a connection and back takes longer than what is done there.
+    async fn execute_all(&mut self, all: Vec<(SqlStr, Vec<Value<'_>>)>) -> Result<(), sqlx::Error> {
+        let (mut text, mut values) = (String::new(), Vec::new());
+        for (sql, its_values) in all {
+            append(sql.as_str(), values.len(), &mut text);
+            values.extend(its_values);
+        }
+        // Of texts of ours alone.
+        self.execute(AssertSqlSafe(text).into_sql_str(), values)
+            .await
+            .map(drop)
+    }
+
     async fn fetch(&mut self, sql: SqlStr, values: Vec<Value<'_>>) -> Result<Vec<SqliteRow>, sqlx::Error> {
         bound!(Sqlite, sql, values).fetch_all(self).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::append;
+
+    #[test]
+    fn placeholders_count_on() {
+        let mut text = String::new();
+        append("SELECT $1, x ->> '$.a', $12", 0, &mut text);
+        append("UPDATE t SET a = $2 WHERE b = $1", 12, &mut text);
+        assert_eq!(
+            text,
+            "SELECT $1, x ->> '$.a', $12;UPDATE t SET a = $14 WHERE b = $13;"
+        );
     }
 }

@@ -178,6 +178,9 @@ async fn every_change_leaves_its_event() {
         !store.start(id(1), at(8)).await.unwrap(),
         "and what changes nothing leaves none"
     );
+    store.insert_pending(&request(3)).await.unwrap();
+    let started = store.decide_seen(id(3), approval("bob"), 0, true, at(5)).await;
+    assert!(matches!(started, Ok(Decided::Started(_))), "{started:?}");
     let kinds: Vec<_> = events(&store).await;
     let expected = [
         ("request.held", Some("alice")),
@@ -186,6 +189,10 @@ async fn every_change_leaves_its_event() {
         ("request.running", None),
         ("request.executed", None),
         ("request.denied", Some("alice")),
+        ("request.held", Some("alice")),
+        ("request.reviewed", Some("bob")),
+        ("request.approved", Some("bob")),
+        ("request.running", None),
     ];
     let expected: Vec<_> = expected
         .iter()

@@ -81,14 +81,21 @@ async fn what_was_approved_does_not_run_unless_its_intent_is_recorded() {
     proxy.store.refuse("running").await;
     let alice = proxy.alice.driver().await;
     let delete = alice.prepare("DELETE FROM items WHERE id = $1").await.unwrap();
-    let (done, request) = join(alice.execute(&delete, &[&3]), proxy.bob.approves_next()).await;
-    let error = refusal(done, &SqlState::IO_ERROR);
-    assert!(
-        error.message().starts_with("the statement cannot be recorded"),
-        "{error:?}"
-    );
-    assert_eq!(alice.value("SELECT count(*) FROM items").await.unwrap(), "10");
-    proxy.bob.sees(&request, "withdrawn").await;
+    let decided = async {
+        let request = proxy.bob.pending_one().await;
+        // The last approval and the intent are one: neither is there.
+        let answer = proxy.bob.approve(&request).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert_eq!(proxy.bob.request(request.id()).await.state(), "pending");
+        assert_eq!(proxy.database.items().await, 10);
+        proxy.store.allow("running").await;
+        assert!(proxy.bob.approve(&request).await.is_taken());
+        request
+    };
+    let (done, request) = join(alice.execute(&delete, &[&3]), decided).await;
+    assert_eq!(done.unwrap(), 1);
+    let seen = proxy.bob.sees(&request, "executed").await;
+    assert_eq!(seen.field("reviews").as_array().unwrap().len(), 1, "{seen:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,202 @@
+//! A person's verdict, and what whoever waits is told of it.
+//!
+//! Invariants: whoever waits here is told of every verdict that was recorded, whatever becomes of the person's connection; and
+//! where the last approval has made the request Running, its [`Intent`] is made once, by whoever has recorded it.
+
+use super::Broker;
+use super::broker::DecideError;
+use super::entitlement::standing_groups;
+use super::ticket::Intent;
+use super::waiters::News;
+use crate::model::{HeldRequest, Principal, RequestId, RequestState, Review, Settlement, StateKind, Verdict};
+use crate::store::{Decided, StoreError};
+
+impl Broker {
+    /// As [`Self::decide_seen`], for a statement as it was asked.
+    pub async fn decide(
+        &self,
+        id: RequestId,
+        by: &Principal,
+        verdict: Verdict,
+        comment: &str,
+    ) -> Result<HeldRequest, DecideError> {
+        self.decide_seen(id, by, verdict, comment, 0).await
+    }
+
+    /// A person's verdict: checked, recorded, and whoever waits is woken. `seen` is how often the statement had been
+    /// changed when they looked at it: what was changed since is not approved.
+    pub async fn decide_seen(
+        &self,
+        id: RequestId,
+        by: &Principal,
+        verdict: Verdict,
+        comment: &str,
+        seen: usize,
+    ) -> Result<HeldRequest, DecideError> {
+        let comment = comment.trim();
+        if verdict == Verdict::Reject && comment.is_empty() {
+            return Err(DecideError::ReasonRequired);
+        }
+        let request = self.request(id, by).await?.ok_or(DecideError::NotFound)?;
+        let is_own = request.asked.origin.user == by.name;
+        if is_own && !request.asked.self_approval {
+            return Err(DecideError::OwnRequest);
+        }
+        let groups = standing_groups(&request, by);
+        if groups.is_empty() {
+            return Err(DecideError::NotEntitled {
+                groups: request.asked.quorum.groups(),
+            });
+        }
+        let now = self.now();
+        let review = Review {
+            reviewer: by.name.clone(),
+            groups,
+            verdict,
+            comment: comment.to_owned(),
+            at: now,
+        };
+        // To its end also where the person's connection goes away: whoever waits must be woken.
+        let broker = self.clone();
+        let decided = self.on_control(async move {
+            let starts = broker.shared.waiters.is_waited_for(id);
+            let last = review.clone();
+            let decided = broker
+                .shared
+                .store
+                .decide_seen(id, review, seen, starts, now)
+                .await;
+            broker.announce_decided(id, last, decided)
+        });
+        match decided.await? {
+            Decided::Recorded(request) | Decided::Started(request) => Ok(request),
+            Decided::AlreadySettled(state) => Err(DecideError::AlreadySettled(state)),
+            Decided::AlreadyReviewed => Err(DecideError::AlreadyReviewed),
+            Decided::Changed => Err(DecideError::Changed),
+        }
+    }
+
+    /// How the row stands, as what its session must do; `None`: it is open, or running.
+    pub(super) async fn settlement_of(&self, id: RequestId) -> Result<Option<Settlement>, StoreError> {
+        let broker = self.clone();
+        self.on_control(async move {
+            let request = broker.shared.store.request(id).await?;
+            let request = request.ok_or_else(|| StoreError::Inconsistent(format!("request {id} is gone")))?;
+            Ok(settlement(&request))
+        })
+        .await
+    }
+
+    pub(super) fn announce(&self, request: &HeldRequest) {
+        if let Some(news) = news(request) {
+            // Nobody may wait here.
+            self.shared.waiters.tell(request.asked.id, news);
+        }
+        self.changed(request.asked.id);
+    }
+
+    /// As [`Self::announce`], for what came of a verdict of which the review is `last`: where the request has started with it, whoever
+    /// waits has the intent. Where it is in doubt whether it was recorded, that is looked for until the store says.
+    pub(super) fn announce_decided(
+        &self,
+        id: RequestId,
+        last: Review,
+        decided: Result<Decided, StoreError>,
+    ) -> Result<Decided, StoreError> {
+        match &decided {
+            Ok(Decided::Recorded(request)) => self.announce(request),
+            Ok(Decided::Started(request)) => self.announce_started(request),
+            Err(StoreError::InDoubt(_)) => self.look_later(id, last),
+            _ => {}
+        }
+        decided
+    }
+
+    fn announce_started(&self, request: &HeldRequest) {
+        let id = request.asked.id;
+        let approved = Settlement::Approved {
+            reviews: approvals(request),
+            digest: request.digest(),
+        };
+        let news = News::Settled(approved, Some(Intent::new(id, self.clone())));
+        // Where nobody waits any more, the intent is let go with the news.
+        self.shared.waiters.tell(id, news);
+        self.changed(id);
+    }
+
+    fn look_later(&self, id: RequestId, last: Review) {
+        let broker = self.clone();
+        self.later(id, "look what became of a verdict", move || {
+            let (broker, last) = (broker.clone(), last.clone());
+            async move {
+                let Some(request) = broker.shared.store.request(id).await? else {
+                    return Ok(false);
+                };
+                // Somebody else's verdict is told by whoever has recorded it.
+                let is_last = request.reviews.last().is_some_and(|review| {
+                    review.reviewer == last.reviewer && review.at.as_microsecond() == last.at.as_microsecond()
+                });
+                if is_last && request.state == RequestState::Running {
+                    broker.announce_started(&request);
+                } else if is_last {
+                    broker.announce(&request);
+                }
+                Ok(is_last)
+            }
+        });
+    }
+}
+
+/// The approvals that count.
+fn approvals(request: &HeldRequest) -> Vec<Review> {
+    let counting = request.counting().iter();
+    counting
+        .filter(|review| review.verdict == Verdict::Approve)
+        .cloned()
+        .collect()
+}
+
+/// What the session that waits is told after a verdict.
+fn news(request: &HeldRequest) -> Option<News> {
+    if request.state.kind() != StateKind::Pending {
+        return settlement(request).map(|settlement| News::Settled(settlement, None));
+    }
+    let approvals = request
+        .counting()
+        .iter()
+        .filter(|r| r.verdict == Verdict::Approve);
+    let approvers: Vec<Vec<String>> = approvals.map(|review| review.groups.clone()).collect();
+    Some(News::Approved {
+        by: request.reviews.last()?.clone(),
+        missing: request
+            .asked
+            .quorum
+            .missing(&approvers)
+            .into_iter()
+            .cloned()
+            .collect(),
+    })
+}
+
+/// What a row's state means for the session that waits; `None` while it is open. What was started with its last approval is
+/// told by whoever has recorded that.
+fn settlement(request: &HeldRequest) -> Option<Settlement> {
+    match &request.state {
+        RequestState::Pending | RequestState::Running => None,
+        RequestState::Approved => Some(Settlement::Approved {
+            reviews: approvals(request),
+            digest: request.digest(),
+        }),
+        RequestState::Rejected => request
+            .reviews
+            .iter()
+            .rfind(|r| r.verdict == Verdict::Reject)
+            .cloned()
+            .map(Settlement::Rejected),
+        RequestState::Expired => Some(Settlement::Expired),
+        other => Some(Settlement::Closed(other.kind())),
+    }
+}
+
+#[cfg(test)]
+mod tests;
