@@ -13,6 +13,9 @@ use crate::wire::Stream;
 /// Bytes read at once. One buffer for each thread, not for each session: an idle session has none.
 const SCRATCH: usize = 64 * 1024;
 
+/// Room for what is mostly said at once, bytes.
+const MESSAGE: usize = 256;
+
 thread_local! {
     static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
@@ -36,6 +39,9 @@ impl Leg {
 
     /// Our own bytes, to be written with the next flush.
     pub(super) fn out(&mut self) -> &mut BytesMut {
+        if self.out.capacity() == 0 {
+            self.out.reserve(MESSAGE);
+        }
         &mut self.out
     }
 

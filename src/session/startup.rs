@@ -114,8 +114,7 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
     };
     let who = asked.who(principal);
     let moves_path = parameters::changes_search_path(&startup);
-    let subject = who.subject(&asked.policy, &*shared.clock);
-    let terms = Terms::of(database, asked.observe, &asked.policy, &subject);
+    let terms = Terms::of(database, asked.observe, &asked.policy, &who, &*shared.clock);
     let has_default_path =
         !moves_path && knows_its_path(&connected) && database.acts_by_default(asked.database, &who.principal);
     if moves_path {
@@ -309,6 +308,9 @@ fn no_such_database(database: &str) -> Fault {
     )
 }
 
+/// Room for BackendKeyData, with the longest secret there is, and ReadyForQuery, bytes.
+const SAID_AFTER_GREETING: usize = 64;
+
 impl LoggedIn {
     /// The session, ready for its first statement: what the server greeted with goes to the client, the
     /// server's cancel key replaced by one of our own. Boxed, and given back with that.
@@ -329,12 +331,22 @@ impl LoggedIn {
             held,
         } = *self;
         let entered = &held.entered;
-        let meaning = meaning_of(&connected);
-        let is_utf8 = connected.reported("client_encoding") == Some(relay::UTF8);
-        let read_only = connected.reported("default_transaction_read_only");
+        let [strings, encoding, read_only] = connected.reported([
+            "standard_conforming_strings",
+            "client_encoding",
+            "default_transaction_read_only",
+        ]);
+        let meaning = Meaning {
+            standard_conforming_strings: strings == Some("on"),
+            encoding_is_safe: encoding.is_some_and(settings::encoding_is_safe),
+        };
+        let is_utf8 = encoding == Some(relay::UTF8);
         let name = format!("_holdpoint_{:016x}", rand::random::<u64>());
         let is_up = connected.lease.as_ref().is_some_and(Lease::is_read_only);
         let shield = Shield::new(is_shielded, read_only, is_up, name.into());
+        client
+            .out()
+            .reserve(connected.greeting.len() + SAID_AFTER_GREETING);
         client.out().extend_from_slice(&connected.greeting);
         reply::backend_key_data(entered.handle.pid, &entered.handle.secret, client.out());
         reply::ready_for_query(connected.status, client.out());
@@ -384,16 +396,6 @@ impl LoggedIn {
             client_ended: false,
         });
         (session, held)
-    }
-}
-
-/// What texts mean under the settings that the server has reported.
-fn meaning_of(connected: &Connected) -> Meaning {
-    Meaning {
-        standard_conforming_strings: connected.reported("standard_conforming_strings") == Some("on"),
-        encoding_is_safe: connected
-            .reported("client_encoding")
-            .is_some_and(settings::encoding_is_safe),
     }
 }
 

@@ -33,23 +33,23 @@ pub struct Connected {
 }
 
 impl Connected {
-    /// The value of a setting as the greeting reports it. `None`: it does not, or as no text.
+    /// The values of settings as the greeting reports them. `None`: it does not, or as no text.
     #[must_use]
-    pub fn reported(&self, name: &str) -> Option<&str> {
-        let mut value = None;
+    pub fn reported<const N: usize>(&self, names: [&str; N]) -> [Option<&str>; N] {
+        let mut values = [None; N];
         let mut rest = &self.greeting[..];
         while let Ok(Some(header)) = Header::peek(rest)
             && let Some((frame, behind)) = rest.split_at_checked(header.total())
         {
             if header.tag == b'S'
                 && let Ok((of, is)) = backend::parameter_status(&frame[HEADER..])
-                && of == name.as_bytes()
+                && let Some(at) = names.iter().position(|name| name.as_bytes() == of)
             {
-                value = std::str::from_utf8(is).ok();
+                values[at] = std::str::from_utf8(is).ok();
             }
             rest = behind;
         }
-        value
+        values
     }
 }
 

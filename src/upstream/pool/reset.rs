@@ -154,7 +154,7 @@ pub(super) async fn answers(stream: &mut Stream) -> Result<(), ResetError> {
 
 /// Sends queries, all at once.
 async fn send(stream: &mut Stream, queries: &[&str]) -> Result<(), ResetError> {
-    let mut out = BytesMut::new();
+    let mut out = BytesMut::with_capacity(128);
     for query in queries {
         request::query(query.as_bytes(), &mut out);
     }
