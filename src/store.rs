@@ -174,6 +174,10 @@ pub trait RequestStore: Send + Sync + 'static {
     /// The request, if there is one.
     fn request(&self, id: RequestId) -> BoxFuture<'_, Result<Option<HeldRequest>, StoreError>>;
 
+    /// The request as it is once everything is committed that was about to be, by whomever: a commit in doubt has been made by
+    /// then, or never is.
+    fn request_in_turn(&self, id: RequestId) -> BoxFuture<'_, Result<Option<HeldRequest>, StoreError>>;
+
     /// Requests by filter, newest first.
     fn requests(&self, filter: RequestFilter) -> BoxFuture<'_, Result<Vec<HeldRequest>, StoreError>>;
 

@@ -120,7 +120,7 @@ impl Broker {
                     return decided;
                 }
             }
-            broker.announce_decided(id, last, decided)
+            broker.announce_decided(id, &last, starts, decided)
         });
         match decided.await.map_err(DecideError::from)? {
             Decided::Recorded(request) | Decided::Started(request) => Ok(request),

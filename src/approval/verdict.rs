@@ -66,7 +66,7 @@ impl Broker {
                 .store
                 .decide_seen(id, review, seen, starts, now)
                 .await;
-            broker.announce_decided(id, last, decided)
+            broker.announce_decided(id, &last, starts, decided)
         });
         match decided.await? {
             Decided::Recorded(request) | Decided::Started(request) => Ok(request),
@@ -96,17 +96,19 @@ impl Broker {
     }
 
     /// As [`Self::announce`], for what came of a verdict of which the review is `last`: where the request has started with it, whoever
-    /// waits has the intent. Where it is in doubt whether it was recorded, that is looked for until the store says.
+    /// waits has the intent. Where it is in doubt whether it was recorded, that is looked for until the store says. `starts`: as
+    /// the store was told.
     pub(super) fn announce_decided(
         &self,
         id: RequestId,
-        last: Review,
+        last: &Review,
+        starts: bool,
         decided: Result<Decided, StoreError>,
     ) -> Result<Decided, StoreError> {
         match &decided {
             Ok(Decided::Recorded(request)) => self.announce(request),
             Ok(Decided::Started(request)) => self.announce_started(request),
-            Err(StoreError::InDoubt(_)) => self.look_later(id, last),
+            Err(StoreError::InDoubt(_)) => self.look_later(id, last.clone(), starts),
             _ => {}
         }
         decided
@@ -124,27 +126,43 @@ impl Broker {
         self.changed(id);
     }
 
-    fn look_later(&self, id: RequestId, last: Review) {
+    fn look_later(&self, id: RequestId, last: Review, starts: bool) {
         let broker = self.clone();
         self.later(id, "look what became of a verdict", move || {
             let (broker, last) = (broker.clone(), last.clone());
             async move {
-                let Some(request) = broker.shared.store.request(id).await? else {
+                let found = broker.shared.store.request_in_turn(id).await?;
+                let Some(request) = found.filter(|request| is_last(request, &last)) else {
+                    // It was not recorded. Somebody else's is told by whoever has recorded it.
                     return Ok(false);
                 };
-                // Somebody else's verdict is told by whoever has recorded it.
-                let is_last = request.reviews.last().is_some_and(|review| {
-                    review.reviewer == last.reviewer && review.at.as_microsecond() == last.at.as_microsecond()
-                });
-                if is_last && request.state == RequestState::Running {
-                    broker.announce_started(&request);
-                } else if is_last {
+                let is_edit_told = broker.tell_of_edit(&request);
+                if request.state == RequestState::Running {
+                    // Where it was only approved, the session that waits has started it by itself.
+                    if starts {
+                        broker.announce_started(&request);
+                    }
+                } else if is_edit_told && request.state == RequestState::Pending {
+                    // Its review is the editor's own.
+                    broker.changed(id);
+                } else {
                     broker.announce(&request);
                 }
-                Ok(is_last)
+                Ok(true)
             }
         });
     }
+}
+
+/// Whether this is the latest review of a request.
+fn is_last(request: &HeldRequest, review: &Review) -> bool {
+    let last = request.reviews.last();
+    // In the store's own resolution.
+    last.is_some_and(|last| {
+        last.reviewer == review.reviewer
+            && last.verdict == review.verdict
+            && last.at.as_microsecond() == review.at.as_microsecond()
+    })
 }
 
 /// The approvals that count.

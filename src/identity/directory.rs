@@ -206,8 +206,8 @@ impl Directory {
     /// Sets another password, and ends the user's browser sessions.
     pub async fn set_password(&self, user: &str, password: &str) -> Result<(), DirectoryError> {
         let verifier = self.make_verifier(password).await?;
-        let _changing = self.known.changing();
-        Ok(self.store.set_verifier(user, &verifier).await?)
+        let change = self.store.set_verifier(user, &verifier);
+        Ok(self.known.change(change).await?)
     }
 
     /// Makes an API token for a user; it can be shown this once only.

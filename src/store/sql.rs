@@ -192,6 +192,15 @@ impl<E: Engine> RequestStore for SqlStore<E> {
         Box::pin(async move { list::one(&mut *self.reader().await?, id).await })
     }
 
+    fn request_in_turn(&self, id: RequestId) -> BoxFuture<'_, Result<Option<HeldRequest>, StoreError>> {
+        Box::pin(async move {
+            let mut tx = self.begin().await?;
+            let found = list::one(&mut *tx, id).await?;
+            tx.commit().await?;
+            Ok(found)
+        })
+    }
+
     fn requests(&self, filter: RequestFilter) -> BoxFuture<'_, Result<Vec<HeldRequest>, StoreError>> {
         Box::pin(async move { list::filtered(&mut *self.reader().await?, &filter).await })
     }

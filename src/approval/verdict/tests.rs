@@ -10,7 +10,7 @@ use super::*;
 use crate::approval::{Asker, Held, Ticket};
 use crate::model::{Clock, Outcome};
 use crate::store::Store;
-use crate::store::contract::{at, groups, id, outcome, person, read, request, review};
+use crate::store::contract::{at, id, outcome, person, read, request, review};
 use crate::store::sqlite::SqliteStore;
 
 /// A clock that stands still.
@@ -167,20 +167,25 @@ async fn an_approval_in_the_moment_of_expiry_counts() {
 }
 
 /// The commit of this verdict was made, and its answer was lost.
-async fn lose_the_answer(one: &Fixture, by: &str) {
+async fn lose_the_answer(one: &Fixture, by: &str, starts: bool) {
     let word = review(by, &["dba"], Verdict::Approve);
-    let decided = one.store.decide_seen(id(1), word, 0, true, at(5)).await;
-    assert!(matches!(decided, Ok(Decided::Started(_))), "{decided:?}");
-    let no_answer = Err(StoreError::InDoubt("the connection was lost".into()));
+    let decided = one.store.decide_seen(id(1), word, 0, starts, at(5)).await;
+    assert_eq!(matches!(decided, Ok(Decided::Started(_))), starts, "{decided:?}");
+}
+
+/// Bob's proxy looks for his verdict.
+fn look(one: &Fixture, starts: bool) {
     let ours = review("bob", &["dba"], Verdict::Approve);
-    let told = one.broker.announce_decided(id(1), ours, no_answer);
+    let no_answer = Err(StoreError::InDoubt("the connection was lost".into()));
+    let told = one.broker.announce_decided(id(1), &ours, starts, no_answer);
     assert!(matches!(told, Err(StoreError::InDoubt(_))), "{told:?}");
 }
 
 #[tokio::test]
 async fn a_verdict_whose_answer_was_lost_is_told_all_the_same() {
     let mut one = Fixture::new().await;
-    lose_the_answer(&one, "bob").await;
+    lose_the_answer(&one, "bob", true).await;
+    look(&one, true);
     let intent = taken(one.ticket.news().await.unwrap());
     let Fixture {
         broker,
@@ -195,7 +200,8 @@ async fn a_verdict_whose_answer_was_lost_is_told_all_the_same() {
 #[tokio::test]
 async fn what_somebody_else_has_started_is_theirs_to_tell() {
     let one = Fixture::new().await;
-    lose_the_answer(&one, "carol").await;
+    lose_the_answer(&one, "carol", true).await;
+    look(&one, true);
     let Fixture {
         broker,
         store,
@@ -204,8 +210,39 @@ async fn what_somebody_else_has_started_is_theirs_to_tell() {
     broker.drain().await;
     // A second intent would have been let go, and with it what runs.
     assert_eq!(read(&*store, 1).await.state, RequestState::Running);
-    assert_eq!(groups(&["dba"]), read(&*store, 1).await.reviews[0].groups);
     drop(ticket);
+}
+
+/// As at the approver's proxy, where the session waits at another.
+#[tokio::test]
+async fn what_its_session_has_started_by_itself_goes_on() {
+    let one = Fixture::new().await;
+    lose_the_answer(&one, "bob", false).await;
+    assert!(one.store.start(id(1), at(5)).await.unwrap());
+    look(&one, false);
+    let Fixture {
+        broker,
+        store,
+        ticket,
+    } = one;
+    broker.drain().await;
+    assert_eq!(read(&*store, 1).await.state, RequestState::Running);
+    drop(ticket);
+}
+
+#[tokio::test]
+async fn a_verdict_that_was_not_recorded_is_not_told() {
+    let one = Fixture::new().await;
+    look(&one, true);
+    let Fixture {
+        broker,
+        store,
+        mut ticket,
+    } = one;
+    broker.drain().await;
+    assert_eq!(read(&*store, 1).await.state, RequestState::Pending);
+    let told = tokio::time::timeout(std::time::Duration::ZERO, ticket.news()).await;
+    assert!(told.is_err(), "{told:?}");
 }
 
 #[tokio::test]

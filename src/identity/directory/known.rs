@@ -1,9 +1,9 @@
 //! What logins need of their users, for a moment after it was read.
 //!
-//! A client that connects for each transaction would else have its user read each time, on a thread of the database's. Imports
-//! nothing but what is kept. Invariants:
+//! A client that connects for each transaction would else have its user read each time, on a thread of the database's. Invariants:
 //! - nothing older than [`KNOWN_FOR`] is given;
-//! - nothing is given that a change through the same directory has made old, from the change's end on;
+//! - nothing is given that a change through the same directory has made old, from the change's end on; where its end is not known,
+//!   nothing is kept until it must have come;
 //! - users that there are not are kept as well: how long an answer takes is not to tell whether there is such a user.
 
 use std::collections::HashMap;
@@ -12,11 +12,14 @@ use std::time::{Duration, Instant};
 
 use super::Credentials;
 use crate::identity::names::MAX_NAME;
+use crate::store::StoreError;
 
 /// How old what is given can be: a change that another process makes counts here after that time at the latest.
 pub const KNOWN_FOR: Duration = Duration::from_millis(250);
 /// Users kept at most. Where there are more in a moment, all are read anew.
 pub(super) const MAX_KNOWN: usize = 256;
+/// A change whose end nobody has seen is over after this time: the store has had its turn and its commit by then.
+const IN_DOUBT: Duration = Duration::from_mins(1);
 
 /// What was read, by the user's name.
 #[derive(Default)]
@@ -26,6 +29,8 @@ pub(super) struct Known(Mutex<State>);
 struct State {
     /// How many changes there were.
     changes: u64,
+    /// Nothing is kept before.
+    doubt_until: Option<Instant>,
     users: HashMap<Box<str>, Reading>,
 }
 
@@ -61,7 +66,8 @@ impl Known {
             return;
         }
         let mut state = self.lock();
-        if state.changes != unknown.changes {
+        let is_in_doubt = state.doubt_until.is_some_and(|until| unknown.begun < until);
+        if state.changes != unknown.changes || is_in_doubt {
             return;
         }
         if state.users.len() >= MAX_KNOWN && !state.users.contains_key(user) {
@@ -74,9 +80,18 @@ impl Known {
         state.users.insert(user.into(), reading);
     }
 
-    /// Something is about to be changed: when the guard is dropped, all is forgotten.
-    pub(super) fn changing(&self) -> Changing<'_> {
-        Changing(self)
+    /// Makes a change: at its end, all is forgotten. One that is dropped half way, or whose answer is lost, may come about later.
+    pub(super) async fn change<T>(
+        &self,
+        change: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut ended = Ended {
+            known: self,
+            is_known: false,
+        };
+        let done = change.await;
+        ended.is_known = !matches!(done, Err(StoreError::InDoubt(_)));
+        done
     }
 
     /// How many users are kept.
@@ -91,13 +106,19 @@ impl Known {
     }
 }
 
-/// A change that is being made.
-pub(super) struct Changing<'a>(&'a Known);
+/// The end of a change.
+struct Ended<'a> {
+    known: &'a Known,
+    is_known: bool,
+}
 
-impl Drop for Changing<'_> {
+impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.known.lock();
         state.changes += 1;
         state.users.clear();
+        if !self.is_known {
+            state.doubt_until = Some(Instant::now() + IN_DOUBT);
+        }
     }
 }

@@ -81,16 +81,44 @@ fn mock(user: &str) -> Credentials {
     }
 }
 
-#[test]
-fn what_a_change_has_overtaken_is_not_kept() {
+#[tokio::test]
+async fn what_a_change_has_overtaken_is_not_kept() {
     let (known, now) = (Known::default(), Instant::now());
     let unknown = known.get("bob", now).unwrap_err();
-    drop(known.changing());
+    known.change(async { Ok(()) }).await.unwrap();
     known.keep("bob", &unknown, &mock("bob"));
     assert!(known.get("bob", now).is_err());
     let unknown = known.get("bob", now).unwrap_err();
     known.keep("bob", &unknown, &mock("bob"));
     assert!(known.get("bob", now).is_ok());
+}
+
+/// It may come about at any time.
+#[tokio::test]
+async fn after_a_change_in_doubt_nothing_is_kept() {
+    let known = Known::default();
+    let kept_at = |time| {
+        let unknown = known.get("bob", time).unwrap_err();
+        known.keep("bob", &unknown, &mock("bob"));
+        known.get("bob", time).is_ok()
+    };
+    let minute = Duration::from_secs(61);
+    let lost: Result<(), _> = known
+        .change(async { Err(StoreError::InDoubt("no answer".into())) })
+        .await;
+    assert!(lost.is_err());
+    assert!(!kept_at(Instant::now()));
+    assert!(kept_at(Instant::now() + minute));
+    let dropped = known.change(std::future::pending::<Result<(), StoreError>>());
+    assert!(tokio::time::timeout(Duration::ZERO, dropped).await.is_err());
+    assert!(!kept_at(Instant::now()));
+    // One that has failed is over.
+    let other = Known::default();
+    let failed: Result<(), _> = other.change(async { Err(StoreError::OwnAccess) }).await;
+    assert!(failed.is_err());
+    let unknown = other.get("bob", Instant::now()).unwrap_err();
+    other.keep("bob", &unknown, &mock("bob"));
+    assert!(other.get("bob", Instant::now()).is_ok());
 }
 
 #[test]

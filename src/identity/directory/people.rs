@@ -63,8 +63,7 @@ impl Directory {
             disabled: false,
             created_at: self.clock.now(),
         };
-        let _changing = self.known.changing();
-        self.store.add_user(&record, actor).await?;
+        self.known.change(self.store.add_user(&record, actor)).await?;
         Ok(record)
     }
 
@@ -82,8 +81,8 @@ impl Directory {
         check_groups(change.groups.as_deref().unwrap_or_default())?;
         // Not those to leave: whatever is there can be taken away.
         check_groups(&change.join)?;
-        let _changing = self.known.changing();
-        Ok(self.store.change_user(user, change, actor).await?)
+        let change = self.store.change_user(user, change, actor);
+        Ok(self.known.change(change).await?)
     }
 
     /// Revokes all API tokens of a user; how many that were.

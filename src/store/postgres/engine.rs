@@ -40,7 +40,9 @@ impl Connection for PgConnection {
 
     async fn execute_all(&mut self, all: Vec<(SqlStr, Vec<Value<'_>>)>) -> Result<(), sqlx::Error> {
         for (sql, values) in all {
-            self.execute(sql, values).await?;
+            if self.execute(sql, values).await? == 0 {
+                return Err(sqlx::Error::RowNotFound);
+            }
         }
         Ok(())
     }

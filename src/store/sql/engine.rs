@@ -98,7 +98,8 @@ pub trait Connection: Send {
         values: Vec<Value<'_>>,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
-    /// Runs statements, one behind the other, up to the first that fails.
+    /// Runs statements, one behind the other, up to the first that fails. Each is to change something: where the database tells,
+    /// one that does not fails.
     fn execute_all(
         &mut self,
         all: Vec<(SqlStr, Vec<Value<'_>>)>,

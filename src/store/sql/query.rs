@@ -92,7 +92,7 @@ impl Query<'_, Variant> {
     }
 }
 
-/// Runs statements, one behind the other, up to the first that fails.
+/// Runs statements, one behind the other, up to the first that fails. Each is to change something.
 pub(super) async fn execute_all<C: Connection>(
     all: Vec<Query<'_, Variant>>,
     connection: &mut C,
