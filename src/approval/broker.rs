@@ -299,16 +299,6 @@ impl Broker {
         .await
     }
 
-    pub(super) async fn withdraw(&self, id: RequestId, why: &'static str) -> Result<bool, StoreError> {
-        let broker = self.clone();
-        self.on_control(async move {
-            let done = broker.shared.store.withdraw(id, why, broker.now()).await?;
-            broker.changed(id);
-            Ok(done)
-        })
-        .await
-    }
-
     pub(super) async fn abandon(&self, id: RequestId, why: &'static str) -> Result<bool, StoreError> {
         let broker = self.clone();
         self.on_control(async move {

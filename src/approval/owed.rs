@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Broker;
+use super::ticket::not_forwarded;
 use crate::model::{NewRequest, Outcome, RequestId};
 use crate::store::StoreError;
 
 /// Between the first try and the second to record what nobody waits for; twice as long each time, up to the last.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(5);
+
+/// As a reason ends that stands for what was to run.
+const DID_NOT_RUN: &str = "; it did not run";
 
 impl Broker {
     /// Records what people were not asked about in time: it is entered as held, and expires at once. Off the session's
@@ -41,14 +45,21 @@ impl Broker {
         let broker = self.clone();
         self.later(id, "withdraw a request", move || {
             let broker = broker.clone();
-            async move {
-                let store = &broker.shared.store;
-                let done = store.withdraw(id, why, broker.now()).await?
-                    || store.abandon(id, why, broker.now()).await?;
-                broker.changed(id);
-                Ok(done)
-            }
+            async move { broker.take_back(id, why).await }
         });
+    }
+
+    /// Takes back what certainly did not run, also where the intent to run it was recorded. `false`: it was settled before.
+    pub(super) async fn take_back(&self, id: RequestId, why: &str) -> Result<bool, StoreError> {
+        let store = &self.shared.store;
+        let outcome = || {
+            let why = why.strip_suffix(DID_NOT_RUN).unwrap_or(why);
+            not_forwarded(&format!("{why}{DID_NOT_RUN}"))
+        };
+        let done =
+            store.withdraw(id, why, self.now()).await? || store.finish(id, outcome(), self.now()).await?;
+        self.changed(id);
+        Ok(done)
     }
 
     pub(super) fn finish_later(&self, id: RequestId, outcome: Outcome) {

@@ -133,10 +133,10 @@ impl Ticket {
 
     /// Takes the request back, also where the intent to run it was recorded in this same moment.
     pub async fn withdraw(mut self, why: &'static str) -> Result<(), StoreError> {
-        let done = match self.broker.withdraw(self.id, why).await {
-            Ok(false) => self.broker.abandon(self.id, why).await,
-            done => done,
-        };
+        let broker = self.broker.clone();
+        let id = self.id;
+        let taken_back = async move { broker.take_back(id, why).await };
+        let done = self.broker.on_control(taken_back).await;
         self.settle_later_unless(done, why)
     }
 
@@ -210,7 +210,7 @@ impl Drop for Intent {
 }
 
 /// The outcome of what was to run, and did not.
-fn not_forwarded(why: &str) -> Outcome {
+pub(super) fn not_forwarded(why: &str) -> Outcome {
     Outcome {
         tag: String::new(),
         rows: None,

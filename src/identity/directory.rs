@@ -34,7 +34,7 @@ const HASHES_AT_ONCE: usize = 2;
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// The verifier for the exchange; one that no password matches where there is no such user.
-    pub verifier: Verifier,
+    pub verifier: Arc<Verifier>,
     /// The user. `None`: nobody gets in, however the exchange ends.
     pub principal: Option<Arc<Principal>>,
 }
@@ -123,11 +123,11 @@ impl Directory {
         let mock = Verifier::mock(user, &self.server_secret);
         match self.store.user(user).await? {
             Some(record) if !record.disabled => Ok(Credentials {
-                verifier: verifier_of(&record)?,
+                verifier: Arc::new(verifier_of(&record)?),
                 principal: Some(Arc::new(record.principal)),
             }),
             _ => Ok(Credentials {
-                verifier: mock,
+                verifier: Arc::new(mock),
                 principal: None,
             }),
         }

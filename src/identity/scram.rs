@@ -6,6 +6,7 @@
 //! has said who it is. The one channel binding is `tls-server-end-point` (RFC 5929).
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -41,14 +42,14 @@ pub struct ScramExchange {
 }
 
 enum State {
-    ExpectClientFirst(Verifier, Channel),
+    ExpectClientFirst(Arc<Verifier>, Channel),
     ExpectClientFinal(Box<Challenged>),
     Over,
 }
 
 /// What the client's last message is measured against.
 struct Challenged {
-    verifier: Verifier,
+    verifier: Arc<Verifier>,
     /// What `c=` must be.
     binding: String,
     nonce: String,
@@ -76,9 +77,9 @@ pub enum ScramError {
 impl ScramExchange {
     /// An exchange that ends well only for whoever has the password behind the verifier.
     #[must_use]
-    pub const fn new(verifier: Verifier, channel: Channel) -> Self {
+    pub fn new(verifier: impl Into<Arc<Verifier>>, channel: Channel) -> Self {
         Self {
-            state: State::ExpectClientFirst(verifier, channel),
+            state: State::ExpectClientFirst(verifier.into(), channel),
         }
     }
 

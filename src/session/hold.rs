@@ -44,6 +44,15 @@ enum Waited {
     Skipped,
 }
 
+/// What a client wants in the moment in which its statement is approved.
+enum Wish {
+    Run,
+    /// It has asked to cancel.
+    Cancel,
+    /// An earlier message of its pipeline has failed: the server would skip it.
+    Skip,
+}
+
 /// What becomes of a frame that was held.
 enum Verdict {
     Runs(crate::approval::Running),
@@ -282,19 +291,23 @@ impl Session {
         Ok(())
     }
 
-    /// Reads what the client has sent by now; fails if that is its end.
-    async fn is_client_there(&mut self) -> Result<(), Fault> {
+    /// Reads what the client has sent by now, and what it wants; fails if that is its end.
+    async fn is_client_there(&mut self) -> Result<Wish, Fault> {
         // Lets the runtime see what has happened on the socket since it last looked.
         tokio::task::yield_now().await;
-        poll_fn(|cx| match self.poll_relay(cx) {
-            std::task::Poll::Ready(Err(fault)) => std::task::Poll::Ready(Err(fault)),
-            _ => std::task::Poll::Ready(Ok(())),
+        let wish = poll_fn(|cx| {
+            std::task::Poll::Ready(match self.poll_relay(cx) {
+                std::task::Poll::Ready(Err(fault)) => Err(fault),
+                std::task::Poll::Ready(Ok(Event::CancelRequested)) => Ok(Wish::Cancel),
+                std::task::Poll::Ready(Ok(Event::Skipped)) => Ok(Wish::Skip),
+                _ => Ok(Wish::Run),
+            })
         })
         .await?;
         if self.client.stream.is_read_closed().await || self.says_goodbye() {
             return Err(Fault::ClientGone);
         }
-        Ok(())
+        Ok(wish)
     }
 
     /// Whether a Terminate stands among the whole messages that wait.

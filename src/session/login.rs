@@ -26,9 +26,9 @@ pub(super) async fn authenticate(
     encryption: Option<&Encryption>,
     is_certified: bool,
 ) -> Result<Arc<Principal>, Fault> {
-    let credentials = async { shared.directory.credentials(user).await.map_err(Fault::Store) };
+    let credentials = || async { shared.directory.credentials(user).await.map_err(Fault::Store) };
     let principal = if is_certified {
-        let principal = credentials.await?.principal;
+        let principal = credentials().await?.principal;
         principal.ok_or_else(|| certified_stranger(user, encryption))?
     } else {
         scram::authenticate(client, user, credentials, encryption).await?

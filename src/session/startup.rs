@@ -331,16 +331,7 @@ impl LoggedIn {
             held,
         } = *self;
         let entered = &held.entered;
-        let [strings, encoding, read_only] = connected.reported([
-            "standard_conforming_strings",
-            "client_encoding",
-            "default_transaction_read_only",
-        ]);
-        let meaning = Meaning {
-            standard_conforming_strings: strings == Some("on"),
-            encoding_is_safe: encoding.is_some_and(settings::encoding_is_safe),
-        };
-        let is_utf8 = encoding == Some(relay::UTF8);
+        let (meaning, is_utf8, read_only) = reported(&connected);
         let name = format!("_holdpoint_{:016x}", rand::random::<u64>());
         let is_up = connected.lease.as_ref().is_some_and(Lease::is_read_only);
         let shield = Shield::new(is_shielded, read_only, is_up, name.into());
@@ -397,6 +388,21 @@ impl LoggedIn {
         });
         (session, held)
     }
+}
+
+/// What texts mean under the settings that the server has reported, whether they are UTF-8, and the value of
+/// `default_transaction_read_only`.
+fn reported(connected: &Connected) -> (Meaning, bool, Option<&str>) {
+    let [strings, encoding, read_only] = connected.reported([
+        "standard_conforming_strings",
+        "client_encoding",
+        "default_transaction_read_only",
+    ]);
+    let meaning = Meaning {
+        standard_conforming_strings: strings == Some("on"),
+        encoding_is_safe: encoding.is_some_and(settings::encoding_is_safe),
+    };
+    (meaning, encoding == Some(relay::UTF8), read_only)
 }
 
 /// What must be so before any way of logging in: TLS, and a certificate, where they are required. Gives whether

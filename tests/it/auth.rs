@@ -2,6 +2,7 @@
 
 mod expelled;
 mod limits;
+mod meanwhile;
 mod members;
 mod passthrough;
 mod roles;

@@ -77,7 +77,7 @@ fn taken(news: News) -> Intent {
 /// Whether it certainly did not run, as whoever looks at it can tell.
 fn did_not_run(state: &RequestState) -> bool {
     match state {
-        RequestState::Abandoned(_) | RequestState::Withdrawn(_) => true,
+        RequestState::Withdrawn(_) => true,
         RequestState::Failed(Outcome { error, .. }) => error.as_ref().unwrap().ends_with("it did not run"),
         _ => false,
     }

@@ -76,7 +76,7 @@ async fn the_console_looks_each_time() {
 
 fn mock(user: &str) -> Credentials {
     Credentials {
-        verifier: Verifier::mock(user, &[0; 32]),
+        verifier: Arc::new(Verifier::mock(user, &[0; 32])),
         principal: None,
     }
 }

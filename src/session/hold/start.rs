@@ -1,6 +1,6 @@
 //! Running what people have approved: as it was asked, or with a change.
 
-use super::{Verdict, withdraw};
+use super::{Verdict, Wish, withdraw};
 use crate::approval::{Intent, Running, Started, Ticket};
 use crate::model::Review;
 use crate::session::Fault;
@@ -41,9 +41,17 @@ impl Session {
             let_go(ticket, consent.intent, held, why).await;
             return Ok(Verdict::Refused(notices::not_approved(held)));
         };
-        if let Err(fault) = self.is_client_there().await {
-            let_go(ticket, consent.intent, held, GONE_BEFORE).await;
-            return Err(fault);
+        match self.is_client_there().await {
+            Ok(Wish::Run) => {}
+            Ok(wish) => {
+                let (why, verdict) = unwanted(&wish, held);
+                let_go(ticket, consent.intent, held, why).await;
+                return Ok(verdict);
+            }
+            Err(fault) => {
+                let_go(ticket, consent.intent, held, GONE_BEFORE).await;
+                return Err(fault);
+            }
         }
         let running = match consent.intent {
             Some(intent) => ticket.run(intent, digest),
@@ -72,11 +80,32 @@ impl Session {
                 return Ok(Err(Verdict::Refused(notices::cannot_record())));
             }
         };
-        if let Err(fault) = self.is_client_there().await {
-            running.not_forwarded(GONE_BEFORE);
-            return Err(fault);
+        match self.is_client_there().await {
+            Ok(Wish::Run) => Ok(Ok(running)),
+            Ok(wish) => {
+                let (why, verdict) = unwanted(&wish, held);
+                running.not_forwarded(why);
+                Ok(Err(verdict))
+            }
+            Err(fault) => {
+                running.not_forwarded(GONE_BEFORE);
+                Err(fault)
+            }
         }
-        Ok(Ok(running))
+    }
+}
+
+/// Why what was approved does not run after all, and what becomes of its frame.
+fn unwanted(wish: &Wish, held: &Held) -> (&'static str, Verdict) {
+    match wish {
+        Wish::Skip => (
+            "an earlier message of its pipeline failed; it did not run",
+            Verdict::Skipped,
+        ),
+        Wish::Run | Wish::Cancel => (
+            "withdrawn by the requester; it did not run",
+            Verdict::Refused(notices::withdrawn(held)),
+        ),
     }
 }
 

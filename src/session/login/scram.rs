@@ -19,13 +19,17 @@ const SCRAM_PLUS: &str = "SCRAM-SHA-256-PLUS";
 
 /// Runs the exchange, up to the server's last message in it; AuthenticationOk is the caller's. An unknown
 /// or disabled user goes through the same exchange and fails at its end. The credentials are fetched while the client
-/// chooses its mechanism, which does not depend on them.
-pub(super) async fn authenticate(
+/// chooses its mechanism, which does not depend on them; and at the end once more, since a client takes the time that it
+/// likes: a session begins as the user is then.
+pub(super) async fn authenticate<F>(
     client: &mut Leg,
     user: &str,
-    credentials: impl Future<Output = Result<Credentials, Fault>>,
+    credentials: impl Fn() -> F,
     encryption: Option<&Encryption>,
-) -> Result<Arc<Principal>, Fault> {
+) -> Result<Arc<Principal>, Fault>
+where
+    F: Future<Output = Result<Credentials, Fault>>,
+{
     let failed = |error| failed(error, user);
     let end_point = encryption.and_then(|encryption| encryption.end_point.as_deref());
     let offered: &[&str] = match end_point {
@@ -33,18 +37,22 @@ pub(super) async fn authenticate(
         None => &[SCRAM],
     };
     reply::authentication_sasl(offered, client.out());
-    let (credentials, message) = tokio::try_join!(credentials, ask(client, "SASL response"))?;
+    let (asked, message) = tokio::try_join!(credentials(), ask(client, "SASL response"))?;
     let (channel, first) = sasl_initial_response(&message, end_point)
         .map_err(|error: Malformed| Fault::ClientProtocol(error.to_string()))?;
-    let mut exchange = ScramExchange::new(credentials.verifier, channel);
+    let mut exchange = ScramExchange::new(Arc::clone(&asked.verifier), channel);
     let answer = exchange.client_first(first).map_err(failed)?;
 
     reply::authentication_sasl_continue(answer, client.out());
     let message = ask(client, "SASL response").await?;
     let answer = exchange.client_final(&message).map_err(failed)?;
-    let principal = credentials
+    let now = credentials().await?;
+    let principal = now
         .principal
         .ok_or_else(|| refused(user, "no such user, or disabled"))?;
+    if now.verifier != asked.verifier {
+        return Err(refused(user, "the password was changed meanwhile"));
+    }
 
     reply::authentication_sasl_final(answer, client.out());
     Ok(principal)

@@ -214,6 +214,15 @@ impl Raw {
     /// Answers for a password in the way that is asked for, behind a startup packet. Gives what comes after it:
     /// messages up to the first `ReadyForQuery`, to an error, or to the connection's end.
     pub(crate) async fn authenticate(&mut self, password: &str) -> Vec<Message> {
+        self.authenticate_behind(password, || {}).await
+    }
+
+    /// As [`Self::authenticate`], with something done between the server's challenge and the client's proof.
+    pub(crate) async fn authenticate_behind(
+        &mut self,
+        password: &str,
+        mut meanwhile: impl FnMut(),
+    ) -> Vec<Message> {
         let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
         let mut after = Vec::new();
         while let Some(message) = self.next().await {
@@ -235,6 +244,7 @@ impl Raw {
                     self.challenge = String::from_utf8_lossy(&message.body[4..]).into_owned();
                     scram.update(&message.body[4..]).expect("a server-first message");
                     frontend::sasl_response(scram.message(), &mut answer).expect("a message");
+                    meanwhile();
                 }
                 (b'R', 12) => scram
                     .finish(&message.body[4..])
