@@ -3,6 +3,7 @@
 //! A session never changes its thread, so its wake-ups cross none. The first worker accepts; each
 //! connection goes to the worker with the fewest sessions.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -21,9 +22,15 @@ use crate::sql::STACK_SIZE;
 /// After an error such as "too many open files": how long nothing is accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often a thread looks up although nothing has happened. A timer that is set for sooner than what its thread sleeps for wakes
-/// it, by a call of the system: those of sessions are not set for sooner than this.
+/// How often a thread looks up while connections arrive. A timer that is set for sooner than what its thread would sleep for wakes
+/// it, by a call of the system: those of logins are not set for sooner than this. At other times there is no timer: each
+/// sleep of the thread would cost one of the system's.
 const LOOK_UP: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// Whether a connection has arrived since the thread looked up; `None`: it does not look.
+    static ARRIVED: Cell<Option<bool>> = const { Cell::new(None) };
+}
 
 /// The worker that accepts.
 const ACCEPTING: usize = 0;
@@ -155,14 +162,16 @@ impl Worker {
                 Err(error) => tracing::error!(%error, "cannot accept connections"),
             }
         }
-        let mut look_up = tokio::time::interval(LOOK_UP);
         loop {
             let assigned = tokio::select! {
                 biased;
                 () = self.running.cancelled() => return,
                 Some(assigned) = self.inbox.recv() => assigned,
-                _ = look_up.tick() => continue,
+                else => return,
             };
+            if ARRIVED.replace(Some(true)).is_none() {
+                tokio::spawn(look_up());
+            }
             let shared = Arc::clone(&self.shared);
             let seat = Taken(Arc::clone(&self.load));
             match assigned.arrive() {
@@ -173,6 +182,17 @@ impl Worker {
                     tracing::warn!(%error, client.addr = %peer, "a connection is lost");
                 }
             }
+        }
+    }
+}
+
+/// Looks up until no connection has arrived for a while.
+async fn look_up() {
+    loop {
+        tokio::time::sleep(LOOK_UP).await;
+        if ARRIVED.replace(Some(false)) != Some(true) {
+            ARRIVED.set(None);
+            return;
         }
     }
 }
