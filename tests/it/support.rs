@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 pub(crate) mod browser;
 pub(crate) mod cluster;
+mod command;
 pub(crate) mod database;
 pub(crate) mod driver;
 pub(crate) mod front;
@@ -20,6 +21,7 @@ pub(crate) mod store;
 pub(crate) mod tls;
 
 pub(crate) use cluster::Role;
+pub(crate) use command::finish;
 pub(crate) use home::folder;
 pub(crate) use poll::eventually;
 pub(crate) use proxy::Proxy;

@@ -1,23 +1,12 @@
 //! A client that takes its time over its login begins as its user is at the end of it.
 
-use std::io::Write as _;
-use std::process::Stdio;
-
-use crate::support::Proxy;
+use super::members::INTERNS;
 use crate::support::raw::{Frames, Raw};
+use crate::support::{Proxy, finish};
 
 /// Runs `holdpoint user …`.
 fn user(proxy: &Proxy, arguments: &[&str], given: &str) {
-    let mut command = proxy.command(&[&["user"], arguments].concat());
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(given.as_bytes()).unwrap();
-    let done = child.wait_with_output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    finish(proxy.command(&[&["user"], arguments].concat()), given);
 }
 
 #[tokio::test]
@@ -39,17 +28,6 @@ async fn a_login_that_a_change_has_overtaken_is_refused() {
         assert_eq!((error.tag, error.code().as_str()), (b'E', "28P01"), "{change:?}");
     }
 }
-
-const INTERNS: &str = r#"
-    default_groups = ["dba"]
-    [[rule]]
-    name = "interns do not delete"
-    when = { groups = ["interns"], commands = ["DELETE"] }
-    then = { deny = { reason = "not as an intern" } }
-    [[rule]]
-    name = "all else passes"
-    then = "allow"
-"#;
 
 #[tokio::test]
 async fn a_session_begins_with_the_groups_that_its_user_has_then() {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::Proxy;
 
-const INTERNS: &str = r#"
+pub(super) const INTERNS: &str = r#"
     default_groups = ["dba"]
     [[rule]]
     name = "interns do not delete"

@@ -1,14 +1,11 @@
 //! Who comes in, and how holdpoint comes in to the server.
 
-use std::io::Write as _;
-use std::process::Stdio;
-
 use reqwest::Method;
 use tokio_postgres::error::SqlState;
 
 use crate::support::driver::{Driver, config};
 use crate::support::raw::{Message, Raw};
-use crate::support::{Proxy, Role, eventually};
+use crate::support::{Proxy, Role, eventually, finish};
 
 #[tokio::test]
 async fn the_server_may_ask_for_a_password_in_any_way() {
@@ -217,19 +214,6 @@ fn run_as(proxy: &Proxy, arguments: &[&str]) -> String {
         .env("HOLDPOINT_TOKEN", &proxy.bob.token)
         .env("HOLDPOINT_URL", proxy.console());
     finish(command, "")
-}
-
-fn finish(mut command: std::process::Command, input: &str) -> String {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let done = child.wait_with_output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).unwrap()
 }
 
 /// Whoever closes a descriptor of a file of the store's loses the process's locks on it (fcntl(2)), SQLite's among them, by
