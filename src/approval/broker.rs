@@ -132,7 +132,7 @@ impl Broker {
     pub async fn hold(&self, request: NewRequest, asker: Asker) -> Result<Held, StoreError> {
         let broker = self.clone();
         self.on_control(async move {
-            let waiter = broker.shared.waiters.register(request.id);
+            let waiter = broker.shared.waiters.register(&request);
             let grounds = Grounds {
                 bypass: asker.bypass.as_ref(),
                 groups: &asker.groups,

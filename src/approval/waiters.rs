@@ -8,8 +8,9 @@ use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use super::entitlement::Stakes;
 use super::ticket::Intent;
-use crate::model::{Edit, Effect, RequestId, Review, Seat, Settlement};
+use crate::model::{Edit, Effect, NewRequest, RequestId, Review, Seat, Settlement};
 
 /// What a session that waits is told.
 #[derive(Debug)]
@@ -75,16 +76,20 @@ struct Waiting {
     news: mpsc::UnboundedSender<News>,
     /// Of how many changes of its statement it has heard.
     edits: usize,
+    /// Who may decide.
+    stakes: Stakes,
 }
 
 impl Waiters {
     /// Registers a waiter. To be called before the request's row is written, so that no
     /// settlement can fall between the two.
-    pub(super) fn register(&self, id: RequestId) -> Waiter {
+    pub(super) fn register(&self, asked: &NewRequest) -> Waiter {
+        let id = asked.id;
         let (sender, news) = mpsc::unbounded_channel();
         let waiting = Waiting {
             news: sender,
             edits: 0,
+            stakes: Stakes::of(asked),
         };
         self.waiting.insert(id, waiting);
         Waiter {
@@ -108,6 +113,11 @@ impl Waiters {
     /// Whether anybody waits for the request here.
     pub(super) fn is_waited_for(&self, id: RequestId) -> bool {
         self.waiting.contains_key(&id)
+    }
+
+    /// What the request that is waited for here says of who may decide; `None`: it is not waited for here.
+    pub(super) fn ask<T>(&self, id: RequestId, stakes: impl FnOnce(&Stakes) -> T) -> Option<T> {
+        self.waiting.get(&id).map(|waiting| stakes(&waiting.stakes))
     }
 
     /// The requests that are waited for here.
