@@ -24,6 +24,7 @@ mod sessions;
 #[cfg(test)]
 pub(super) mod testing;
 pub(super) mod transition;
+mod turn;
 mod user_changes;
 mod users;
 mod within;
@@ -36,7 +37,7 @@ use jiff::Timestamp;
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
 
-pub(super) use engine::{Columns, Connection, Engine, Value, Variant, bound, list_in};
+pub(super) use engine::{Columns, Connection, Engine, Stopped, Texts, Value, Variant, bound, list_in};
 
 use super::{
     Abandoned, Actor, BoxFuture, Decided, GrantDecided, GrantEnd, GrantFilter, GrantStore, Grounds,
@@ -67,6 +68,8 @@ pub struct SqlStore<E: Engine> {
     pub(super) readers: Pool<E>,
     /// For what each login reads.
     pub(super) lookup: Lookup<E>,
+    /// For what each request to the console reads first.
+    pub(super) visitors: Lookup<E>,
     /// Keeps a database in memory alive while the writer's connection is replaced.
     pub(super) _anchor: Option<Mutex<E::Connection>>,
     /// For audit events of changes that carry no time of their own.
@@ -79,6 +82,7 @@ impl<E: Engine> SqlStore<E> {
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
         self.lookup.close().await;
+        self.visitors.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }

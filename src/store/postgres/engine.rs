@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Postgres, Row as _, SqlStr};
 
-use crate::store::sql::{Columns, Connection, Engine, Value, Variant, bound, list_in};
+use crate::store::sql::{Columns, Connection, Engine, Stopped, Texts, Value, Variant, bound, list_in};
 
 impl Engine for Postgres {
     /// The lock's number is of our choosing; it goes with the transaction. (`pg_advisory_xact_lock`, PostgreSQL's manual, 9.27.10.)
@@ -38,13 +38,14 @@ impl Connection for PgConnection {
         Ok(done.rows_affected())
     }
 
-    async fn execute_all(&mut self, all: Vec<(SqlStr, Vec<Value<'_>>)>) -> Result<(), sqlx::Error> {
+    async fn execute_all(&mut self, all: Texts, end: &'static str) -> Result<(), Stopped> {
+        let stopped = |at_end| move |error| Stopped { error, at_end };
         for (sql, values) in all {
-            if self.execute(sql, values).await? == 0 {
-                return Err(sqlx::Error::RowNotFound);
+            if self.execute(sql, values).await.map_err(stopped(false))? == 0 {
+                return Err(stopped(false)(sqlx::Error::RowNotFound));
             }
         }
-        Ok(())
+        self.run(end).await.map_err(stopped(true))
     }
 
     async fn fetch(&mut self, sql: SqlStr, values: Vec<Value<'_>>) -> Result<Vec<PgRow>, sqlx::Error> {

@@ -87,21 +87,21 @@ impl SharedStore for PostgresStore {
                 .bind(&self.proxy)
                 .bind(console)
                 .bind(self.clock.now().as_microsecond())
-                .execute(&mut *tx),
+                .execute(tx.begun().await.map_err(not_written)?),
             )
             .await
             .map_err(not_written)?;
             let others = in_time(
                 sqlx::query::<Postgres>("SELECT id, console, beats FROM proxies WHERE id <> $1 ORDER BY id")
                     .bind(&self.proxy)
-                    .fetch_all(&mut *tx),
+                    .fetch_all(tx.begun().await.map_err(not_written)?),
             )
             .await
             .map_err(not_read)?;
             in_time(
                 sqlx::query::<Postgres>("SELECT tell($1)")
                     .bind(BEAT)
-                    .execute(&mut *tx),
+                    .execute(tx.begun().await.map_err(not_written)?),
             )
             .await
             .map_err(not_written)?;
@@ -124,7 +124,7 @@ impl SharedStore for PostgresStore {
                 sqlx::query::<Postgres>("DELETE FROM proxies WHERE id = $1 AND beats = $2")
                     .bind(&dead.proxy)
                     .bind(dead.beats)
-                    .execute(&mut *tx),
+                    .execute(tx.begun().await.map_err(not_written)?),
             )
             .await
             .map_err(not_written)?;
@@ -139,7 +139,7 @@ impl SharedStore for PostgresStore {
             in_time(
                 sqlx::query::<Postgres>("DELETE FROM proxies WHERE id = $1")
                     .bind(&self.proxy)
-                    .execute(&mut *tx),
+                    .execute(tx.begun().await.map_err(not_written)?),
             )
             .await
             .map_err(not_written)?;

@@ -110,8 +110,9 @@ pub(super) async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<PostgresSto
     let writer = pool(1, &proxy).connect_lazy_with(options.clone());
     let readers = pool(READERS, &proxy).connect_lazy_with(options);
     Ok(PostgresStore {
-        queue: Queue::start(writer.clone()),
+        queue: Queue::start(writer.clone(), true),
         lookup: Lookup::Pooled(readers.clone()),
+        visitors: Lookup::Pooled(readers.clone()),
         writer,
         readers,
         _anchor: None,

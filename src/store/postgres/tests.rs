@@ -14,6 +14,7 @@ use crate::store::contract::{
     Subject, approval, at, bring_to, id, left_over, read, request, state, store_contract, with_pending,
 };
 use crate::store::sql::testing::transitions_are_those_of_the_model;
+use crate::store::sql::{ACQUIRE_TIMEOUT, Connection as _};
 use crate::store::{
     BoxFuture, GrantStore as _, Hint, Hints, RequestFilter, RequestStore as _, SharedStore as _, Store,
     StoreError, UserStore as _,
@@ -279,10 +280,30 @@ async fn connections_that_were_cut_are_replaced() {
     .await;
 
     // In the middle of a write, it is an error, and the next one works.
-    let tx = store.begin().await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    tx.run("SELECT 1").await.unwrap();
     cut();
     tx.commit().await.unwrap_err();
     store.check().await.unwrap();
+}
+
+/// Another proxy is at it: all who wait hear so at the same time, and not one after the other.
+#[tokio::test]
+async fn a_lock_that_does_not_come_fails_all_who_wait_at_once() {
+    let database = Database::new();
+    let (one, other) = (database.store().await, database.store().await);
+    let mut lock = other.begin().await.unwrap();
+    lock.run("SELECT 1").await.unwrap();
+    let begun = std::time::Instant::now();
+    let inserts = (1..=5).map(async |number| one.insert_pending(&request(number)).await);
+    for done in futures_util::future::join_all(inserts).await {
+        let error = done.unwrap_err();
+        let why = std::error::Error::source(&error).map(ToString::to_string);
+        assert!(why.is_some_and(|why| why.contains("lock timeout")), "{error}");
+    }
+    assert!(begun.elapsed() < ACQUIRE_TIMEOUT, "{:?}", begun.elapsed());
+    drop(lock);
+    one.insert_pending(&request(1)).await.unwrap();
 }
 
 /// Whoever is in the middle of a write and vanishes keeps the others waiting for so long as the server needs to notice,

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::audit::{self, Event};
 use super::engine::{Connection, Engine, Variant, recorded};
-use super::query::{self, Query, query};
+use super::query::{Query, query};
 use super::transition::{self, Change};
+use super::writer::is_unique_violation;
 use super::{SqlStore, grants, list, not_written, row};
 use crate::model::{
     Basis, Edit, HeldRequest, NewRequest, RequestId, RequestState, Review, StateKind, Verdict,
@@ -30,8 +31,8 @@ impl<E: Engine> SqlStore<E> {
             tx.commit().await?;
             return Ok(refusal);
         }
-        let recorded = follow(&mut *tx, request, review, starts, now).await?;
-        tx.commit().await?;
+        let (recorded, all) = follow(request, review, starts, now)?;
+        tx.commit_with(all).await?;
         Ok(recorded)
     }
 
@@ -58,16 +59,16 @@ impl<E: Engine> SqlStore<E> {
         let edited = list::one(&mut *tx, id)
             .await?
             .ok_or_else(|| changed_meanwhile(id))?;
-        let recorded = follow(&mut *tx, edited, review, starts, now).await?;
-        tx.commit().await?;
+        let (recorded, all) = follow(edited, review, starts, now)?;
+        tx.commit_with(all).await?;
         Ok(recorded)
     }
 
     /// Records a new request.
     pub(super) async fn insert(&self, request: &NewRequest, entry: Entry<'_>) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        enter(&mut *tx, request, entry).await?;
-        tx.commit().await
+        let tx = self.begin().await?;
+        let all = vec![entered(request, entry)?.into_owned()];
+        tx.commit_with(all).await.map_err(|error| exists(error, request))
     }
 
     /// Records what policy holds: about to run where there are grounds for that, or else Pending.
@@ -85,8 +86,10 @@ impl<E: Engine> SqlStore<E> {
             Placed::Running(basis) => Entry::Running(basis),
             Placed::Pending | Placed::Uncounted(_) => Entry::Pending,
         };
-        enter(&mut *tx, request, entry).await?;
-        tx.commit().await?;
+        let all = vec![entered(request, entry)?.into_owned()];
+        tx.commit_with(all)
+            .await
+            .map_err(|error| exists(error, request))?;
         Ok(placed)
     }
 
@@ -133,26 +136,24 @@ async fn existing(connection: &mut impl Connection, id: RequestId) -> Result<Hel
     found.ok_or_else(|| StoreError::NotFound(format!("request {id}")))
 }
 
-/// Records a review and what it brings.
-async fn follow(
-    connection: &mut impl Connection,
+/// What records a review and what it brings.
+fn follow(
     mut request: HeldRequest,
     review: Review,
     starts: bool,
     now: Timestamp,
-) -> Result<Decided, StoreError> {
+) -> Result<(Decided, Vec<Query<'static, Variant>>), StoreError> {
     let id = request.asked.id;
     let consequence = consequence(&request, &review);
     let is_started = starts && matches!(consequence, Some(Change::Approve(_)));
     // Nothing of it depends on another: the request was read under the write lock, and is Pending.
-    let mut all = vec![reviewed(&request, &review)?];
+    let mut all = vec![reviewed(&request, &review)?.into_owned()];
     if let Some(change) = consequence {
-        all.push(transition::made(id, change, now)?);
+        all.push(transition::made(id, change, now)?.into_owned());
     }
     if is_started {
-        all.push(transition::made(id, Change::Start, now)?);
+        all.push(transition::made(id, Change::Start, now)?.into_owned());
     }
-    query::execute_all(all, connection).await.map_err(not_written)?;
     if consequence.is_some() {
         request.state = match review.verdict {
             Verdict::Approve => RequestState::Approved,
@@ -167,11 +168,12 @@ async fn follow(
         at: row::kept(review.at)?,
         ..review
     });
-    Ok(if is_started {
+    let decided = if is_started {
         Decided::Started(request)
     } else {
         Decided::Recorded(request)
-    })
+    };
+    Ok((decided, all))
 }
 
 /// How a request enters the store.
@@ -202,11 +204,8 @@ impl Entry<'_> {
     }
 }
 
-async fn enter(
-    connection: &mut impl Connection,
-    request: &NewRequest,
-    entry: Entry<'_>,
-) -> Result<(), StoreError> {
+/// The statement that enters a request.
+fn entered<'a>(request: &'a NewRequest, entry: Entry<'a>) -> Result<Query<'a, Variant>, StoreError> {
     let (denied, basis) = match entry {
         Entry::Pending => (None, None),
         Entry::Denied(reason) => (Some(reason), None),
@@ -232,7 +231,16 @@ async fn enter(
             "basis": basis,
         }),
     };
-    insert_request(connection, event, request, entry.state(), denied, basis).await
+    insertion(event, request, entry.state(), denied, basis)
+}
+
+/// A request of this name was entered before.
+fn exists(error: StoreError, request: &NewRequest) -> StoreError {
+    if is_unique_violation(&error) {
+        StoreError::Exists(format!("request {}", request.id))
+    } else {
+        error
+    }
 }
 
 /// Why a verdict is not taken, if it is not.
@@ -358,15 +366,14 @@ fn reviewed<'a>(request: &HeldRequest, review: &'a Review) -> Result<Query<'a, V
         .bind(i64::try_from(request.edits.len()).unwrap_or(i64::MAX)))
 }
 
-async fn insert_request(
-    connection: &mut impl Connection,
-    event: Event<'_>,
-    request: &NewRequest,
+fn insertion<'a>(
+    event: Event<'a>,
+    request: &'a NewRequest,
     state: StateKind,
-    denied: Option<&str>,
+    denied: Option<&'a str>,
     basis: Option<&Basis>,
-) -> Result<(), StoreError> {
-    event
+) -> Result<Query<'a, Variant>, StoreError> {
+    Ok(event
         .first_in(&REQUEST)
         .bind(request.id.as_str())
         .bind(state.as_str())
@@ -402,16 +409,7 @@ async fn insert_request(
         .bind(&request.ticket)
         .bind(request.shape.map(|shape| shape.to_string()))
         .bind(basis.map(row::to_json).transpose()?)
-        .bind(row::to_json(&request.earlier)?)
-        .execute(connection)
-        .await
-        .map_err(|error| match error.as_database_error() {
-            Some(refused) if refused.is_unique_violation() => {
-                StoreError::Exists(format!("request {}", request.id))
-            }
-            _ => not_written(error),
-        })?;
-    Ok(())
+        .bind(row::to_json(&request.earlier)?))
 }
 
 fn changed_meanwhile(id: RequestId) -> StoreError {

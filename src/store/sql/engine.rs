@@ -77,7 +77,19 @@ pub enum Value<'a> {
     /// Whether something is so.
     Flag(bool),
     /// Bytes.
-    Bytes(&'a [u8]),
+    Bytes(Cow<'a, [u8]>),
+}
+
+/// Statements with their values.
+pub(in crate::store) type Texts = Vec<(SqlStr, Vec<Value<'static>>)>;
+
+/// Statements behind one another were stopped by an error.
+#[derive(Debug)]
+pub struct Stopped {
+    /// What the database says.
+    pub(in crate::store) error: sqlx::Error,
+    /// What stands before the last of them may have run; else it has not, or not in full.
+    pub(in crate::store) at_end: bool,
 }
 
 /// A connection.
@@ -98,12 +110,13 @@ pub trait Connection: Send {
         values: Vec<Value<'_>>,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
-    /// Runs statements, one behind the other, up to the first that fails. Each is to change something: where the database tells,
-    /// one that does not fails.
+    /// Runs statements and then `end`, one behind the other, up to the first that fails. Each but those of `end` is to change
+    /// something: where the database tells, one that does not fails.
     fn execute_all(
         &mut self,
-        all: Vec<(SqlStr, Vec<Value<'_>>)>,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+        all: Texts,
+        end: &'static str,
+    ) -> impl Future<Output = Result<(), Stopped>> + Send;
 
     /// Runs a statement; its rows.
     fn fetch(
@@ -111,6 +124,20 @@ pub trait Connection: Send {
         sql: SqlStr,
         values: Vec<Value<'_>>,
     ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
+
+    /// As [`Self::fetch`], behind statements without values.
+    fn fetch_behind(
+        &mut self,
+        first: &'static str,
+        sql: SqlStr,
+        values: Vec<Value<'_>>,
+    ) -> impl Future<Output = Result<Vec<Self::Row>, Stopped>> + Send {
+        async move {
+            let stopped = |at_end| move |error| Stopped { error, at_end };
+            self.run(first).await.map_err(stopped(false))?;
+            self.fetch(sql, values).await.map_err(stopped(true))
+        }
+    }
 }
 
 /// The columns of a row, by name. NULL is `None`.
@@ -146,7 +173,7 @@ macro_rules! bound {
                     Value::Text(text) => query.bind(text),
                     Value::Integer(number) => query.bind(number),
                     Value::Flag(flag) => query.bind(flag),
-                    Value::Bytes(bytes) => query.bind(bytes),
+                    Value::Bytes(bytes) => query.bind(bytes.into_owned()),
                 }
             })
     };

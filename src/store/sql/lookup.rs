@@ -1,4 +1,4 @@
-//! The connection for what each login reads: its user.
+//! The connections for what each login, and each request to the console, reads first: its user.
 //!
 //! A pool asks a connection whether it still works whenever it takes it back, which is as much work, and as many ways from
 //! thread to thread, as the read itself. This one is kept; an error replaces it.
@@ -11,11 +11,11 @@ use tokio::time::timeout;
 
 use super::columns::user_columns;
 use super::engine::Engine;
-use super::query::query;
+use super::query::{Query, query};
 use super::{ACQUIRE_TIMEOUT, not_read};
 use crate::store::StoreError;
 
-/// Where users are looked up, one after the other.
+/// Where who comes is looked up, one after the other.
 pub(in crate::store) enum Lookup<E: Engine> {
     /// A connection of its own, once it is needed.
     Own(Box<OptionsOf<E>>, Mutex<Option<E::Connection>>),
@@ -32,9 +32,14 @@ impl<E: Engine> Lookup<E> {
         Self::Own(Box::new(options), Mutex::default())
     }
 
-    /// The row of a user. Cancel-safe: a connection takes the next question behind one that nobody waits for.
+    /// The row of a user.
     pub(super) async fn user(&self, name: &str) -> Result<Option<E::Row>, StoreError> {
         let question = query(concat!("SELECT ", user_columns!(), " FROM users WHERE name = $1")).bind(name);
+        self.optional(question).await
+    }
+
+    /// The first row of this. Cancel-safe: a connection takes the next question behind one that nobody waits for.
+    pub(super) async fn optional(&self, question: Query<'_>) -> Result<Option<E::Row>, StoreError> {
         let (options, connection) = match self {
             Self::Pooled(pool) => {
                 let mut connection = pool.acquire().await.map_err(not_read)?;
@@ -63,7 +68,7 @@ impl<E: Engine> Lookup<E> {
             && let Some(connection) = place.take()
             && let Err(error) = connection.close().await
         {
-            tracing::debug!(%error, "the connection for logins was not closed in order");
+            tracing::debug!(%error, "a connection for logins was not closed in order");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use super::engine::{Connection, Value, Variant};
+use super::engine::{Connection, Texts, Value, Variant};
 
 /// A statement whose placeholders, `$1` and so on, have got values.
 #[derive(Debug)]
@@ -92,14 +92,32 @@ impl Query<'_, Variant> {
     }
 }
 
-/// Runs statements, one behind the other, up to the first that fails. Each is to change something.
-pub(super) async fn execute_all<C: Connection>(
-    all: Vec<Query<'_, Variant>>,
-    connection: &mut C,
-) -> Result<(), sqlx::Error> {
+/// What is to be run behind one another, with the texts for this database.
+pub(super) fn texts<C: Connection>(all: Vec<Query<'static, Variant>>) -> Texts {
     let all = all.into_iter();
-    let all = all.map(|one| (C::variant(&one.sql).into_sql_str(), one.values));
-    connection.execute_all(all.collect()).await
+    all.map(|one| (C::variant(&one.sql).into_sql_str(), one.values))
+        .collect()
+}
+
+impl<S> Query<'_, S> {
+    /// With values of its own.
+    pub(super) fn into_owned(self) -> Query<'static, S> {
+        Query {
+            sql: self.sql,
+            values: self.values.into_iter().map(Value::into_owned).collect(),
+        }
+    }
+}
+
+impl Value<'_> {
+    fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Text(text) => Value::Text(text.map(|text| Cow::Owned(text.into_owned()))),
+            Self::Integer(number) => Value::Integer(number),
+            Self::Flag(flag) => Value::Flag(flag),
+            Self::Bytes(bytes) => Value::Bytes(Cow::Owned(bytes.into_owned())),
+        }
+    }
 }
 
 /// A statement that is put together.
@@ -218,6 +236,6 @@ impl From<bool> for Value<'_> {
 
 impl<'a> From<&'a [u8]> for Value<'a> {
     fn from(bytes: &'a [u8]) -> Self {
-        Self::Bytes(bytes)
+        Self::Bytes(Cow::Borrowed(bytes))
     }
 }

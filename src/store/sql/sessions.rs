@@ -38,16 +38,14 @@ impl<E: Engine> SqlStore<E> {
     }
 
     pub(super) async fn token_owner(&self, token_hash: [u8; 32]) -> Result<Option<UserRecord>, StoreError> {
-        let found = query(concat!(
+        let question = query(concat!(
             "SELECT ",
             user_columns!(),
             " FROM api_tokens JOIN users ON users.name = api_tokens.user_name \
                  WHERE api_tokens.token_hash = $1 AND NOT users.disabled"
         ))
-        .bind(&token_hash[..])
-        .fetch_optional(&mut *self.reader().await?)
-        .await
-        .map_err(not_read)?;
+        .bind(&token_hash[..]);
+        let found = self.visitors.optional(question).await?;
         found.as_ref().map(row::user).transpose()
     }
 
@@ -87,17 +85,15 @@ impl<E: Engine> SqlStore<E> {
         token_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<(WebSession, UserRecord)>, StoreError> {
-        let found = query(concat!(
+        let question = query(concat!(
             "SELECT token_hash, user_name, csrf, expires_at, ",
             user_columns!(),
             " FROM web_sessions JOIN users ON users.name = web_sessions.user_name \
              WHERE web_sessions.token_hash = $1 AND web_sessions.expires_at > $2 AND NOT users.disabled"
         ))
         .bind(&token_hash[..])
-        .bind(now.as_microsecond())
-        .fetch_optional(&mut *self.reader().await?)
-        .await
-        .map_err(not_read)?;
+        .bind(now.as_microsecond());
+        let found = self.visitors.optional(question).await?;
         found
             .map(|found| Ok((row::web_session(&found)?, row::user(&found)?)))
             .transpose()

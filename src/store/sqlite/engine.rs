@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, Either, Row as _, SqlSafeStr as _, SqlStr};
+use tokio_stream::StreamExt as _;
 
-use crate::store::sql::{Columns, Connection, Engine, Value, Variant, bound, list_in};
+use crate::store::sql::{Columns, Connection, Engine, Stopped, Texts, Value, Variant, bound, list_in};
 
 impl Engine for Sqlite {
     const BEGIN: &'static str = "BEGIN IMMEDIATE; SAVEPOINT write";
@@ -60,6 +61,12 @@ fn append(sql: &str, placeholders: usize, text: &mut String) {
     text.push(';');
 }
 
+/// One text of two.
+fn behind(first: &'static str, sql: &SqlStr) -> SqlStr {
+    // Of texts of ours alone.
+    AssertSqlSafe([first, ";", sql.as_str()].concat()).into_sql_str()
+}
+
 impl Connection for SqliteConnection {
     type Row = SqliteRow;
 
@@ -77,20 +84,51 @@ impl Connection for SqliteConnection {
     }
 
     /// As one text: each way to the thread of a connection and back takes longer than what is done there.
-    async fn execute_all(&mut self, all: Vec<(SqlStr, Vec<Value<'_>>)>) -> Result<(), sqlx::Error> {
+    async fn execute_all(&mut self, all: Texts, end: &'static str) -> Result<(), Stopped> {
         let (mut text, mut values) = (String::new(), Vec::new());
         for (sql, its_values) in all {
             append(sql.as_str(), values.len(), &mut text);
             values.extend(its_values);
         }
+        // The only row that there is says how far it has come.
+        text.push_str("SELECT 1;");
+        text.push_str(end);
         // Of texts of ours alone.
-        self.execute(AssertSqlSafe(text).into_sql_str(), values)
-            .await
-            .map(drop)
+        let query = bound!(Sqlite, AssertSqlSafe(text), values);
+        let (mut at_end, mut ended) = (false, 0);
+        let mut steps = sqlx::Executor::fetch_many(self, query);
+        while let Some(step) = steps.next().await {
+            match step.map_err(|error| Stopped { error, at_end })? {
+                Either::Right(_) => at_end = true,
+                Either::Left(_) if at_end => ended += 1,
+                Either::Left(_) => {}
+            }
+        }
+        // With its own, as many as there are behind the row. A thread that has died says nothing.
+        if ended > end.split(';').count() {
+            Ok(())
+        } else {
+            let error = sqlx::Error::WorkerCrashed;
+            Err(Stopped { error, at_end })
+        }
     }
 
     async fn fetch(&mut self, sql: SqlStr, values: Vec<Value<'_>>) -> Result<Vec<SqliteRow>, sqlx::Error> {
         bound!(Sqlite, sql, values).fetch_all(self).await
+    }
+
+    async fn fetch_behind(
+        &mut self,
+        first: &'static str,
+        sql: SqlStr,
+        values: Vec<Value<'_>>,
+    ) -> Result<Vec<SqliteRow>, Stopped> {
+        let found = self.fetch(behind(first, &sql), values).await;
+        // What is behind the beginning has the lock that others have not.
+        found.map_err(|error| Stopped {
+            at_end: !Sqlite::is_busy(&error),
+            error,
+        })
     }
 }
 

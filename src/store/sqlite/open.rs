@@ -95,21 +95,24 @@ pub(super) async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<SqliteStore
     };
     let writer = connect_writer(place.options.clone()).await.map_err(connect)?;
     migrate(&writer, &path).await?;
-    let (readers, lookup) = if place.in_memory {
-        (writer.clone(), Lookup::Pooled(writer.clone()))
+    let (readers, lookup, visitors) = if place.in_memory {
+        let pooled = || Lookup::Pooled(writer.clone());
+        (writer.clone(), pooled(), pooled())
     } else {
         // The file is in WAL mode by now; asking for it again could only find it busy.
         let options = place.options.pragma("query_only", "ON");
         (
             pool(READERS).connect_lazy_with(options.clone()),
+            Lookup::with(options.clone()),
             Lookup::with(options),
         )
     };
     Ok(SqliteStore {
-        queue: Queue::start(writer.clone()),
+        queue: Queue::start(writer.clone(), !place.in_memory),
         writer,
         readers,
         lookup,
+        visitors,
         _anchor: anchor.map(Mutex::new),
         clock,
         proxy: String::new(),

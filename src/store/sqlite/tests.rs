@@ -14,6 +14,7 @@ use crate::store::contract::{
     Subject, approval, at, bring_to, groups, id, left_over, person, read, request, start, state,
     store_contract, with_pending,
 };
+use crate::store::sql::Connection as _;
 use crate::store::sql::testing::transitions_are_those_of_the_model;
 use crate::store::{
     Actor, BoxFuture, Decided, GrantStore as _, RequestStore as _, Store, StoreError, UserChange, UserRecord,
@@ -388,8 +389,7 @@ async fn it_recovers_from_a_transaction_that_sqlite_ended() {
         let store = SqliteStore::open(&url).await.unwrap();
         store.insert_pending(&request(1)).await.unwrap();
         let mut tx = store.begin().await.unwrap();
-        sqlx::query("INSERT OR ROLLBACK INTO liveness (id, checks) VALUES (1, 0)")
-            .execute(&mut *tx)
+        tx.run("INSERT OR ROLLBACK INTO liveness (id, checks) VALUES (1, 0)")
             .await
             .unwrap_err();
         drop(tx);

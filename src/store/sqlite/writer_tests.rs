@@ -14,7 +14,7 @@ use crate::store::contract::observations::seen;
 use crate::store::contract::{approval, at, id, request, state};
 use crate::store::sql::transition::{self, Change};
 use crate::store::sql::writer::TOGETHER;
-use crate::store::sql::{ACQUIRE_TIMEOUT, not_written};
+use crate::store::sql::{ACQUIRE_TIMEOUT, Connection as _, not_written};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Decided, ObservationStore as _, RequestStore as _, StoreError};
 
@@ -232,8 +232,7 @@ async fn where_sqlite_ends_the_transaction_those_in_it_fail_and_the_rest_go_on()
     let store = &watched.store;
     let ends_it: crate::store::BoxFuture<'_, Result<(), StoreError>> = Box::pin(async {
         let mut tx = store.begin().await?;
-        sqlx::query("INSERT OR ROLLBACK INTO liveness (id, checks) VALUES (1, 0)")
-            .execute(&mut *tx)
+        tx.run("INSERT OR ROLLBACK INTO liveness (id, checks) VALUES (1, 0)")
             .await
             .map_err(not_written)?;
         Ok(())
@@ -306,7 +305,8 @@ async fn a_locked_file_fails_all_who_wait_at_once() {
         watched.folder.path().join("holdpoint.db").display()
     );
     let other = SqliteStore::open(&url).await.unwrap();
-    let lock = other.begin().await.unwrap();
+    let mut lock = other.begin().await.unwrap();
+    lock.run("SELECT 1").await.unwrap();
     let begun = std::time::Instant::now();
     let done = join_all((1..=20).map(|number| insert(&watched.store, number))).await;
     for one in done {
@@ -316,4 +316,71 @@ async fn a_locked_file_fails_all_who_wait_at_once() {
     assert!(begun.elapsed() < ACQUIRE_TIMEOUT, "{:?}", begun.elapsed());
     drop(lock);
     insert(&watched.store, 1).await.unwrap();
+}
+
+/// What is written with the commit, and is refused, is undone alone.
+#[tokio::test]
+async fn a_verdict_that_cannot_be_written_is_undone_alone() {
+    let watched = Watched::new().await;
+    let store = &watched.store;
+    for number in 1..=3 {
+        insert(store, number).await.unwrap();
+    }
+    // Its review cannot be written.
+    sqlx::raw_sql(
+        "CREATE TRIGGER refuses BEFORE INSERT ON reviews WHEN new.reviewer = 'eve' \
+         BEGIN SELECT RAISE(ABORT, 'on purpose'); END",
+    )
+    .execute(&store.writer)
+    .await
+    .unwrap();
+    let before = watched.commits();
+    let decide = |number: u64, by: &'static str| async move {
+        let decided = store.decide(id(number), approval(by), at(6)).await;
+        decided.map(|decided| assert!(matches!(decided, Decided::Recorded(_)), "{decided:?}"))
+    };
+    for verdicts in [[(1, "bob"), (2, "eve")], [(2, "eve"), (3, "bob")]] {
+        let writes = verdicts.map(|(number, by)| decide(number, by));
+        let done = watched.while_another_writes(writes).await;
+        for ((_, by), done) in verdicts.into_iter().zip(done) {
+            match done {
+                Ok(()) => assert_eq!(by, "bob"),
+                Err(StoreError::Unavailable { source, .. }) => {
+                    assert_eq!(by, "eve");
+                    assert!(source.to_string().contains("on purpose"), "{source}");
+                }
+                Err(error) => panic!("{by}: {error}"),
+            }
+        }
+    }
+    assert_eq!(watched.commits() - before, 2);
+    assert_eq!(state(store, 1).await, StateKind::Approved);
+    assert_eq!(state(store, 2).await, StateKind::Pending);
+    assert_eq!(state(store, 3).await, StateKind::Approved);
+}
+
+#[tokio::test]
+async fn whoever_asks_nothing_in_a_turn_has_locked_nothing() {
+    let watched = Watched::new().await;
+    let url = format!(
+        "sqlite://{}",
+        watched.folder.path().join("holdpoint.db").display()
+    );
+    let other = SqliteStore::open(&url).await.unwrap();
+    let turn = other.begin().await.unwrap();
+    insert(&watched.store, 1).await.unwrap();
+    turn.commit().await.unwrap();
+    assert!(other.withdraw(id(1), "gone", at(5)).await.unwrap());
+}
+
+/// It is kept for a moment for who comes next, and then given back; and not used once the store is closed.
+#[tokio::test]
+async fn the_connection_goes_back_to_its_pool() {
+    let watched = Watched::new().await;
+    insert(&watched.store, 1).await.unwrap();
+    drop(watched.store.writer.acquire().await.unwrap());
+    insert(&watched.store, 2).await.unwrap();
+    watched.store.close().await;
+    let error = insert(&watched.store, 3).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
 }
