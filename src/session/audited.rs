@@ -96,7 +96,8 @@ impl Session {
                 return Err(self.told_to_end());
             }
         }
-        self.handle.set_holding(false);
+        // A request that has come in this very moment is for this statement as well.
+        self.intake.is_cancelled |= self.handle.end_holding();
         self.intake.stop = None;
         Ok(())
     }

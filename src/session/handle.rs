@@ -32,6 +32,8 @@ pub(super) struct SessionHandle {
     holding: AtomicU64,
     /// The number of the latest hold.
     holds: AtomicU64,
+    /// What is held, or was last, may run, once what stands before it has: a cancel request is for both.
+    may_run: AtomicBool,
     /// Something was forwarded that is not answered.
     busy: AtomicBool,
     /// A cancel request is on its way to the server.
@@ -77,7 +79,24 @@ impl SessionHandle {
         } else {
             0
         };
+        self.may_run.store(false, Ordering::SeqCst);
         self.holding.store(number, Ordering::SeqCst);
+    }
+
+    /// What is held may run; until it goes upstream, it can still be withdrawn.
+    pub(super) fn lets_run(&self) {
+        self.may_run.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends the hold, which is to go upstream now: what runs must be marked as busy before, so that a cancel request finds
+    /// the one or the other. Whether one has come for the hold.
+    pub(super) fn end_holding(&self) -> bool {
+        let hold = self.holding.swap(0, Ordering::SeqCst);
+        let is_withdrawn = hold != 0 && self.withdrawal.swap(0, Ordering::SeqCst) == hold;
+        if is_withdrawn {
+            self.may_run.store(false, Ordering::SeqCst);
+        }
+        is_withdrawn
     }
 
     /// With [`Self::is_cancelling`] a Dekker pair: either the canceller sees that nothing runs, or the
@@ -110,19 +129,22 @@ impl SessionHandle {
 
     /// Carries out a cancel request: withdraws what is held, or cancels what runs, or does nothing.
     async fn cancel(&self) {
+        // Before anything else: whoever sees what follows begins nothing new until this has arrived. Where one is on its way
+        // already, for the same statement, there is no need for another to the server.
+        let arrived = (!self.cancelling.swap(true, Ordering::SeqCst)).then_some(Arrived(self));
         let hold = self.holding.load(Ordering::SeqCst);
         if hold != 0 {
-            self.withdrawal.fetch_max(hold, Ordering::AcqRel);
+            self.withdrawal.fetch_max(hold, Ordering::SeqCst);
             self.signalled.store(true, Ordering::Release);
             self.wake();
-            return;
+            // Another Dekker pair: either the session sees the withdrawal when it ends the hold, or it is seen here that what
+            // was held runs.
+            if !self.may_run.load(Ordering::SeqCst) {
+                return;
+            }
         }
-        if self.cancelling.swap(true, Ordering::SeqCst) {
-            // One is on its way already, for the same statement.
-            return;
-        }
-        let arrived = Arrived(self);
-        if self.busy.load(Ordering::SeqCst)
+        if arrived.is_some()
+            && self.busy.load(Ordering::SeqCst)
             && let Err(error) = self.upstream.cancel().await
         {
             tracing::warn!(%error, "a cancel request did not reach the server");
@@ -195,6 +217,7 @@ impl Sessions {
                     withdrawal: AtomicU64::new(0),
                     holding: AtomicU64::new(0),
                     holds: AtomicU64::new(0),
+                    may_run: AtomicBool::new(false),
                     busy: AtomicBool::new(false),
                     cancelling: AtomicBool::new(false),
                     waker: Mutex::new(None),

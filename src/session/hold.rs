@@ -34,6 +34,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const SHOWN_OTHERWISE: &str = "the session's client_encoding is not UTF8: characters beyond ASCII are shown as if it were, \
                                and may be others to the server";
 
+/// What becomes of what was approved when its requester cancels it before it has gone upstream.
+pub(super) const WITHDRAWN: &str = "withdrawn by the requester; it did not run";
+
 /// How a wait ended.
 enum Waited {
     /// As [`News::Settled`] says.
@@ -89,7 +92,12 @@ impl Session {
                 self.place(request, &terms, &mut gated, &mut recorded).await?
             }
         };
-        self.handle.set_holding(false);
+        // What runs can be withdrawn until it goes upstream, which may have to wait; a COMMIT is not cancelled.
+        if is_commit || !matches!(verdict, Verdict::Runs(_)) {
+            self.handle.set_holding(false);
+        } else {
+            self.handle.lets_run();
+        }
         self.intake.stop = None;
         match verdict {
             Verdict::Runs(running) => {
@@ -108,6 +116,15 @@ impl Session {
             }
             // The intake drops it when it resumes, or has.
             Verdict::Skipped | Verdict::Answered => Ok(()),
+        }
+    }
+
+    /// The requester cancels what people have approved, before it has gone upstream.
+    pub(super) fn cancel_approved(&mut self) {
+        if let Some(approved) = self.intake.approved.take() {
+            self.handle.set_holding(false);
+            approved.running.not_forwarded(WITHDRAWN);
+            self.intake.is_cancelled = true;
         }
     }
 

@@ -20,6 +20,7 @@ use std::task::Context;
 use bytes::{Buf, BytesMut};
 
 use super::gate::{Gated, Judgement};
+use super::hold::WITHDRAWN;
 use super::relay::{SPILL_LIMIT, Session};
 use super::shield::Move;
 use super::{Fault, notices};
@@ -377,6 +378,9 @@ impl Session {
         };
         let size = header.total();
         if self.intake.discarding && !matches!(header.tag, b'S' | b'X') {
+            if self.intake.approved.is_some() {
+                self.handle.set_holding(false);
+            }
             self.intake.forget_approval();
             self.intake.judged = None;
             self.intake.is_cancelled = false;
@@ -429,7 +433,8 @@ impl Session {
             self.forward(cx, &buffer[span.start..span.at])?;
             self.refuse(tag, notices::cancelled());
             span.done(frame.len());
-            return Ok(true);
+            // The request may still be on its way.
+            return Ok(!self.must_wait_for_cancel());
         }
         if self.inflight.is_copying() && !matches!(tag, b'c' | b'f' | b'H' | b'X') {
             return self.clear_in_copy(cx, buffer, span, tag, frame.len());
@@ -438,6 +443,13 @@ impl Session {
             Step::Control => self.intake.clearance.clear_control(frame.len()),
             Step::Allowed(proof) => self.intake.clearance.clear_allowed(frame.len(), proof),
             Step::Approved(approved) => {
+                if !self.begin_held_work() {
+                    approved.running.not_forwarded(WITHDRAWN);
+                    self.forward(cx, &buffer[span.start..span.at])?;
+                    self.refuse(tag, notices::cancelled());
+                    span.done(frame.len());
+                    return Ok(!self.must_wait_for_cancel());
+                }
                 let cleared = &buffer[span.start..];
                 self.intake
                     .clearance

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use super::Fault;
 use super::gate::Gated;
+use super::hold::WITHDRAWN;
 use super::inflight::Expect;
 use super::intake::{Stop, Unit};
 use super::names::Source;
@@ -56,6 +57,8 @@ pub(super) enum Limited {
     Answered,
     /// An earlier message of its pipeline has failed: the server would have skipped it.
     Skipped,
+    /// Its requester has cancelled it before it was sent.
+    Cancelled,
     /// All of it was undone, and it is still at hand.
     Undone {
         /// Why, for the record, the requester and approvers.
@@ -63,6 +66,16 @@ pub(super) enum Limited {
         /// Its requester has cancelled it meanwhile.
         cancelled: bool,
     },
+}
+
+/// Whether the first step may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Clear,
+    /// An earlier message of the pipeline has failed.
+    Skipped,
+    /// The requester has cancelled the statement.
+    Cancelled,
 }
 
 /// Whether the rows that a held statement changes can be counted.
@@ -181,9 +194,16 @@ impl Session {
         gated: &Gated,
         unit: Unit,
     ) -> Result<Limited, Fault> {
-        if !self.make_way().await? {
-            attempt.undone("an earlier message of its pipeline failed; it did not run");
-            return Ok(Limited::Skipped);
+        match self.make_way().await? {
+            Way::Clear => {}
+            Way::Skipped => {
+                attempt.undone("an earlier message of its pipeline failed; it did not run");
+                return Ok(Limited::Skipped);
+            }
+            Way::Cancelled => {
+                attempt.undone(WITHDRAWN);
+                return Ok(Limited::Cancelled);
+            }
         }
         // From here on, a client that sends nothing more still gets its answers.
         self.intake.stop = Some(Stop::Limited);
@@ -242,48 +262,57 @@ impl Session {
     }
 
     /// Before the first step: what is cleared of the segment goes upstream, and is ended by a Sync of ours; the read
-    /// shield is lowered. `false`: what is cleared has failed.
-    async fn make_way(&mut self) -> Result<bool, Fault> {
-        self.handle.set_holding(false);
-        if !self.rest().await? {
-            return Ok(false);
-        }
-        if !self.intake.clearance.is_empty() || self.inflight.ends_open() {
+    /// shield is lowered. From then on, a cancel request goes to the server.
+    async fn make_way(&mut self) -> Result<Way, Fault> {
+        self.handle.lets_run();
+        let is_alone = self.intake.clearance.is_empty() && !self.inflight.ends_open();
+        let mut way = self.rest().await?;
+        if way == Way::Clear && !is_alone {
             poll_fn(|cx| Poll::Ready(self.forward_cleared(cx))).await?;
             self.server.out().extend_from_slice(request::SYNC);
             self.inflight.push_own(Expect::pause(false));
-            if !self.rest().await? {
-                return Ok(false);
-            }
+            way = self.rest().await?;
         }
-        while let Some(one) = self.shield.next(Need::Down) {
+        while way == Way::Clear
+            && let Some(one) = self.shield.next(Need::Down)
+        {
             self.move_shield(one);
-            if !self.rest().await? {
-                return Ok(false);
-            }
+            way = self.rest().await?;
         }
-        if self.shield.is_ready(Need::Down) {
-            Ok(true)
+        if way != Way::Clear {
+            return Ok(way);
+        }
+        if !self.shield.is_ready(Need::Down) {
+            return Err(Fault::Shield);
+        }
+        Ok(if self.begin_held_work() {
+            Way::Clear
         } else {
-            Err(Fault::Shield)
-        }
+            Way::Cancelled
+        })
     }
 
-    /// Waits until everything that ends is answered, and no cancel request is on its way. `false`: the frame at hand is
-    /// skipped.
-    async fn rest(&mut self) -> Result<bool, Fault> {
+    /// Waits until everything that ends is answered, and no cancel request is on its way.
+    async fn rest(&mut self) -> Result<Way, Fault> {
+        let mut is_cancelled = false;
         loop {
             let moved = poll_fn(|cx| match self.poll_relay(cx) {
                 Poll::Ready(Err(fault)) => Poll::Ready(Err(fault)),
+                // These are told once.
+                Poll::Ready(Ok(event @ (Event::CancelRequested | Event::Shutdown))) => {
+                    Poll::Ready(Ok(Some(event)))
+                }
                 _ if self.intake.is_discarding() => Poll::Ready(Ok(Some(Event::Skipped))),
                 _ if !self.inflight.awaits_ready() && !self.must_wait_for_cancel() => Poll::Ready(Ok(None)),
                 other => other.map_ok(Some),
             });
             match moved.await? {
-                None => return Ok(true),
-                Some(Event::Skipped) => return Ok(false),
+                None if is_cancelled => return Ok(Way::Cancelled),
+                None => return Ok(Way::Clear),
+                Some(Event::Skipped) => return Ok(Way::Skipped),
                 Some(Event::Shutdown) => return Err(self.told_to_end()),
-                Some(Event::CancelRequested | Event::Stopped) => {}
+                Some(Event::CancelRequested) => is_cancelled = true,
+                Some(Event::Stopped) => {}
             }
         }
     }

@@ -151,7 +151,8 @@ impl Session {
             match poll_fn(|cx| self.poll_relay(cx)).await? {
                 Event::Stopped if self.ends_reusable() => return Ok(()),
                 Event::Shutdown => return Err(self.told_to_end()),
-                Event::CancelRequested | Event::Skipped => {}
+                Event::CancelRequested => self.cancel_approved(),
+                Event::Skipped => {}
                 // A session at rest is not to carry the states of a wait along.
                 Event::Stopped => Box::pin(self.attend()).await?,
             }
@@ -388,6 +389,19 @@ impl Session {
             self.busy = true;
             self.handle.set_busy(true);
         }
+    }
+
+    /// What was held goes upstream with the end of its segment: from now on a cancel request goes to the server. Gives `false`
+    /// where one has come before, and what was held does not run.
+    pub(super) fn begin_held_work(&mut self) -> bool {
+        let was_busy = self.busy;
+        self.begin_work();
+        let is_withdrawn = self.handle.end_holding();
+        if is_withdrawn && !was_busy {
+            self.busy = false;
+            self.handle.set_busy(false);
+        }
+        !is_withdrawn
     }
 
     /// A cancel request for what ran before is still on its way: nothing must be forwarded that it

@@ -75,6 +75,7 @@ impl Session {
                     return Ok(Verdict::Answered);
                 }
                 Limited::Skipped => return Ok(Verdict::Skipped),
+                Limited::Cancelled => return Ok(Verdict::Refused(notices::cancelled())),
                 Limited::Undone { why, cancelled } => (why, cancelled),
             };
             tracing::info!(request.id = %held.id, %why, "rolled back: it is not within its standing approval");

@@ -1,6 +1,6 @@
 //! Running what people have approved: as it was asked, or with a change.
 
-use super::{Verdict, Wish, withdraw};
+use super::{Verdict, WITHDRAWN, Wish, withdraw};
 use crate::approval::{Intent, Running, Started, Ticket};
 use crate::model::Review;
 use crate::session::Fault;
@@ -102,10 +102,7 @@ fn unwanted(wish: &Wish, held: &Held) -> (&'static str, Verdict) {
             "an earlier message of its pipeline failed; it did not run",
             Verdict::Skipped,
         ),
-        Wish::Run | Wish::Cancel => (
-            "withdrawn by the requester; it did not run",
-            Verdict::Refused(notices::withdrawn(held)),
-        ),
+        Wish::Run | Wish::Cancel => (WITHDRAWN, Verdict::Refused(notices::withdrawn(held))),
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::grants::ran;
 use super::limited::{basis, failed, limited};
-use crate::support::raw::{Frames, tags};
+use crate::support::raw::{Frames, describe, tags};
 use crate::support::{Proxy, eventually};
 
 #[tokio::test]
@@ -147,4 +147,30 @@ async fn who_cancels_while_the_rest_is_waited_for_is_heard() {
     assert_eq!(proxy.database.items().await, 10);
     let withdrawn = proxy.bob.requests("?state=withdrawn").await;
     assert!(withdrawn.is_empty(), "nobody was asked yet: {withdrawn:?}");
+}
+
+/// The store takes its time.
+#[tokio::test]
+async fn a_cancel_request_while_its_grounds_are_recorded_withdraws_it() {
+    let proxy = Proxy::start().await;
+    let id = limited(&proxy, "DELETE FROM items WHERE id < 1", 2).await;
+    let mut alice = proxy.alice.raw().await;
+    let lock = proxy.store.lock().await;
+    alice
+        .send(Frames::new().query("DELETE FROM items WHERE id < 2"))
+        .await;
+    // Those that come before the statement do nothing.
+    for _ in 0..20 {
+        proxy.alice.cancel(&alice.key).await;
+    }
+    lock.release().await;
+    let answer = alice.ready().await;
+    assert_eq!(tags(&answer), "EZ", "{}", describe(&answer));
+    assert_eq!(answer[answer.len() - 2].code(), "57014", "{}", describe(&answer));
+    let request = failed(&proxy, &basis(&id, 2), 1).await;
+    assert_eq!(
+        request.outcome()["error"],
+        "withdrawn by the requester; it did not run"
+    );
+    assert_eq!(proxy.database.items().await, 10);
 }

@@ -4,9 +4,17 @@ use futures_util::future::join;
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 
-use crate::support::Proxy;
+use crate::support::database::Database;
 use crate::support::driver::refusal;
+use crate::support::middle::Middle;
 use crate::support::psql::Transaction;
+use crate::support::raw::{Frames, Raw, describe, tags};
+use crate::support::{Proxy, eventually};
+
+const DELETE: &str = "DELETE FROM items WHERE id = 3";
+
+/// What lowers the read shield.
+const LOWERS: &[u8] = b"SET default_transaction_read_only = off\0";
 
 #[tokio::test]
 async fn ctrl_c_in_psql_withdraws_and_the_session_goes_on() {
@@ -81,9 +89,7 @@ async fn a_cancel_request_with_another_key_does_nothing() {
     let proxy = Proxy::start().await;
     let mut alice = proxy.alice.raw().await;
     let key = alice.key.clone();
-    alice
-        .send(crate::support::raw::Frames::new().query("DELETE FROM items WHERE id = 3"))
-        .await;
+    alice.send(crate::support::raw::Frames::new().query(DELETE)).await;
     let request = proxy.bob.pending_one().await;
 
     let mut wrong = key.clone();
@@ -95,4 +101,116 @@ async fn a_cancel_request_with_another_key_does_nothing() {
     proxy.bob.sees(&request, "withdrawn").await;
     let answer = alice.ready().await;
     assert_eq!(crate::support::raw::tags(&answer), "EZ");
+}
+
+/// A session whose reads are shielded, at a server whose answers can be held up.
+async fn far() -> (Proxy, Database, Middle, Raw) {
+    let database = Database::create().await;
+    // The catalogue is read on another than the session's, and cancel requests come on their own.
+    let middle = Middle::for_as_many(100).await;
+    let far = format!(
+        "[databases.far]\nupstream = \"postgres://app_trust@{}/{}?sslmode=disable\"",
+        middle.address, database.name
+    );
+    let proxy = Proxy::with().databases(&far).start().await;
+    let (mut alice, greeting) = proxy.alice.raw_with(&[("database", "far")]).await;
+    assert_eq!(greeting.last().unwrap().tag, b'Z', "{}", describe(&greeting));
+    alice.exchange(Frames::new().query("SELECT 1")).await;
+    (proxy, database, middle, alice)
+}
+
+/// The read shield is lowered before it, for which the server is asked.
+#[tokio::test]
+async fn what_was_approved_can_be_withdrawn_until_it_is_sent() {
+    let (proxy, database, middle, mut alice) = far().await;
+    for (unit, answers) in [
+        (Frames::new().query(DELETE), "EZ"),
+        (Frames::new().statement(DELETE).sync(), "1EZ"),
+    ] {
+        middle.holds_up(true);
+        alice.send(unit).await;
+        let request = proxy.bob.pending_one().await;
+        assert_eq!(proxy.bob.approve(&request).await.status, 200);
+        let mut notices = Vec::new();
+        for _ in 0..2 {
+            notices.push(alice.message().await);
+        }
+        let said = notices[1].field(b'M').unwrap_or_default();
+        assert!(said.contains("approved"), "{}", describe(&notices));
+        proxy.alice.cancel(&alice.key).await;
+        middle.holds_up(false);
+        let answer = alice.ready().await;
+        assert_eq!(tags(&answer), answers, "{}", describe(&answer));
+        assert_eq!(answer[answer.len() - 2].code(), "57014", "{}", describe(&answer));
+        let request = proxy.bob.sees(&request, "failed").await;
+        assert_eq!(
+            request.outcome()["error"],
+            "withdrawn by the requester; it did not run"
+        );
+        let answer = alice.exchange(Frames::new().query("SELECT 1")).await;
+        assert_eq!(tags(&answer), "TDCZ", "{}", describe(&answer));
+        assert_eq!(database.items().await, 10);
+    }
+}
+
+/// What was cleared before it in its pipeline is sent first, and that is what the request is for.
+#[tokio::test]
+async fn a_cancel_request_behind_an_approval_is_for_what_was_pipelined_before_it() {
+    let proxy = Proxy::start().await;
+    let mut alice = proxy.alice.raw().await;
+    alice.exchange(Frames::new().query("BEGIN")).await;
+    let sleep = Frames::new().statement("SELECT pg_sleep(60)");
+    alice
+        .send(sleep.statement("DELETE FROM items WHERE id = 3").sync())
+        .await;
+    let request = proxy.bob.approves_next().await;
+    proxy.database.sees_waiting("SELECT pg_sleep%", "PgSleep").await;
+    proxy.alice.cancel(&alice.key).await;
+    let answer = alice.ready().await;
+    assert_eq!(answer[answer.len() - 2].code(), "57014", "{}", describe(&answer));
+    let request = proxy.bob.sees(&request, "failed").await;
+    // The request is for both; either may be seen first.
+    let why = request.outcome()["error"].to_string();
+    assert!(why.contains("it did not run"), "{why}");
+    assert_eq!(proxy.database.items().await, 10);
+}
+
+#[tokio::test]
+async fn what_runs_under_a_limit_of_rows_can_be_withdrawn_until_it_is_sent() {
+    let (proxy, database, mut middle, mut alice) = far().await;
+    alice.send(Frames::new().query(DELETE)).await;
+    let request = proxy.bob.pending_one().await;
+    middle.hears(LOWERS).await;
+    let standing =
+        serde_json::json!({"request": request.id(), "length": "8h", "max_rows": 5, "reason": "seen it"});
+    let given = proxy
+        .bob
+        .call(
+            reqwest::Method::POST,
+            "/api/v1/standing-approvals",
+            Some(&standing),
+        )
+        .await;
+    assert_eq!(given.status, 201, "{given:?}");
+    proxy.bob.rejects_next("the example").await;
+    alice.ready().await;
+    alice.exchange(Frames::new().query("SELECT 1")).await;
+
+    middle.holds_up(true);
+    alice.send(Frames::new().query(DELETE)).await;
+    middle.hears(LOWERS).await;
+    proxy.alice.cancel(&alice.key).await;
+    middle.holds_up(false);
+    let answer = alice.ready().await;
+    assert_eq!(tags(&answer), "EZ", "{}", describe(&answer));
+    assert_eq!(answer[answer.len() - 2].code(), "57014", "{}", describe(&answer));
+    let failed = eventually("that it did not run is recorded", async || {
+        proxy.bob.requests("?state=failed").await.pop()
+    })
+    .await;
+    assert_eq!(
+        failed.outcome()["error"],
+        "withdrawn by the requester; it did not run"
+    );
+    assert_eq!(database.items().await, 10);
 }
