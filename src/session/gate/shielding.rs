@@ -261,6 +261,15 @@ impl Session {
         }
     }
 
+    /// What this needs waits for people: lowers the shield meanwhile, so that once it is approved it need not wait for that.
+    pub(in crate::session) fn lower_ahead(&mut self, pass: &Pass) {
+        if !self.must_wait_for_cancel()
+            && let Some(Stop::Shield(one)) = self.shield_stop(self.need(&pass.judged))
+        {
+            self.move_shield(one);
+        }
+    }
+
     /// A message of the server's: whether it answers what we have asked about the shield.
     pub(in crate::session) fn shield_answered(&mut self, tag: u8, body: &[u8]) -> Result<bool, Fault> {
         if !self.inflight.is_shielding() {

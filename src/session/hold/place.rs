@@ -48,6 +48,7 @@ impl Session {
                     }
                     *recorded = Some((held.id, held.command.clone()));
                     self.commit_waits(is_commit);
+                    self.lower_ahead(&gated.pass);
                     let verdict = self.wait(ticket, &held, gated).await?;
                     self.commit_waits(false);
                     return Ok(verdict);

@@ -153,6 +153,28 @@ async fn what_was_approved_can_be_withdrawn_until_it_is_sent() {
     }
 }
 
+/// So that the server is not asked for that once it is approved.
+#[tokio::test]
+async fn the_read_shield_is_lowered_while_people_decide() {
+    let (proxy, database, mut middle, mut alice) = far().await;
+    alice.send(Frames::new().query(DELETE)).await;
+    let request = proxy.bob.pending_one().await;
+    middle.hears(LOWERS).await;
+    assert_eq!(proxy.bob.reject(&request, "no").await.status, 200);
+    let answer = alice.ready().await;
+    assert_eq!(tags(&answer), "EZ", "{}", describe(&answer));
+    // It is raised again for what reads next.
+    let answer = alice
+        .exchange(Frames::new().query("SHOW default_transaction_read_only"))
+        .await;
+    assert_eq!(tags(&answer), "TDCZ", "{}", describe(&answer));
+    let answer = alice
+        .exchange(Frames::new().query("SELECT current_setting('transaction_read_only')"))
+        .await;
+    assert_eq!(answer[1].values(), ["on"], "{}", describe(&answer));
+    assert_eq!(database.items().await, 10);
+}
+
 /// What was cleared before it in its pipeline is sent first, and that is what the request is for.
 #[tokio::test]
 async fn a_cancel_request_behind_an_approval_is_for_what_was_pipelined_before_it() {
