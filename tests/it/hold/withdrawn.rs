@@ -1,5 +1,7 @@
 //! The requester takes it back: Ctrl-C, or a driver's cancel request.
 
+use std::time::Duration;
+
 use futures_util::future::join;
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
@@ -173,6 +175,29 @@ async fn the_read_shield_is_lowered_while_people_decide() {
         .await;
     assert_eq!(answer[1].values(), ["on"], "{}", describe(&answer));
     assert_eq!(database.items().await, 10);
+}
+
+/// Before it is sent, and when it runs.
+#[tokio::test]
+async fn a_cancel_request_at_any_moment_behind_an_approval_is_not_lost() {
+    let proxy = Proxy::start().await;
+    let mut alice = proxy.alice.raw().await;
+    for round in 0..40 {
+        alice.exchange(Frames::new().query("SELECT 1")).await;
+        let slow = "DELETE FROM items WHERE id = 3 AND pg_sleep(30) IS NULL";
+        let unit = match round % 2 {
+            0 => Frames::new().query(slow),
+            _ => Frames::new().statement(slow).sync(),
+        };
+        alice.send(unit).await;
+        proxy.bob.approves_next().await;
+        tokio::time::sleep(Duration::from_micros(round * 150)).await;
+        proxy.alice.cancel(&alice.key).await;
+        let answer = alice.ready().await;
+        let refused = &answer[answer.len() - 2];
+        assert_eq!(refused.tag, b'E', "in round {round}: {}", describe(&answer));
+        assert_eq!(refused.code(), "57014", "in round {round}");
+    }
 }
 
 /// What was cleared before it in its pipeline is sent first, and that is what the request is for.
