@@ -22,9 +22,7 @@ impl Stakes {
 
     /// The groups for which this person's verdict counts, or why it does not.
     pub(super) fn standing(&self, by: &Principal) -> Result<Vec<String>, DecideError> {
-        let groups = self.quorum.groups();
-        let mut standing = groups.clone();
-        standing.retain(|group| by.is_member(group));
+        let standing = standing(&self.quorum, by);
         let is_own = self.user == by.name;
         // As `may_see`.
         if !by.admin && !is_own && standing.is_empty() {
@@ -34,7 +32,9 @@ impl Stakes {
             return Err(DecideError::OwnRequest);
         }
         if standing.is_empty() {
-            return Err(DecideError::NotEntitled { groups });
+            return Err(DecideError::NotEntitled {
+                groups: self.quorum.groups(),
+            });
         }
         Ok(standing)
     }
@@ -42,7 +42,11 @@ impl Stakes {
 
 /// The request's groups for which this person can stand.
 pub(super) fn standing_groups(request: &HeldRequest, by: &Principal) -> Vec<String> {
-    let mut groups = request.asked.quorum.groups();
+    standing(&request.asked.quorum, by)
+}
+
+fn standing(quorum: &Quorum, by: &Principal) -> Vec<String> {
+    let mut groups = quorum.groups();
     groups.retain(|group| by.is_member(group));
     groups
 }

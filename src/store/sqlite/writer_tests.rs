@@ -29,15 +29,19 @@ struct Watched {
 impl Watched {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("holdpoint.db").display());
         let watched = Self {
-            store: SqliteStore::open(&url).await.unwrap(),
+            store: SqliteStore::open(&url_in(&folder)).await.unwrap(),
             commits: Arc::default(),
             refusing: Arc::default(),
             folder,
         };
         watched.watch().await;
         watched
+    }
+
+    /// As another process opens it.
+    async fn opened_again(&self) -> SqliteStore {
+        SqliteStore::open(&url_in(&self.folder)).await.unwrap()
     }
 
     /// Anew where the connection was replaced.
@@ -70,6 +74,10 @@ impl Watched {
         }
         found
     }
+}
+
+fn url_in(folder: &tempfile::TempDir) -> String {
+    format!("sqlite://{}", folder.path().join("holdpoint.db").display())
 }
 
 /// As a boxed future, so that different ones can wait together.
@@ -300,11 +308,7 @@ async fn a_store_that_is_closed_refuses() {
 #[tokio::test]
 async fn a_locked_file_fails_all_who_wait_at_once() {
     let watched = Watched::new().await;
-    let url = format!(
-        "sqlite://{}",
-        watched.folder.path().join("holdpoint.db").display()
-    );
-    let other = SqliteStore::open(&url).await.unwrap();
+    let other = watched.opened_again().await;
     let mut lock = other.begin().await.unwrap();
     lock.run("SELECT 1").await.unwrap();
     let begun = std::time::Instant::now();
@@ -362,11 +366,7 @@ async fn a_verdict_that_cannot_be_written_is_undone_alone() {
 #[tokio::test]
 async fn whoever_asks_nothing_in_a_turn_has_locked_nothing() {
     let watched = Watched::new().await;
-    let url = format!(
-        "sqlite://{}",
-        watched.folder.path().join("holdpoint.db").display()
-    );
-    let other = SqliteStore::open(&url).await.unwrap();
+    let other = watched.opened_again().await;
     let turn = other.begin().await.unwrap();
     insert(&watched.store, 1).await.unwrap();
     turn.commit().await.unwrap();
