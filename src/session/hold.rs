@@ -13,10 +13,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 
 use super::Fault;
 use super::edit::Proposals;
-use super::gate::{Approved, Gated, Judgement, Ruling};
+use super::gate::{Approved, Gated, Ruling};
 use super::inflight::Expect;
 use super::intake::Stop;
-use super::judging::Judging;
 use super::notices::{self, Held};
 use super::relay::{Event, Session};
 use crate::approval::{Asker, Intent, News, Ticket};
@@ -432,55 +431,6 @@ impl Session {
             created_at,
             expires_at: created_at.saturating_add(timeout).unwrap_or(created_at),
         }
-    }
-
-    /// Has a long text judged on a thread of its own, the relay going on meanwhile.
-    pub(super) async fn judge(&mut self, judgement: Judgement) -> Result<(), Fault> {
-        self.intake.stop = Some(Stop::Deciding);
-        let meaning = match &judgement.prepared {
-            None => self.meaning_of(&judgement.text),
-            Some((_, prepared)) => self.meaning_of_prepared(prepared),
-        };
-        let reported = self.meaning;
-        let has_default_path = self.outlook.has_default_path();
-        let judging = Judging {
-            judge: self.shared.judge.clone(),
-            text: judgement.text.clone(),
-            meaning,
-            upkeep: self.outlook.upkeep(),
-            is_stale: self.outlook.is_stale(),
-            has_default_path,
-            sight: self.outlook.sight().cloned(),
-        };
-        let judged = judging.judge();
-        tokio::pin!(judged);
-        let (judged, snapshot) = loop {
-            tokio::select! {
-                judged = &mut judged => break judged,
-                moved = poll_fn(|cx| self.poll_relay(cx)) => match moved? {
-                    Event::Shutdown => return Err(self.told_to_end()),
-                    Event::Skipped => {
-                        self.intake.stop = None;
-                        return Ok(());
-                    }
-                    Event::Stopped | Event::CancelRequested => {}
-                },
-            }
-        };
-        self.intake.stop = None;
-        if let Some(snapshot) = snapshot {
-            self.outlook.take(&snapshot);
-        }
-        // The meaning of texts may have changed while this one was judged, or that of names.
-        if self.meaning != reported || self.outlook.has_default_path() != has_default_path {
-            return Ok(());
-        }
-        let Judgement { text, prepared } = judgement;
-        match prepared {
-            Some((name, prepared)) => self.take_judgement(&name, &prepared, judged),
-            None => self.keep_judgement(text, judged, true),
-        }
-        Ok(())
     }
 
     /// Asks the server whether a text that cannot be parsed here is SQL at all: Parse runs nothing.
