@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -13,6 +14,14 @@ use subtle::ConstantTimeEq as _;
 
 use crate::model::Principal;
 use crate::upstream::CancelKey;
+
+/// So long behind an approval a cancel request may reach the server before the server's process has taken up what was held:
+/// until then it is idle, and forgets the request (`PostgresMain` in `tcop/postgres.c`). So it is sent once more.
+const TAKEN_UP: Duration = Duration::from_secs(1);
+/// So much later, which is a long time for a process to wait for its turn.
+const AGAIN: Duration = Duration::from_millis(100);
+/// How often is looked whether that is still needed, so that what passes has nobody to tell.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// A session as others see it.
 #[derive(Debug)]
@@ -38,6 +47,10 @@ pub(super) struct SessionHandle {
     busy: AtomicBool,
     /// A cancel request is on its way to the server.
     cancelling: AtomicBool,
+    /// A segment was answered since the cancel request on its way came.
+    answered: AtomicBool,
+    /// When what was held last went upstream.
+    forwarded: Mutex<Option<Instant>>,
     waker: Mutex<Option<Waker>>,
     /// Whose it is; set once, before anybody looks for it.
     owner: OnceLock<Arc<Principal>>,
@@ -95,6 +108,8 @@ impl SessionHandle {
         let is_withdrawn = hold != 0 && self.withdrawal.swap(0, Ordering::SeqCst) == hold;
         if is_withdrawn {
             self.may_run.store(false, Ordering::SeqCst);
+        } else if hold != 0 {
+            *self.forwarded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
         is_withdrawn
     }
@@ -107,6 +122,11 @@ impl SessionHandle {
 
     pub(super) fn is_cancelling(&self) -> bool {
         self.cancelling.load(Ordering::SeqCst)
+    }
+
+    /// A segment was answered: a cancel request that has reached the server needs no other.
+    pub(super) fn note_answer(&self) {
+        self.answered.store(true, Ordering::SeqCst);
     }
 
     /// Remembers how to wake the session's task.
@@ -132,6 +152,9 @@ impl SessionHandle {
         // Before anything else: whoever sees what follows begins nothing new until this has arrived. Where one is on its way
         // already, for the same statement, there is no need for another to the server.
         let arrived = (!self.cancelling.swap(true, Ordering::SeqCst)).then_some(Arrived(self));
+        if arrived.is_some() {
+            self.answered.store(false, Ordering::SeqCst);
+        }
         let hold = self.holding.load(Ordering::SeqCst);
         if hold != 0 {
             self.withdrawal.fetch_max(hold, Ordering::SeqCst);
@@ -143,19 +166,36 @@ impl SessionHandle {
                 return;
             }
         }
-        if arrived.is_some()
-            && self.busy.load(Ordering::SeqCst)
-            && let Err(error) = self.upstream.cancel().await
-        {
-            tracing::warn!(%error, "a cancel request did not reach the server");
+        if arrived.is_some() && self.busy.load(Ordering::SeqCst) {
+            let is_early = self.is_early();
+            self.cancel_upstream().await;
+            if is_early && self.is_unanswered().await {
+                self.cancel_upstream().await;
+            }
         }
         drop(arrived);
     }
-}
 
-impl SessionHandle {
-    /// Cancels what runs on the server, at the end of the session: nothing follows that it could hit. Waits until the
-    /// request has arrived.
+    /// Whether the server may not have begun what was approved, and forget a cancel request.
+    fn is_early(&self) -> bool {
+        let forwarded = *self.forwarded.lock().unwrap_or_else(PoisonError::into_inner);
+        forwarded.is_some_and(|forwarded| forwarded.elapsed() < TAKEN_UP)
+    }
+
+    /// Whether for a while nothing is answered: neither what the cancel request was for nor, in a pipeline, anything before
+    /// that, so that another request hits nothing else.
+    async fn is_unanswered(&self) -> bool {
+        let since = Instant::now();
+        while since.elapsed() < AGAIN {
+            if self.answered.load(Ordering::SeqCst) || !self.busy.load(Ordering::SeqCst) {
+                return false;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        true
+    }
+
+    /// Cancels what runs on the server. Waits until the request has arrived.
     pub(super) async fn cancel_upstream(&self) {
         if let Err(error) = self.upstream.cancel().await {
             tracing::warn!(%error, "a cancel request did not reach the server");
@@ -220,6 +260,8 @@ impl Sessions {
                     may_run: AtomicBool::new(false),
                     busy: AtomicBool::new(false),
                     cancelling: AtomicBool::new(false),
+                    answered: AtomicBool::new(false),
+                    forwarded: Mutex::new(None),
                     waker: Mutex::new(None),
                     owner: OnceLock::new(),
                     expelled: AtomicBool::new(false),

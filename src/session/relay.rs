@@ -412,6 +412,9 @@ impl Session {
 
     /// ReadyForQuery was relayed.
     pub(super) fn became_ready(&mut self) {
+        if self.handle.is_cancelling() {
+            self.handle.note_answer();
+        }
         if !self.inflight.is_empty() {
             return;
         }

@@ -200,6 +200,40 @@ async fn a_cancel_request_at_any_moment_behind_an_approval_is_not_lost() {
     }
 }
 
+/// The server forgets a cancel request that its process hears of before it reads the statement.
+#[tokio::test]
+async fn a_cancel_request_that_the_server_hears_of_too_early_is_sent_again() {
+    let (proxy, database, mut middle, mut alice) = far().await;
+    let slow = b"DELETE FROM items WHERE id = 3 AND pg_sleep(60) IS NULL";
+    alice
+        .send(Frames::new().query(std::str::from_utf8(slow).expect("ASCII")))
+        .await;
+    middle.hears(LOWERS).await;
+    eventually("the read shield is down", async || {
+        let lowered = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle'
+            AND query = 'SET default_transaction_read_only = off' AND datname = current_database()";
+        (database.value(lowered).await == "1").then_some(())
+    })
+    .await;
+    middle.keeps_back(true);
+    middle.lets_connect(1);
+    proxy.bob.approves_next().await;
+    middle.hears(slow).await;
+    let cancelled = proxy.alice.cancel(&alice.key);
+    let begun = async {
+        middle.is_asked_for_more().await;
+        middle.keeps_back(false);
+        database.sees_waiting("DELETE%pg_sleep(60)%", "PgSleep").await;
+        middle.lets_connect(0);
+    };
+    join(cancelled, begun).await;
+    let answer = alice.ready().await;
+    assert_eq!(answer[answer.len() - 2].code(), "57014", "{}", describe(&answer));
+    let answer = alice.exchange(Frames::new().query("SELECT 1")).await;
+    assert_eq!(tags(&answer), "TDCZ", "{}", describe(&answer));
+    assert_eq!(database.items().await, 10);
+}
+
 /// What was cleared before it in its pipeline is sent first, and that is what the request is for.
 #[tokio::test]
 async fn a_cancel_request_behind_an_approval_is_for_what_was_pipelined_before_it() {

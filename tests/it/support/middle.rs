@@ -17,6 +17,12 @@ pub(crate) struct Middle {
     says: UnboundedSender<Vec<u8>>,
     /// Whether what the server says stays here.
     holds_up: watch::Sender<bool>,
+    /// Whether what holdpoint says on the first connection stays here.
+    keeps_back: watch::Sender<bool>,
+    /// How many connections may reach the server.
+    most: watch::Sender<usize>,
+    /// How many holdpoint has asked for.
+    asked: watch::Receiver<usize>,
     /// What holdpoint has sent.
     sent: watch::Receiver<Vec<u8>>,
     /// How much of that was asked for.
@@ -37,14 +43,23 @@ impl Middle {
         let (says, said) = unbounded_channel();
         let (sends, sent) = watch::channel(Vec::new());
         let (holds_up, held_up) = watch::channel(false);
+        let (keeps_back, kept_back) = watch::channel(false);
+        let (most, mut limit) = watch::channel(connections);
+        let (asks, asked) = watch::channel(0);
         let task = tokio::spawn(async move {
             let mut said = Some(said);
             let mut wires = JoinSet::new();
-            for _ in 0..connections {
+            let mut back = Some(kept_back);
+            for number in 1..=connections {
                 let (near, _) = listener.accept().await.expect("holdpoint connects");
+                asks.send_replace(number);
+                let may = limit.wait_for(|most| *most >= number).await.map(drop);
+                may.expect("the wire is whole");
                 let far = TcpStream::connect(("127.0.0.1", cluster().port)).await;
                 let far = far.expect("the server listens");
-                wires.spawn(forward(near, far, said.take(), sends.clone(), held_up.clone()));
+                let back = back.take().unwrap_or_else(|| watch::channel(false).1);
+                let ends = Ends { near, far };
+                wires.spawn(forward(ends, said.take(), sends.clone(), held_up.clone(), back));
             }
             wires.join_all().await;
         });
@@ -52,6 +67,9 @@ impl Middle {
             address,
             says,
             holds_up,
+            keeps_back,
+            most,
+            asked,
             sent,
             heard: 0,
             task,
@@ -66,6 +84,24 @@ impl Middle {
     /// Keeps what the server says from now on, or no longer.
     pub(crate) fn holds_up(&self, is_kept: bool) {
         self.holds_up.send(is_kept).expect("the wire is whole");
+    }
+
+    /// Keeps what holdpoint says on the first connection from now on, or no longer.
+    pub(crate) fn keeps_back(&self, is_kept: bool) {
+        self.keeps_back.send(is_kept).expect("the wire is whole");
+    }
+
+    /// Lets so many more connections reach the server than holdpoint has asked for so far.
+    pub(crate) fn lets_connect(&self, more: usize) {
+        let most = *self.asked.borrow() + more;
+        self.most.send(most).expect("the wire is whole");
+    }
+
+    /// Waits until holdpoint has asked for one more than may reach the server.
+    pub(crate) async fn is_asked_for_more(&mut self) {
+        let most = *self.most.borrow();
+        let asked = self.asked.wait_for(|asked| *asked > most).await;
+        asked.map(drop).expect("the wire is whole");
     }
 
     /// Waits until holdpoint has sent these bytes, since it was last asked for that.
@@ -93,29 +129,42 @@ impl Drop for Middle {
     }
 }
 
+/// The ends of one connection's wire.
+struct Ends {
+    near: TcpStream,
+    far: TcpStream,
+}
+
 async fn forward(
-    mut near: TcpStream,
-    mut far: TcpStream,
+    Ends { mut near, mut far }: Ends,
     mut said: Option<UnboundedReceiver<Vec<u8>>>,
     sends: watch::Sender<Vec<u8>>,
     mut held_up: watch::Receiver<bool>,
+    mut kept_back: watch::Receiver<bool>,
 ) {
     let (mut up, mut down) = (vec![0; 8192], vec![0; 8192]);
+    let mut kept = Vec::new();
     loop {
         let is_held_up = *held_up.borrow_and_update();
+        let is_kept_back = *kept_back.borrow_and_update();
         let told = async {
             match &mut said {
                 Some(said) => said.recv().await,
                 None => std::future::pending().await,
             }
         };
+        if !is_kept_back && !kept.is_empty() && far.write_all(&std::mem::take(&mut kept)).await.is_err() {
+            return;
+        }
         let written = tokio::select! {
             biased;
             Ok(()) = held_up.changed() => Ok(()),
+            Ok(()) = kept_back.changed() => Ok(()),
             read = near.read(&mut up) => match read {
                 Ok(n) if n > 0 => {
+                    kept.extend_from_slice(&up[..n]);
                     sends.send_modify(|sent| sent.extend_from_slice(&up[..n]));
-                    far.write_all(&up[..n]).await
+                    Ok(())
                 }
                 _ => return,
             },
