@@ -3,11 +3,9 @@
 //! Invariant: a statement whose record finds no room is not cleared. It waits behind [`Stop::Unrecorded`], in which nothing
 //! of it has gone upstream, or is refused; nothing else is changed by that.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use super::gate::{Joined, Ruled};
-use super::hold::client_looks;
 use super::intake::Stop;
 use super::names::Prepared;
 use super::relay::{Event, Session};
@@ -75,12 +73,12 @@ impl Session {
         self.intake.stop = Some(Stop::Deciding);
         // Ctrl-C is for this statement.
         self.handle.set_holding(true);
-        let mut looks = client_looks();
+        let mut looks = self.looks();
         let mut room = std::pin::pin!(log.room());
         loop {
             tokio::select! {
                 biased;
-                moved = poll_fn(|cx| self.poll_relay(cx)) => match moved? {
+                moved = self.relay_waiting(&mut looks) => match moved? {
                     Event::Shutdown => return Err(self.told_to_end()),
                     Event::CancelRequested => {
                         self.intake.is_cancelled = true;
@@ -90,7 +88,6 @@ impl Session {
                     Event::Stopped => {}
                 },
                 () = &mut room => break,
-                _ = looks.tick() => self.look_at_client().await?,
             }
             if self.handle.is_stopping() {
                 return Err(self.told_to_end());

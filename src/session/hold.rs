@@ -3,6 +3,7 @@
 //! Meanwhile messages from the server pass, the client is read into a capped buffer so that its going
 //! away is noticed, and notices tell it what it waits for.
 
+mod looks;
 mod place;
 mod start;
 
@@ -25,9 +26,6 @@ use crate::model::{
 use crate::wire::backend::TransactionStatus;
 use crate::wire::{Header, Report, request};
 use start::Consent;
-
-/// How often a client whose buffer is full is looked at for having gone.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What people should know of a text in another encoding than they read it in.
 const SHOWN_OTHERWISE: &str = "the session's client_encoding is not UTF8: characters beyond ASCII are shown as if it were, \
@@ -248,12 +246,12 @@ impl Session {
         let left = self.shared.clock.now().duration_until(ticket.expires_at());
         let expiry = Instant::now() + Duration::try_from(left).unwrap_or_default();
         let mut reminders = ticks(self.shared.hold.notice_interval);
-        let mut looks = client_looks();
+        let mut looks = self.looks();
         self.say(&notices::held(held, self.shared.clock.now()));
         loop {
             tokio::select! {
                 biased;
-                moved = poll_fn(|cx| self.poll_relay(cx)) => match moved? {
+                moved = self.relay_waiting(&mut looks) => match moved? {
                     Event::Shutdown => return Err(self.told_to_end()),
                     Event::CancelRequested => return Ok(Waited::Cancelled),
                     Event::Skipped => return Ok(Waited::Skipped),
@@ -271,7 +269,6 @@ impl Session {
                     return Ok(Waited::Settled(settlement, intent));
                 }
                 _ = reminders.tick() => self.say(&notices::still_held(held, self.shared.clock.now())),
-                _ = looks.tick() => self.look_at_client().await?,
             }
             if self.handle.is_stopping() {
                 return Err(self.told_to_end());
@@ -296,15 +293,6 @@ impl Session {
         if self.outflow.at_boundary() {
             notice.encode(self.client.out());
         }
-    }
-
-    /// Looks whether the client has gone, or says goodbye, behind what it has sent already.
-    pub(super) async fn look_at_client(&mut self) -> Result<(), Fault> {
-        let full = self.intake.buffer.len() >= self.limits.hold_buffer;
-        if (full && self.client.stream.is_read_closed().await) || self.says_goodbye() {
-            return Err(Fault::ClientGone);
-        }
-        Ok(())
     }
 
     /// Reads what the client has sent by now, and what it wants; fails if that is its end.
@@ -476,11 +464,6 @@ async fn withdraw(ticket: Ticket, held: &Held, why: &'static str) {
     if let Err(error) = ticket.withdraw(why).await {
         tracing::error!(request.id = %held.id, %error, "cannot record a withdrawal");
     }
-}
-
-/// When it is time to look whether the client of a statement that waits is still there.
-pub(super) fn client_looks() -> tokio::time::Interval {
-    ticks(LOOK_INTERVAL)
 }
 
 fn ticks(every: Duration) -> Interval {
