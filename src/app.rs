@@ -395,7 +395,7 @@ async fn end_sessions(workers: Workers, sessions: &Sessions, signals: &mut Signa
     sessions.stop_all();
     tokio::select! {
         () = drained(sessions) => {}
-        () = tokio::time::sleep(GRACE) => tracing::warn!(sessions = sessions.len(), "sessions are cut off"),
+        () = crate::timer::sleep(GRACE) => tracing::warn!(sessions = sessions.len(), "sessions are cut off"),
         () = signals.stop() => tracing::warn!(sessions = sessions.len(), "asked again: sessions are cut off"),
     }
     workers.stop().await;
@@ -441,9 +441,9 @@ fn serve_console(
 
 /// Tells the coarse clock once a second how much time has passed.
 async fn tick(ticks: Arc<CoarseClock>) {
-    let start = tokio::time::Instant::now();
-    let mut seconds = tokio::time::interval(Duration::from_secs(1));
-    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let start = crate::timer::Instant::now();
+    let mut seconds = crate::timer::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(crate::timer::MissedTickBehavior::Skip);
     loop {
         let now = seconds.tick().await;
         ticks.tick(u32::try_from((now - start).as_secs()).unwrap_or(u32::MAX));
@@ -453,8 +453,8 @@ async fn tick(ticks: Arc<CoarseClock>) {
 /// Ends the sessions of users who are disabled. They are disabled by another process, which writes to the store
 /// and cannot tell this one.
 async fn expel_disabled(directory: Arc<Directory>, sessions: Arc<Sessions>) {
-    let mut looks = tokio::time::interval(LOOK_FOR_DISABLED);
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut looks = crate::timer::interval(LOOK_FOR_DISABLED);
+    looks.set_missed_tick_behavior(crate::timer::MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
         if sessions.is_empty() {
@@ -487,8 +487,8 @@ async fn tend_pools(shared: Arc<Shared>) {
         let pool = Arc::clone(pool);
         // Each by itself: a server that does not answer is not to keep the others waiting.
         tended.spawn(async move {
-            let mut looks = tokio::time::interval(TEND_POOLS);
-            looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut looks = crate::timer::interval(TEND_POOLS);
+            looks.set_missed_tick_behavior(crate::timer::MissedTickBehavior::Delay);
             loop {
                 looks.tick().await;
                 pool.tend().await;
@@ -501,7 +501,7 @@ async fn tend_pools(shared: Arc<Shared>) {
 
 /// Waits until there is no session. Sessions leave by themselves; nobody waits for them but a stop.
 async fn drained(sessions: &Sessions) {
-    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    let mut looks = crate::timer::interval(Duration::from_millis(20));
     while !sessions.is_empty() {
         looks.tick().await;
     }

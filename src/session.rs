@@ -219,7 +219,7 @@ async fn log_in(
         return Err(Fault::TooManyConnections);
     }
     let opening = startup::open(shared, client, peer);
-    let opened = tokio::time::timeout(shared.limits.login_timeout, opening).await;
+    let opened = crate::timer::timeout(shared.limits.login_timeout, opening).await;
     opened.unwrap_or(Err(Fault::LoginTimeout))
 }
 
@@ -311,7 +311,7 @@ async fn relay_to_its_end(session: &mut Session) -> Result<(), Fault> {
     }
     // What the server said before it closed is the client's.
     let drained = std::future::poll_fn(|cx| session.client.poll_drain(cx));
-    let _ = Box::pin(tokio::time::timeout(Duration::from_secs(5), drained)).await;
+    let _ = Box::pin(crate::timer::timeout(Duration::from_secs(5), drained)).await;
     match ended {
         Err(Fault::ServerGone) if session.handle.is_expelled() => Err(session.told_to_end()),
         // It said why, or was asked to.

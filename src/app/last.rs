@@ -51,7 +51,7 @@ impl Last {
             // Nothing is held any more that somebody could take for left over.
             self.beating.abort();
             let _ = self.beating.await;
-            match tokio::time::timeout(LEAVE, self.store.leave()).await {
+            match crate::timer::timeout(LEAVE, self.store.leave()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "{LEARN_LATER}"),
                 Err(_) => tracing::warn!("{LEARN_LATER}: the store does not answer"),
@@ -59,7 +59,7 @@ impl Last {
             self.store.close().await;
         };
         let all = async { tokio::join!(recorded, stored) };
-        if tokio::time::timeout(LAST_WRITES, all).await.is_err() {
+        if crate::timer::timeout(LAST_WRITES, all).await.is_err() {
             tracing::error!(
                 audit.bytes = log.as_ref().map_or(0, AuditLog::unwritten),
                 "the store, or the audit log, did not take the last records in time"
@@ -70,7 +70,7 @@ impl Last {
 
 /// Requests that have come are answered; what of one has not come by then is not waited for.
 async fn end_console(mut console: JoinHandle<()>) {
-    if tokio::time::timeout(LAST_REQUESTS, &mut console).await.is_err() {
+    if crate::timer::timeout(LAST_REQUESTS, &mut console).await.is_err() {
         tracing::warn!("requests to the console that were not answered are cut off");
         console.abort();
     }

@@ -51,7 +51,7 @@ impl Watch {
     /// Waits until a file is not what it was at the last look. Cancel-safe.
     pub(super) async fn changed(&mut self) {
         loop {
-            tokio::time::sleep(LOOK).await;
+            crate::timer::sleep(LOOK).await;
             if self.look() {
                 return;
             }

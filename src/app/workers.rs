@@ -3,7 +3,6 @@
 //! A session never changes its thread, so its wake-ups cross none. The first worker accepts; each
 //! connection goes to the worker with the fewest sessions.
 
-use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -12,25 +11,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::session::{self, Shared};
 use crate::sql::STACK_SIZE;
+use crate::timer;
 
 /// After an error such as "too many open files": how long nothing is accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// How often a thread looks up while connections arrive. A timer that is set for sooner than what its thread would sleep for wakes
-/// it, by a call of the system: those of logins are not set for sooner than this. At other times there is no timer: each
-/// sleep of the thread would cost one of the system's.
-const LOOK_UP: Duration = Duration::from_secs(1);
-
-thread_local! {
-    /// Whether a connection has arrived since the thread looked up; `None`: it does not look.
-    static ARRIVED: Cell<Option<bool>> = const { Cell::new(None) };
-}
 
 /// The worker that accepts.
 const ACCEPTING: usize = 0;
@@ -69,7 +59,8 @@ struct Seat {
 }
 
 impl Workers {
-    /// Starts `count` threads that serve the listeners (non-blocking ones).
+    /// Starts `count` threads that serve the listeners (non-blocking ones). Their timers are kept by the runtime that this is called
+    /// in, which is to end after them.
     pub(super) fn start(shared: &Arc<Shared>, listeners: Vec<TcpListener>, count: usize) -> io::Result<Self> {
         let accepting = CancellationToken::new();
         let running = CancellationToken::new();
@@ -139,12 +130,15 @@ struct Worker {
 
 impl Worker {
     fn spawn(self, number: usize) -> io::Result<JoinHandle<()>> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        // Without timers: see `timer`.
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let keeper = Handle::current();
         std::thread::Builder::new()
             .name(format!("holdpoint-data-{number}"))
             // Short texts are parsed on this thread; untouched pages cost nothing.
             .stack_size(STACK_SIZE + 1024 * 1024)
             .spawn(move || {
+                timer::keep_with(keeper);
                 // What the runtime is entered with is polled at each of its turns; this is cheap to poll.
                 let work = runtime.spawn(self.work());
                 if let Err(error) = runtime.block_on(work) {
@@ -169,9 +163,6 @@ impl Worker {
                 Some(assigned) = self.inbox.recv() => assigned,
                 else => return,
             };
-            if ARRIVED.replace(Some(true)).is_none() {
-                tokio::spawn(look_up());
-            }
             let shared = Arc::clone(&self.shared);
             let seat = Taken(Arc::clone(&self.load));
             match assigned.arrive() {
@@ -182,17 +173,6 @@ impl Worker {
                     tracing::warn!(%error, client.addr = %peer, "a connection is lost");
                 }
             }
-        }
-    }
-}
-
-/// Looks up until no connection has arrived for a while.
-async fn look_up() {
-    loop {
-        tokio::time::sleep(LOOK_UP).await;
-        if ARRIVED.replace(Some(false)) != Some(true) {
-            ARRIVED.set(None);
-            return;
         }
     }
 }
@@ -232,7 +212,7 @@ async fn accept(listener: tokio::net::TcpListener, seats: Vec<Seat>, accepting: 
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                crate::timer::sleep(ACCEPT_PAUSE).await;
             }
         }
     }

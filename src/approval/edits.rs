@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
+use crate::timer::timeout;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use super::Broker;
 use super::broker::DecideError;

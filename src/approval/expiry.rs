@@ -9,8 +9,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Expires what is due, for ever. Cancel-safe: to be dropped at shutdown.
 pub async fn sweep_expired(broker: Broker) {
-    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = crate::timer::interval(SWEEP_INTERVAL);
+    ticks.set_missed_tick_behavior(crate::timer::MissedTickBehavior::Delay);
     let mut failing = false;
     loop {
         ticks.tick().await;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior};
+use crate::timer::{Instant, MissedTickBehavior};
 
 use super::Broker;
 use crate::model::{RequestId, StateKind};
@@ -38,7 +38,7 @@ pub async fn follow_fellows(broker: Broker, dead_after: Duration) {
             }
             Err(error) => say(&mut failing, &error),
         }
-        tokio::time::sleep(RETRY).await;
+        crate::timer::sleep(RETRY).await;
     }
 }
 
@@ -56,13 +56,13 @@ async fn listen(
     dead_after: Duration,
     failing: &mut bool,
 ) -> StoreError {
-    let mut looks = tokio::time::interval(LOOK);
+    let mut looks = crate::timer::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
     loop {
         // The first look is at once: there was no listening before.
         let done = tokio::select! {
-            () = tokio::time::sleep_until(heard + dead_after) => {
+            () = crate::timer::sleep_until(heard + dead_after) => {
                 return StoreError::Unavailable {
                     doing: "heard",
                     source: "nothing comes through the connection, not even what this proxy says itself".into(),
@@ -96,7 +96,7 @@ async fn listen(
 
 /// A look that hears nothing is an error: else hints would wait behind it.
 async fn in_time(look: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
-    tokio::time::timeout(LONGEST_LOOK, look)
+    crate::timer::timeout(LONGEST_LOOK, look)
         .await
         .unwrap_or_else(|_| {
             Err(StoreError::Unavailable {
@@ -112,7 +112,7 @@ pub async fn beat_on(broker: Broker, console: Arc<str>, dead_after: Duration) {
     if !broker.shared.store.is_shared() {
         return;
     }
-    let mut ticks = tokio::time::interval(dead_after / BEATS);
+    let mut ticks = crate::timer::interval(dead_after / BEATS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watch = Watch::new(dead_after);
     let mut failing = false;

@@ -165,8 +165,8 @@ impl Observer {
 
 /// Writes what is observed until `stopping` is cancelled, and then what is left.
 pub async fn record_observed(observer: Observer, stopping: CancellationToken) {
-    let mut ticks = tokio::time::interval(ROUND);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = crate::timer::interval(ROUND);
+    ticks.set_missed_tick_behavior(crate::timer::MissedTickBehavior::Delay);
     let mut failing = false;
     let mut no_room: u64 = 0;
     for round in 0_u64.. {

@@ -101,7 +101,7 @@ impl Broker {
                         return;
                     }
                 }
-                tokio::time::sleep(pause).await;
+                crate::timer::sleep(pause).await;
                 pause = (pause * 2).min(LAST_RETRY);
             }
         };

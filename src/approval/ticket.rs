@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
+use crate::timer::timeout;
 use jiff::Timestamp;
-use tokio::time::timeout;
 
 use super::Broker;
 use super::waiters::{News, Waiter};

@@ -49,7 +49,7 @@ pub(super) async fn load(target: &Arc<Target>) -> Result<Told, LoadError> {
             digest: asking.digest.finalize().into(),
         })
     };
-    tokio::time::timeout(PATIENCE, loading)
+    crate::timer::timeout(PATIENCE, loading)
         .await
         .unwrap_or(Err(LoadError::Timeout))
 }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::timer::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::load::load;
 use crate::sql::{Catalogue, Judge, Sight};
@@ -164,10 +164,10 @@ impl Upkeep {
             let started = Instant::now();
             self.load().await;
             self.done.send_replace(number);
-            tokio::time::sleep_until(started + PAUSE).await;
+            crate::timer::sleep_until(started + PAUSE).await;
             if *asked.borrow() == number {
                 // An error is not possible: the sender lives in `self`.
-                let _ = tokio::time::timeout(self.interval, asked.changed()).await;
+                let _ = crate::timer::timeout(self.interval, asked.changed()).await;
             }
         }
     }

@@ -32,7 +32,7 @@ pub(super) async fn ready(State(state): State<ConsoleState>) -> (StatusCode, Jso
     let missing = if state.shutdown.is_cancelled() {
         Some("shutting down")
     } else {
-        match tokio::time::timeout(CHECK_LIMIT, state.broker.check()).await {
+        match crate::timer::timeout(CHECK_LIMIT, state.broker.check()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "not ready: the store does not work");

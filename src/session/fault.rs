@@ -294,7 +294,7 @@ pub(super) async fn say_goodbye(client: &mut Leg) {
         client.stream.shutdown().await
     };
     // A client that does not take it has lost nothing but the explanation.
-    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    let _ = crate::timer::timeout(FAREWELL, farewell).await;
 }
 
 fn lost_in_inquiry() -> Report {

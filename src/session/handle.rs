@@ -190,7 +190,7 @@ impl SessionHandle {
             if self.answered.load(Ordering::SeqCst) || !self.busy.load(Ordering::SeqCst) {
                 return false;
             }
-            tokio::time::sleep(LOOK).await;
+            crate::timer::sleep(LOOK).await;
         }
         true
     }

@@ -10,7 +10,7 @@ mod start;
 use std::future::poll_fn;
 use std::time::Duration;
 
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+use crate::timer::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use super::Fault;
 use super::edit::Proposals;

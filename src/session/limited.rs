@@ -119,7 +119,7 @@ impl Session {
                 }
             }
         };
-        tokio::time::timeout(SEGMENT_WAIT, whole)
+        crate::timer::timeout(SEGMENT_WAIT, whole)
             .await
             .unwrap_or(Ok(Countable::Not("the end of its pipeline has not come")))
     }

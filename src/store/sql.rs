@@ -47,6 +47,7 @@ use super::{
 use crate::model::{
     Clock, Edit, Grant, HeldRequest, NewGrant, NewRequest, Outcome, RequestId, Review, Sightings,
 };
+use crate::timer;
 use decide::Entry;
 use lookup::Lookup;
 use query::query;
@@ -124,21 +125,27 @@ impl<E: Engine> std::fmt::Debug for SqlStore<E> {
     }
 }
 
+/// What somebody asks the store for: a session, too, whose thread has no timers of its own, of which
+/// sqlx sets some.
+pub(super) fn on_any_thread<'a, T>(work: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    Box::pin(timer::for_others(work))
+}
+
 impl<E: Engine> GrantStore for SqlStore<E> {
     fn insert_grant<'a>(
         &'a self,
         asked: &'a NewGrant,
         first: Option<&'a Review>,
     ) -> BoxFuture<'a, Result<Grant, StoreError>> {
-        Box::pin(self.add_grant(asked, first))
+        on_any_thread(self.add_grant(asked, first))
     }
 
     fn grant(&self, id: RequestId) -> BoxFuture<'_, Result<Option<Grant>, StoreError>> {
-        Box::pin(self.read_grant(id))
+        on_any_thread(self.read_grant(id))
     }
 
     fn grants<'a>(&'a self, filter: &'a GrantFilter) -> BoxFuture<'a, Result<Vec<Grant>, StoreError>> {
-        Box::pin(self.list_grants(filter))
+        on_any_thread(self.list_grants(filter))
     }
 
     fn review_grant<'a>(
@@ -148,7 +155,7 @@ impl<E: Engine> GrantStore for SqlStore<E> {
         length: Option<Duration>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<GrantDecided, StoreError>> {
-        Box::pin(self.decide_grant(id, review, length, now))
+        on_any_thread(self.decide_grant(id, review, length, now))
     }
 
     fn end_grant<'a>(
@@ -159,17 +166,17 @@ impl<E: Engine> GrantStore for SqlStore<E> {
         why: &'a str,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(self.finish_grant(id, end, by, why, now))
+        on_any_thread(self.finish_grant(id, end, by, why, now))
     }
 
     fn sweep_grants(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<RequestId>, StoreError>> {
-        Box::pin(self.sweep_due_grants(now))
+        on_any_thread(self.sweep_due_grants(now))
     }
 }
 
 impl<E: Engine> RequestStore for SqlStore<E> {
     fn insert_pending<'a>(&'a self, request: &'a NewRequest) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.insert(request, Entry::Pending))
+        on_any_thread(self.insert(request, Entry::Pending))
     }
 
     fn insert_denied<'a>(
@@ -177,7 +184,7 @@ impl<E: Engine> RequestStore for SqlStore<E> {
         request: &'a NewRequest,
         reason: &'a str,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.insert(request, Entry::Denied(reason)))
+        on_any_thread(self.insert(request, Entry::Denied(reason)))
     }
 
     fn place<'a>(
@@ -185,19 +192,19 @@ impl<E: Engine> RequestStore for SqlStore<E> {
         request: &'a NewRequest,
         grounds: Grounds<'a>,
     ) -> BoxFuture<'a, Result<Placed, StoreError>> {
-        Box::pin(self.insert_placed(request, grounds))
+        on_any_thread(self.insert_placed(request, grounds))
     }
 
     fn follow_up<'a>(&'a self, id: RequestId, review: &'a Review) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(self.record_followup(id, review))
+        on_any_thread(self.record_followup(id, review))
     }
 
     fn request(&self, id: RequestId) -> BoxFuture<'_, Result<Option<HeldRequest>, StoreError>> {
-        Box::pin(async move { list::one(&mut *self.reader().await?, id).await })
+        on_any_thread(async move { list::one(&mut *self.reader().await?, id).await })
     }
 
     fn request_in_turn(&self, id: RequestId) -> BoxFuture<'_, Result<Option<HeldRequest>, StoreError>> {
-        Box::pin(async move {
+        on_any_thread(async move {
             let mut tx = self.begin().await?;
             let found = list::one(&mut *tx, id).await?;
             tx.commit().await?;
@@ -206,7 +213,7 @@ impl<E: Engine> RequestStore for SqlStore<E> {
     }
 
     fn requests(&self, filter: RequestFilter) -> BoxFuture<'_, Result<Vec<HeldRequest>, StoreError>> {
-        Box::pin(async move { list::filtered(&mut *self.reader().await?, &filter).await })
+        on_any_thread(async move { list::filtered(&mut *self.reader().await?, &filter).await })
     }
 
     fn decide_seen(
@@ -217,7 +224,7 @@ impl<E: Engine> RequestStore for SqlStore<E> {
         starts: bool,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Decided, StoreError>> {
-        Box::pin(self.record_verdict(id, review, seen, starts, now))
+        on_any_thread(self.record_verdict(id, review, seen, starts, now))
     }
 
     fn edit(
@@ -229,15 +236,15 @@ impl<E: Engine> RequestStore for SqlStore<E> {
         starts: bool,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Decided, StoreError>> {
-        Box::pin(self.record_edit(id, edit, review, (seen, starts), now))
+        on_any_thread(self.record_edit(id, edit, review, (seen, starts), now))
     }
 
     fn expire(&self, id: RequestId, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(self.settle_one(id, transition::Change::Expire, now))
+        on_any_thread(self.settle_one(id, transition::Change::Expire, now))
     }
 
     fn expire_due(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<RequestId>, StoreError>> {
-        Box::pin(self.settle_due(now))
+        on_any_thread(self.settle_due(now))
     }
 
     fn withdraw<'a>(
@@ -246,7 +253,7 @@ impl<E: Engine> RequestStore for SqlStore<E> {
         why: &'a str,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(self.settle_one(id, transition::Change::Withdraw(why), now))
+        on_any_thread(self.settle_one(id, transition::Change::Withdraw(why), now))
     }
 
     fn abandon<'a>(
@@ -255,7 +262,7 @@ impl<E: Engine> RequestStore for SqlStore<E> {
         why: &'a str,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(self.settle_one(id, transition::Change::Abandon(why), now))
+        on_any_thread(self.settle_one(id, transition::Change::Abandon(why), now))
     }
 
     fn abandon_all<'a>(
@@ -263,11 +270,11 @@ impl<E: Engine> RequestStore for SqlStore<E> {
         why: Abandoned<'a>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<RequestId>, StoreError>> {
-        Box::pin(self.settle_unfinished(why, now))
+        on_any_thread(self.settle_unfinished(why, now))
     }
 
     fn start(&self, id: RequestId, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(self.settle_one(id, transition::Change::Start, now))
+        on_any_thread(self.settle_one(id, transition::Change::Start, now))
     }
 
     fn finish(
@@ -276,14 +283,14 @@ impl<E: Engine> RequestStore for SqlStore<E> {
         outcome: Outcome,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(async move {
+        on_any_thread(async move {
             self.settle_one(id, transition::Change::Finish(&outcome), now)
                 .await
         })
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
+        on_any_thread(async move {
             let mut tx = self.begin().await?;
             let found = query("UPDATE liveness SET checks = checks + 1 WHERE id = 1 RETURNING checks")
                 .fetch_one(&mut *tx)
@@ -312,23 +319,23 @@ impl<E: Engine> UserStore for SqlStore<E> {
         user: &'a UserRecord,
         actor: Actor<'a>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.insert_user(user, actor))
+        on_any_thread(self.insert_user(user, actor))
     }
 
     fn user<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<UserRecord>, StoreError>> {
-        Box::pin(self.user_by_name(name))
+        on_any_thread(self.user_by_name(name))
     }
 
     fn users(&self) -> BoxFuture<'_, Result<Vec<UserRecord>, StoreError>> {
-        Box::pin(self.all_users())
+        on_any_thread(self.all_users())
     }
 
     fn users_by<'a>(&'a self, filter: &'a UserFilter) -> BoxFuture<'a, Result<Vec<UserRecord>, StoreError>> {
-        Box::pin(self.filtered_users(filter))
+        on_any_thread(self.filtered_users(filter))
     }
 
     fn set_verifier<'a>(&'a self, name: &'a str, verifier: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.replace_verifier(name, verifier))
+        on_any_thread(self.replace_verifier(name, verifier))
     }
 
     fn change_user<'a>(
@@ -337,7 +344,7 @@ impl<E: Engine> UserStore for SqlStore<E> {
         change: &'a UserChange,
         actor: Actor<'a>,
     ) -> BoxFuture<'a, Result<UserRecord, StoreError>> {
-        Box::pin(self.apply_change(name, change, actor))
+        on_any_thread(self.apply_change(name, change, actor))
     }
 
     fn revoke_tokens<'a>(
@@ -345,7 +352,7 @@ impl<E: Engine> UserStore for SqlStore<E> {
         name: &'a str,
         actor: Actor<'a>,
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
-        Box::pin(self.delete_all_tokens(name, actor))
+        on_any_thread(self.delete_all_tokens(name, actor))
     }
 
     fn add_token<'a>(
@@ -354,11 +361,11 @@ impl<E: Engine> UserStore for SqlStore<E> {
         token_hash: [u8; 32],
         now: Timestamp,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.insert_token(user, token_hash, now))
+        on_any_thread(self.insert_token(user, token_hash, now))
     }
 
     fn user_by_token(&self, token_hash: [u8; 32]) -> BoxFuture<'_, Result<Option<UserRecord>, StoreError>> {
-        Box::pin(self.token_owner(token_hash))
+        on_any_thread(self.token_owner(token_hash))
     }
 
     fn add_web_session<'a>(
@@ -366,7 +373,7 @@ impl<E: Engine> UserStore for SqlStore<E> {
         session: &'a WebSession,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.insert_web_session(session, now))
+        on_any_thread(self.insert_web_session(session, now))
     }
 
     fn web_session(
@@ -374,15 +381,15 @@ impl<E: Engine> UserStore for SqlStore<E> {
         token_hash: [u8; 32],
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Option<(WebSession, UserRecord)>, StoreError>> {
-        Box::pin(self.live_web_session(token_hash, now))
+        on_any_thread(self.live_web_session(token_hash, now))
     }
 
     fn remove_web_session(&self, token_hash: [u8; 32]) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.delete_web_session(token_hash))
+        on_any_thread(self.delete_web_session(token_hash))
     }
 
     fn secret(&self) -> BoxFuture<'_, Result<[u8; 32], StoreError>> {
-        Box::pin(self.installation_secret())
+        on_any_thread(self.installation_secret())
     }
 }
 
@@ -392,17 +399,17 @@ impl<E: Engine> ObservationStore for SqlStore<E> {
         batch: &'a [Sightings],
         max_rows: u64,
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
-        Box::pin(self.count_observations(batch, max_rows))
+        on_any_thread(self.count_observations(batch, max_rows))
     }
 
     fn observations<'a>(
         &'a self,
         query: &'a ObservationQuery,
     ) -> BoxFuture<'a, Result<Vec<StoredObservation>, StoreError>> {
-        Box::pin(self.list_observations(query))
+        on_any_thread(self.list_observations(query))
     }
 
     fn prune_observations(&self, before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(self.forget_observations(before))
+        on_any_thread(self.forget_observations(before))
     }
 }

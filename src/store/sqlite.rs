@@ -20,7 +20,7 @@ use sqlx::Sqlite;
 
 pub use open::OpenError;
 
-use super::sql::SqlStore;
+use super::sql::{SqlStore, on_any_thread};
 use super::{BoxFuture, SharedStore, StoreError};
 use crate::model::SystemClock;
 
@@ -44,6 +44,6 @@ impl SqliteStore {
 /// One process serves from a file; others that open it change no request.
 impl SharedStore for SqliteStore {
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(SqlStore::close(self))
+        on_any_thread(SqlStore::close(self))
     }
 }

@@ -32,7 +32,7 @@ impl CancelKey {
     /// Sends a CancelRequest and waits until the server has taken it: it closes the connection after it has
     /// signalled the backend (PostgreSQL manual, "Canceling Requests in Progress").
     pub async fn cancel(&self) -> Result<(), ConnectError> {
-        tokio::time::timeout(ARRIVAL, self.send())
+        crate::timer::timeout(ARRIVAL, self.send())
             .await
             .unwrap_or(Err(ConnectError::Timeout(ARRIVAL)))
     }

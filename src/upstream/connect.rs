@@ -210,7 +210,7 @@ async fn in_time<T>(
     target: &Target,
     connecting: impl Future<Output = Result<T, ConnectError>>,
 ) -> Result<T, ConnectError> {
-    tokio::time::timeout(target.connect_timeout, connecting)
+    crate::timer::timeout(target.connect_timeout, connecting)
         .await
         .unwrap_or(Err(ConnectError::Timeout(target.connect_timeout)))
 }

@@ -179,7 +179,7 @@ impl Pool {
                 freed.await;
             }
         };
-        tokio::time::timeout(self.limits.wait_timeout, waiting)
+        crate::timer::timeout(self.limits.wait_timeout, waiting)
             .await
             .map_err(|_| ConnectError::NoRoom {
                 limit: self.limits.max_connections,
@@ -310,7 +310,7 @@ impl Pool {
         let mut connected = self.open(beginning, place).await?;
         let mut budget = MAX_PATH;
         let asked = rows(&mut connected, CURRENT_SCHEMAS, &mut budget);
-        let answer = tokio::time::timeout(RESET, asked).await;
+        let answer = crate::timer::timeout(RESET, asked).await;
         let path = answer.map_err(|_| ConnectError::Timeout(RESET))??;
         let schemas = path
             .first()
@@ -407,7 +407,7 @@ impl Lease {
                 reset(&mut stream, &mut self.changes).await
             }
         };
-        let done = tokio::time::timeout(RESET, resetting).await;
+        let done = crate::timer::timeout(RESET, resetting).await;
         self.is_read_only = read_only;
         match done {
             Ok(Ok(())) if self.changes.len() <= MAX_CHANGES => {

@@ -6,21 +6,23 @@ use std::path::{Path, PathBuf};
 /// Each module of the library with the modules of ours that it may import.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("timer", &[]),
     ("wire", &[]),
     ("tls", &[]),
     ("config", &["model"]),
     ("sql", &["model"]),
     ("policy", &["model"]),
-    ("audit", &["model"]),
-    ("store", &["model"]),
-    ("identity", &["model", "store"]),
-    ("approval", &["model", "policy", "store"]),
-    ("upstream", &["model", "wire", "tls", "approval"]),
-    ("catalogue", &["model", "sql", "wire", "upstream"]),
+    ("audit", &["model", "timer"]),
+    ("store", &["model", "timer"]),
+    ("identity", &["model", "store", "timer"]),
+    ("approval", &["model", "timer", "policy", "store"]),
+    ("upstream", &["model", "timer", "wire", "tls", "approval"]),
+    ("catalogue", &["model", "timer", "sql", "wire", "upstream"]),
     (
         "session",
         &[
             "model",
+            "timer",
             "wire",
             "tls",
             "sql",
@@ -33,11 +35,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "catalogue",
         ],
     ),
-    ("console", &["model", "policy", "store", "identity", "approval"]),
+    (
+        "console",
+        &["model", "timer", "policy", "store", "identity", "approval"],
+    ),
     (
         "app",
         &[
             "model",
+            "timer",
             "wire",
             "tls",
             "config",
@@ -56,7 +62,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "config", "sql", "policy", "store", "identity", "approval", "app",
+            "model", "timer", "config", "sql", "policy", "store", "identity", "approval", "app",
         ],
     ),
 ];
@@ -73,6 +79,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("askama", &["console"]),
     ("socket2", &["wire", "app"]),
     ("rustls", &["tls", "cli"]),
+    ("tokio::time", &["timer"]),
     ("tokio_rustls", &["tls", "wire"]),
     ("webpki", &["tls"]),
     ("x509_cert", &["tls"]),

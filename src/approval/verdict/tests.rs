@@ -241,7 +241,7 @@ async fn a_verdict_that_was_not_recorded_is_not_told() {
     } = one;
     broker.drain().await;
     assert_eq!(read(&*store, 1).await.state, RequestState::Pending);
-    let told = tokio::time::timeout(std::time::Duration::ZERO, ticket.news()).await;
+    let told = crate::timer::timeout(std::time::Duration::ZERO, ticket.news()).await;
     assert!(told.is_err(), "{told:?}");
 }
 

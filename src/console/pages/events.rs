@@ -45,7 +45,7 @@ async fn follow(
     mut changes: broadcast::Receiver<RequestId>,
     sender: mpsc::Sender<Result<Event, Infallible>>,
 ) {
-    let over = tokio::time::sleep(LIFETIME);
+    let over = crate::timer::sleep(LIFETIME);
     tokio::pin!(over);
     let mut next = Some(Event::default().event("refresh").retry(RECONNECT).data("-"));
     loop {

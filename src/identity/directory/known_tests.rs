@@ -110,7 +110,7 @@ async fn after_a_change_in_doubt_nothing_is_kept() {
     assert!(!kept_at(Instant::now()));
     assert!(kept_at(Instant::now() + minute));
     let dropped = known.change(std::future::pending::<Result<(), StoreError>>());
-    assert!(tokio::time::timeout(Duration::ZERO, dropped).await.is_err());
+    assert!(crate::timer::timeout(Duration::ZERO, dropped).await.is_err());
     assert!(!kept_at(Instant::now()));
     // One that has failed is over.
     let other = Known::default();

@@ -18,8 +18,8 @@ use std::pin::Pin;
 use std::task::Context;
 use std::time::Duration;
 
+use crate::timer::{Instant, Sleep, sleep_until};
 use bytes::Buf as _;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Span, Stop};
 use crate::session::Fault;

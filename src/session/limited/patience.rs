@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::Context;
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use crate::timer::{Instant, Sleep, sleep_until};
 
 /// How long in all, in one step. A client that takes a little now and then has no more.
 const TAKING: Duration = Duration::from_secs(5);

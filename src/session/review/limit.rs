@@ -11,8 +11,8 @@ use std::pin::Pin;
 use std::task::Context;
 use std::time::Duration;
 
+use crate::timer::{Instant, Sleep, sleep_until};
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::InReview;
 use crate::approval::digest;
@@ -170,7 +170,7 @@ impl Session {
                 .broker
                 .record_expired_later(self.never_committed(&review));
         }
-        if self.busy && tokio::time::timeout(CANCEL, self.end_upstream()).await.is_err() {
+        if self.busy && crate::timer::timeout(CANCEL, self.end_upstream()).await.is_err() {
             tracing::warn!("the server did not end what runs within {CANCEL:?}");
         }
     }
@@ -179,10 +179,10 @@ impl Session {
     /// between two statements does nothing, and what is sent ahead would run on.
     async fn end_upstream(&mut self) {
         // A server that does not read takes no goodbye.
-        let _ = tokio::time::timeout(AGAIN, self.server.stream.shutdown()).await;
+        let _ = crate::timer::timeout(AGAIN, self.server.stream.shutdown()).await;
         loop {
             self.handle.cancel_upstream().await;
-            if tokio::time::timeout(AGAIN, self.server.read_to_end())
+            if crate::timer::timeout(AGAIN, self.server.read_to_end())
                 .await
                 .is_ok()
             {

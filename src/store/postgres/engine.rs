@@ -98,7 +98,7 @@ const STEP: Duration = Duration::from_secs(15);
 
 /// A connection through which nothing comes any more says nothing: it is not waited for without end.
 pub(super) async fn in_time<T>(step: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    tokio::time::timeout(STEP, step).await.unwrap_or_else(|_| {
+    crate::timer::timeout(STEP, step).await.unwrap_or_else(|_| {
         let lost = std::io::Error::new(
             std::io::ErrorKind::TimedOut,
             "the database has not answered in time",

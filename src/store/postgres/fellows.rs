@@ -6,7 +6,7 @@ use sqlx::{Postgres, Row as _};
 use super::PostgresStore;
 use super::engine::in_time;
 use crate::model::RequestId;
-use crate::store::sql::{not_read, not_written};
+use crate::store::sql::{not_read, not_written, on_any_thread};
 use crate::store::{Beat, BoxFuture, Hint, Hints, ProposalId, SharedStore, StoreError};
 
 /// What `migrations/postgres` notifies on.
@@ -22,7 +22,7 @@ struct Listening {
 
 impl Hints for Listening {
     fn next(&mut self) -> BoxFuture<'_, Result<Hint, StoreError>> {
-        Box::pin(async move {
+        on_any_thread(async move {
             loop {
                 // The connection is made anew by the next call.
                 let Some(told) = self.listener.try_recv().await.map_err(not_read)? else {
@@ -61,11 +61,11 @@ impl SharedStore for PostgresStore {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(PostgresStore::close(self))
+        on_any_thread(PostgresStore::close(self))
     }
 
     fn hints(&self) -> BoxFuture<'_, Result<Option<Box<dyn Hints>>, StoreError>> {
-        Box::pin(async move {
+        on_any_thread(async move {
             let mut listener = PgListener::connect_with(&self.readers).await.map_err(not_read)?;
             listener.listen(CHANNEL).await.map_err(not_read)?;
             let listening = Listening {
@@ -77,7 +77,7 @@ impl SharedStore for PostgresStore {
     }
 
     fn beat<'a>(&'a self, console: &'a str) -> BoxFuture<'a, Result<Vec<Beat>, StoreError>> {
-        Box::pin(async move {
+        on_any_thread(async move {
             let mut tx = self.begin().await?;
             in_time(
                 sqlx::query::<Postgres>(
@@ -118,7 +118,7 @@ impl SharedStore for PostgresStore {
     }
 
     fn bury<'a>(&'a self, dead: &'a Beat) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move {
+        on_any_thread(async move {
             let mut tx = self.begin().await?;
             let gone = in_time(
                 sqlx::query::<Postgres>("DELETE FROM proxies WHERE id = $1 AND beats = $2")
@@ -134,7 +134,7 @@ impl SharedStore for PostgresStore {
     }
 
     fn leave(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
+        on_any_thread(async move {
             let mut tx = self.begin().await?;
             in_time(
                 sqlx::query::<Postgres>("DELETE FROM proxies WHERE id = $1")
@@ -148,7 +148,7 @@ impl SharedStore for PostgresStore {
     }
 
     fn holder(&self, id: RequestId) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
-        Box::pin(async move {
+        on_any_thread(async move {
             in_time(
                 sqlx::query_scalar(
                     "SELECT console FROM proxies JOIN requests ON requests.proxy = proxies.id \
@@ -168,23 +168,23 @@ impl SharedStore for PostgresStore {
         request: RequestId,
         statement: &'a str,
     ) -> BoxFuture<'a, Result<ProposalId, StoreError>> {
-        Box::pin(self.insert_proposal(request, statement))
+        on_any_thread(self.insert_proposal(request, statement))
     }
 
     fn proposal(&self, id: ProposalId) -> BoxFuture<'_, Result<Option<(RequestId, String)>, StoreError>> {
-        Box::pin(self.read_proposal(id))
+        on_any_thread(self.read_proposal(id))
     }
 
     fn answer<'a>(&'a self, id: ProposalId, answer: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.answer_proposal(id, answer))
+        on_any_thread(self.answer_proposal(id, answer))
     }
 
     fn take_answer(&self, id: ProposalId) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
-        Box::pin(self.delete_answered(id))
+        on_any_thread(self.delete_answered(id))
     }
 
     fn decided<'a>(&'a self, ids: &'a [RequestId]) -> BoxFuture<'a, Result<Vec<RequestId>, StoreError>> {
-        Box::pin(async move {
+        on_any_thread(async move {
             let names: Vec<&str> = ids.iter().map(RequestId::as_str).collect();
             let found = in_time(
                 sqlx::query::<Postgres>(

@@ -145,7 +145,7 @@ fn pool(connections: u32, proxy: &str) -> PgPoolOptions {
         // One through which nothing comes any more is not kept.
         .after_release(|connection, _| {
             Box::pin(async move {
-                let alive = tokio::time::timeout(ALIVE, connection.ping()).await;
+                let alive = crate::timer::timeout(ALIVE, connection.ping()).await;
                 Ok(matches!(alive, Ok(Ok(()))))
             })
         })

@@ -49,7 +49,7 @@ async fn refusal(url: &str) -> String {
 }
 
 async fn next(hints: &mut Box<dyn Hints>) -> Hint {
-    tokio::time::timeout(std::time::Duration::from_secs(30), hints.next())
+    crate::timer::timeout(std::time::Duration::from_secs(30), hints.next())
         .await
         .unwrap()
         .unwrap()
@@ -274,7 +274,7 @@ async fn connections_that_were_cut_are_replaced() {
     eventually("hints come again", async || {
         other.insert_pending(&request(rand::random())).await.unwrap();
         let soon = std::time::Duration::from_millis(100);
-        let hint = tokio::time::timeout(soon, hints.next()).await.ok()?;
+        let hint = crate::timer::timeout(soon, hints.next()).await.ok()?;
         matches!(hint, Ok(Hint::Changed(_))).then_some(())
     })
     .await;

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
+use crate::timer::timeout;
 use sqlx::{ConnectOptions as _, Connection as _, Pool};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
 
 use super::columns::user_columns;
 use super::engine::Engine;

@@ -14,11 +14,11 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::timer::timeout;
 use sqlx::Pool;
 use sqlx::error::DatabaseError;
 use sqlx::pool::PoolConnection;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
-use tokio::time::timeout;
 
 use super::engine::{Connection as _, Engine, Stopped, Texts, Variant};
 use super::query::{self, Query};

@@ -199,11 +199,11 @@ async fn warn_if_open_to_others(_: &Path) {}
 /// doing the same makes SQLite answer "busy" at once, whatever the busy timeout: tried again.
 async fn connect_writer(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let options = options.journal_mode(SqliteJournalMode::Wal);
-    let deadline = tokio::time::Instant::now() + BUSY_TIMEOUT;
+    let deadline = crate::timer::Instant::now() + BUSY_TIMEOUT;
     loop {
         match writer_pool().connect_with(options.clone()).await {
-            Err(error) if Sqlite::is_busy(&error) && tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(BUSY_RETRY).await;
+            Err(error) if Sqlite::is_busy(&error) && crate::timer::Instant::now() < deadline => {
+                crate::timer::sleep(BUSY_RETRY).await;
             }
             result => return result,
         }

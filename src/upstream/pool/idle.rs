@@ -61,7 +61,7 @@ impl Idle {
             Ok::<_, io::Error>(())
         };
         // One that does not answer is given up.
-        let _ = tokio::time::timeout(ANSWER, ended).await;
+        let _ = crate::timer::timeout(ANSWER, ended).await;
     }
 
     /// Its connection, known to the runtime of this thread.
@@ -84,7 +84,7 @@ impl Idle {
             self.stream.rehomed().ok()?
         };
         if self.since.elapsed() > ASK_AFTER {
-            let answered = tokio::time::timeout(ANSWER, answers(&mut stream)).await;
+            let answered = crate::timer::timeout(ANSWER, answers(&mut stream)).await;
             answered.ok()?.ok()?;
         }
         let lease = self.lease;

@@ -200,7 +200,8 @@ async fn a_check_that_waits_for_a_lock_ends_in_time_and_hurts_nobody() {
         proxy.alice.cancel(&key).await;
         proxy.carol.sees(&request, "withdrawn").await;
         let late = checking.await.unwrap();
-        assert_eq!(late.status, 409, "{late:?}");
+        // The server does not wait for a lock for long, and may have said so first.
+        assert!(matches!(late.status, 409 | 422), "{late:?}");
         drop(lock);
         let answers = ready(&mut alice).await;
         assert_eq!(tags(&answers), "1EZ");
@@ -309,7 +310,8 @@ async fn a_session_that_ends_amid_a_check_leaves_nothing_behind() {
             proxy.carol.sees(&request, "withdrawn").await;
         }
         let late = checking.await.unwrap();
-        assert_eq!(late.status, 409, "{late:?}");
+        // The server does not wait for a lock for long, and may have said so first.
+        assert!(matches!(late.status, 409 | 422), "{late:?}");
         drop(lock);
     }
     assert_eq!(proxy.database.items().await, 10);
@@ -508,7 +510,8 @@ async fn what_is_approved_amid_a_check_of_something_else_runs() {
         proxy.database.sees_waiting("DELETE FROM items%", "Lock").await;
         assert!(proxy.carol.approve(&request).await.is_taken());
         let late = checking.await.unwrap();
-        assert_eq!(late.status, 409, "{late:?}");
+        // The server does not wait for a lock for long, and may have said so first.
+        assert!(matches!(late.status, 409 | 422), "{late:?}");
         drop(lock);
         let answers = ready(&mut alice).await;
         assert_eq!(tags(&answers), "12CZ");
