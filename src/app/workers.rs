@@ -64,6 +64,8 @@ impl Workers {
     pub(super) fn start(shared: &Arc<Shared>, listeners: Vec<TcpListener>, count: usize) -> io::Result<Self> {
         let accepting = CancellationToken::new();
         let running = CancellationToken::new();
+        // Where one cannot be started, those that were end.
+        let guard = running.clone().drop_guard();
         let (seats, inboxes): (Vec<_>, Vec<_>) = (0..count.max(1))
             .map(|_| {
                 let (assign, inbox) = mpsc::unbounded_channel();
@@ -90,6 +92,7 @@ impl Workers {
             };
             threads.push(worker.spawn(number)?);
         }
+        guard.disarm();
         Ok(Self {
             threads,
             accepting,

@@ -2,11 +2,12 @@
 //!
 //! Flags and a waker: a session that nothing is said to pays one relaxed load for each turn.
 
+mod begun;
+
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -14,14 +15,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::model::Principal;
 use crate::upstream::CancelKey;
-
-/// So long behind an approval a cancel request may reach the server before the server's process has taken up what was held:
-/// until then it is idle, and forgets the request (`PostgresMain` in `tcop/postgres.c`). So it is sent once more.
-const TAKEN_UP: Duration = Duration::from_secs(1);
-/// So much later, which is a long time for a process to wait for its turn.
-const AGAIN: Duration = Duration::from_millis(100);
-/// How often is looked whether that is still needed, so that what passes has nobody to tell.
-const LOOK: Duration = Duration::from_millis(2);
+use begun::Begun;
 
 /// A session as others see it.
 #[derive(Debug)]
@@ -47,10 +41,8 @@ pub(super) struct SessionHandle {
     busy: AtomicBool,
     /// A cancel request is on its way to the server.
     cancelling: AtomicBool,
-    /// A segment was answered since the cancel request on its way came.
-    answered: AtomicBool,
-    /// When what was held last went upstream.
-    forwarded: Mutex<Option<Instant>>,
+    /// Whether the server has begun what was approved.
+    begun: Begun,
     waker: Mutex<Option<Waker>>,
     /// Whose it is; set once, before anybody looks for it.
     owner: OnceLock<Arc<Principal>>,
@@ -108,8 +100,6 @@ impl SessionHandle {
         let is_withdrawn = hold != 0 && self.withdrawal.swap(0, Ordering::SeqCst) == hold;
         if is_withdrawn {
             self.may_run.store(false, Ordering::SeqCst);
-        } else if hold != 0 {
-            *self.forwarded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
         is_withdrawn
     }
@@ -124,9 +114,20 @@ impl SessionHandle {
         self.cancelling.load(Ordering::SeqCst)
     }
 
-    /// A segment was answered: a cancel request that has reached the server needs no other.
+    /// What was held goes upstream; to be told before [`Self::end_holding`]. Or it does not, after all.
+    pub(super) fn forwards_held(&self, does: bool) {
+        self.begun.forwards(does);
+    }
+
+    /// Something of what was held is answered.
+    pub(super) fn has_begun_held(&self) {
+        self.begun.forwards(false);
+        self.begun.note_answer();
+    }
+
+    /// A segment was answered while a cancel request is on its way.
     pub(super) fn note_answer(&self) {
-        self.answered.store(true, Ordering::SeqCst);
+        self.begun.note_answer();
     }
 
     /// Remembers how to wake the session's task.
@@ -153,7 +154,7 @@ impl SessionHandle {
         // already, for the same statement, there is no need for another to the server.
         let arrived = (!self.cancelling.swap(true, Ordering::SeqCst)).then_some(Arrived(self));
         if arrived.is_some() {
-            self.answered.store(false, Ordering::SeqCst);
+            self.begun.is_cancelled();
         }
         let hold = self.holding.load(Ordering::SeqCst);
         if hold != 0 {
@@ -167,32 +168,13 @@ impl SessionHandle {
             }
         }
         if arrived.is_some() && self.busy.load(Ordering::SeqCst) {
-            let is_early = self.is_early();
+            let is_early = self.begun.is_early();
             self.cancel_upstream().await;
-            if is_early && self.is_unanswered().await {
+            if is_early && self.begun.is_unanswered(&self.busy).await {
                 self.cancel_upstream().await;
             }
         }
         drop(arrived);
-    }
-
-    /// Whether the server may not have begun what was approved, and forget a cancel request.
-    fn is_early(&self) -> bool {
-        let forwarded = *self.forwarded.lock().unwrap_or_else(PoisonError::into_inner);
-        forwarded.is_some_and(|forwarded| forwarded.elapsed() < TAKEN_UP)
-    }
-
-    /// Whether for a while nothing is answered: neither what the cancel request was for nor, in a pipeline, anything before
-    /// that, so that another request hits nothing else.
-    async fn is_unanswered(&self) -> bool {
-        let since = Instant::now();
-        while since.elapsed() < AGAIN {
-            if self.answered.load(Ordering::SeqCst) || !self.busy.load(Ordering::SeqCst) {
-                return false;
-            }
-            crate::timer::sleep(LOOK).await;
-        }
-        true
     }
 
     /// Cancels what runs on the server. Waits until the request has arrived.
@@ -260,8 +242,7 @@ impl Sessions {
                     may_run: AtomicBool::new(false),
                     busy: AtomicBool::new(false),
                     cancelling: AtomicBool::new(false),
-                    answered: AtomicBool::new(false),
-                    forwarded: Mutex::new(None),
+                    begun: Begun::default(),
                     waker: Mutex::new(None),
                     owner: OnceLock::new(),
                     expelled: AtomicBool::new(false),

@@ -223,6 +223,7 @@ impl Session {
             poll_fn(|cx| Poll::Ready(self.forward_limited(cx, gated.frame, unit, running))).await?;
         }
         let mut heard = self.hear(awaited(unit), true).await?;
+        self.held_is_begun();
         if let Some(error) = heard.error.take() {
             let at = (heard.status, error);
             return self.fail(attempt, &wrap, gated, unit, at, Some(&heard)).await;

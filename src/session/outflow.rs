@@ -9,7 +9,7 @@ use std::task::Context;
 use bytes::BytesMut;
 
 use super::Fault;
-use super::inflight::{Desync, Relay};
+use super::inflight::{Desync, Relay, RunId};
 use super::intake::Stop;
 use super::relay::Session;
 use crate::wire::backend::{ServerError, TransactionStatus};
@@ -176,6 +176,7 @@ impl Session {
             b'T' => self.inflight.described().map_err(Fault::desync),
             b'V' => {
                 let seen = self.inflight.call_returned().map_err(Fault::desync)?;
+                self.note_begun(seen.run);
                 self.runs.completed(seen.run, "");
                 Ok(())
             }
@@ -216,6 +217,7 @@ impl Session {
                     return Err(Fault::desync(Desync::Unasked));
                 }
                 self.inflight.command_complete(&mut self.names).map(|seen| {
+                    self.note_begun(seen.run);
                     self.runs.completed(seen.run, tag);
                     // That of a transaction which has failed is a ROLLBACK.
                     if tag == "COMMIT" {
@@ -225,12 +227,14 @@ impl Session {
                 })
             }
             b's' => self.inflight.execute_ended().map(|seen| {
+                self.note_begun(seen.run);
                 self.runs.suspended(seen.run, seen.rows);
                 Relay::Pass
             }),
             b'I' => {
                 let own = self.inflight.own_tag();
                 self.inflight.execute_ended().map(|seen| {
+                    self.note_begun(seen.run);
                     self.runs.completed(seen.run, "");
                     own.map_or(Relay::Pass, Relay::Complete)
                 })
@@ -306,8 +310,16 @@ impl Session {
                 },
             );
         } else {
+            self.note_begun(erred.seen.run);
             self.runs.failed(erred.seen.run, error);
         }
         Ok(erred.relay)
+    }
+
+    /// Something of a statement that was held, if it is that, is answered.
+    fn note_begun(&mut self, run: Option<RunId>) {
+        if run.is_some() {
+            self.held_is_begun();
+        }
     }
 }

@@ -116,6 +116,8 @@ pub(super) struct Session {
     /// Something was forwarded since the server was last ready: a cancel request has a target, and the
     /// server's status may be another than the last one reported.
     pub(super) busy: bool,
+    /// What was held was forwarded, and nothing of it is answered.
+    pub(super) awaits_held: bool,
     /// The client sends nothing more.
     pub(super) client_ended: bool,
 }
@@ -396,12 +398,24 @@ impl Session {
     pub(super) fn begin_held_work(&mut self) -> bool {
         let was_busy = self.busy;
         self.begin_work();
+        self.handle.forwards_held(true);
         let is_withdrawn = self.handle.end_holding();
+        self.awaits_held = !is_withdrawn;
+        if is_withdrawn {
+            self.handle.forwards_held(false);
+        }
         if is_withdrawn && !was_busy {
             self.busy = false;
             self.handle.set_busy(false);
         }
         !is_withdrawn
+    }
+
+    /// Something of what was held is answered: the server has begun it, and forgets no cancel request.
+    pub(super) fn held_is_begun(&mut self) {
+        if std::mem::take(&mut self.awaits_held) {
+            self.handle.has_begun_held();
+        }
     }
 
     /// A cancel request for what ran before is still on its way: nothing must be forwarded that it
@@ -419,6 +433,7 @@ impl Session {
             return;
         }
         if self.busy {
+            self.held_is_begun();
             self.busy = false;
             self.handle.set_busy(false);
         }
