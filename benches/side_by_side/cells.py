@@ -63,7 +63,7 @@ def run(servers, workloads, rounds, duration):
     """Per workload and target: the cells."""
     results = {}
     for name, writes, make in workloads:
-        left_out = ["holdpoint", "holdpoint, recording"] if writes else ["holdpoint, all allowed"]
+        left_out = ["holdpoint", "holdpoint, recording", "holdpoint, before"] if writes else ["holdpoint, all allowed"]
         targets = [target for target in servers.targets if target not in left_out]
         cells = results[name] = {label(target): [] for target in targets}
         for number in range(rounds):

@@ -62,9 +62,11 @@ def clean_environment():
 class Servers:
     """The scratch folder and everything that runs in it. `targets` are the names that can be measured."""
 
-    def __init__(self, binary, cores, scale, max_clients, only=None, wrapper=(), tls=False, shared_store=False):
+    def __init__(self, binary, cores, scale, max_clients, only=None, wrapper=(), tls=False, shared_store=False, before=None):
         """`wrapper`: a command that is to run holdpoint, as in ["valgrind"]. `tls`: clients encrypt; a proxy's connection
-        to the server stays plain. `shared_store`: holdpoints keep their store in a PostgreSQL of its own, which syncs."""
+        to the server stays plain. `shared_store`: holdpoints keep their store in a PostgreSQL of its own, which syncs. `before`: another build,
+        for the target of that name."""
+        self.before = before and before.resolve()
         self.tls = tls
         self.shared_store = shared_store
         self.binary, self.cores, self.scale, self.wrapper = binary, cores, scale, wrapper
@@ -107,6 +109,8 @@ class Servers:
                 "holdpoint, recording": lambda: self.start_holdpoint(
                     "holdpoint, recording", lambda to: shutil.copytree(REPO / "policies", to), "[audit]\nfile = 'audit.jsonl'\n"),
             }
+            starts["holdpoint, before"] = lambda: self.start_holdpoint(
+                "holdpoint, before", lambda to: shutil.copytree(REPO / "policies", to), binary=self.before)
             starts["holdpoint, beside"] = lambda: self.start_holdpoint(
                 "holdpoint, beside", lambda to: shutil.copytree(REPO / "policies", to))
             for target in self.targets[1:]:
@@ -258,7 +262,7 @@ backend b
 """)
         self.spawn("haproxy", [self.haproxy, "-db", "-f", own / "haproxy.cfg"])
 
-    def start_holdpoint(self, name, make_policies, more=""):
+    def start_holdpoint(self, name, make_policies, more="", binary=None):
         own = self.own_folder(name)
         make_policies(own / "policies")
         (own / "upstream.password").write_text(self.password)
@@ -289,7 +293,7 @@ pool = {{ max_idle = {self.connections} }}
         is_first = not self.shared_store or name == "holdpoint"
         if is_first:
             self.add_user(config)
-        self.spawn(name, [*self.wrapper, self.binary, "--config", config, "serve"])
+        self.spawn(name, [*self.wrapper, binary or self.binary, "--config", config, "serve"])
 
     def store_url(self, own):
         if not self.shared_store:
