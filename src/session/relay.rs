@@ -116,8 +116,6 @@ pub(super) struct Session {
     /// Something was forwarded since the server was last ready: a cancel request has a target, and the
     /// server's status may be another than the last one reported.
     pub(super) busy: bool,
-    /// What was held was forwarded, and nothing of it is answered.
-    pub(super) awaits_held: bool,
     /// The client sends nothing more.
     pub(super) client_ended: bool,
 }
@@ -400,7 +398,7 @@ impl Session {
         self.begin_work();
         self.handle.forwards_held(true);
         let is_withdrawn = self.handle.end_holding();
-        self.awaits_held = !is_withdrawn;
+        self.runs.is_awaited = !is_withdrawn;
         if is_withdrawn {
             self.handle.forwards_held(false);
         }
@@ -413,7 +411,7 @@ impl Session {
 
     /// Something of what was held is answered: the server has begun it, and forgets no cancel request.
     pub(super) fn held_is_begun(&mut self) {
-        if std::mem::take(&mut self.awaits_held) {
+        if std::mem::take(&mut self.runs.is_awaited) {
             self.handle.has_begun_held();
         }
     }

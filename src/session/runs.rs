@@ -47,6 +47,8 @@ struct Run {
 pub(super) struct Runs {
     list: Vec<Run>,
     next: u32,
+    /// The one that was cleared last is not answered.
+    pub(super) is_awaited: bool,
     /// Those that have run to their end, with the rows affected, for whoever wants to know.
     pub(super) done: Vec<(RequestId, Option<u64>)>,
     /// The error in the unit (up to ReadyForQuery) at hand.

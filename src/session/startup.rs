@@ -384,7 +384,6 @@ impl LoggedIn {
             transaction_since: None,
             goodbye: None,
             busy: false,
-            awaits_held: false,
             client_ended: false,
         });
         (session, held)
