@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use crate::timer::timeout;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -16,6 +15,7 @@ use super::entitlement::standing_groups;
 use super::waiters::{Answer, Fitting, News};
 use crate::model::{Edit, HeldRequest, Principal, RequestId, Review, StateKind, Verdict};
 use crate::store::{Decided, ProposalId, StoreError};
+use crate::timer::timeout;
 
 /// So long the session is waited for.
 const LONGEST: Duration = Duration::from_secs(5);

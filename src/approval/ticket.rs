@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use crate::timer::timeout;
 use jiff::Timestamp;
 
 use super::Broker;
 use super::waiters::{News, Waiter};
 use crate::model::{Outcome, RequestId, Settlement};
 use crate::store::StoreError;
+use crate::timer::timeout;
 
 /// Between the commit of the last approval and its news.
 const ABOUT_TO_TELL: Duration = Duration::from_secs(10);

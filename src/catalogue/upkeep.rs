@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::timer::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::load::load;
 use crate::sql::{Catalogue, Judge, Sight};
+use crate::timer::Instant;
 use crate::upstream::Target;
 
 /// However often it is asked for: between two loads there is at least so much time.

@@ -401,10 +401,10 @@ impl Session {
         self.runs.is_awaited = !is_withdrawn;
         if is_withdrawn {
             self.handle.forwards_held(false);
-        }
-        if is_withdrawn && !was_busy {
-            self.busy = false;
-            self.handle.set_busy(false);
+            if !was_busy {
+                self.busy = false;
+                self.handle.set_busy(false);
+            }
         }
         !is_withdrawn
     }

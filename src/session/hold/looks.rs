@@ -7,11 +7,10 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use crate::timer::Interval;
-
 use super::ticks;
 use crate::session::Fault;
 use crate::session::relay::{Event, Session};
+use crate::timer::Interval;
 
 /// How often a client that has sent more is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);

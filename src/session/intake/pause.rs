@@ -18,13 +18,13 @@ use std::pin::Pin;
 use std::task::Context;
 use std::time::Duration;
 
-use crate::timer::{Instant, Sleep, sleep_until};
 use bytes::Buf as _;
 
 use super::{Span, Stop};
 use crate::session::Fault;
 use crate::session::inflight::Expect;
 use crate::session::relay::Session;
+use crate::timer::{Instant, Sleep, sleep_until};
 use crate::wire::request;
 
 /// How long a client is silent in the middle of a segment before that is forwarded.

@@ -11,7 +11,6 @@ use std::pin::Pin;
 use std::task::Context;
 use std::time::Duration;
 
-use crate::timer::{Instant, Sleep, sleep_until};
 use tokio::io::AsyncWriteExt as _;
 
 use super::InReview;
@@ -19,6 +18,7 @@ use crate::approval::digest;
 use crate::model::{NewRequest, Origin, RequestId, duration};
 use crate::session::Fault;
 use crate::session::relay::Session;
+use crate::timer::{Instant, Sleep, sleep_until};
 use crate::wire::sqlstate;
 
 /// How long the server is given, beyond the limit, to carry out the ROLLBACK in the place of a COMMIT.

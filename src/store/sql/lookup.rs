@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use crate::timer::timeout;
 use sqlx::{ConnectOptions as _, Connection as _, Pool};
 use tokio::sync::Mutex;
 
@@ -14,6 +13,7 @@ use super::engine::Engine;
 use super::query::{Query, query};
 use super::{ACQUIRE_TIMEOUT, not_read};
 use crate::store::StoreError;
+use crate::timer::timeout;
 
 /// Where who comes is looked up, one after the other.
 pub(in crate::store) enum Lookup<E: Engine> {

@@ -14,7 +14,6 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::timer::timeout;
 use sqlx::Pool;
 use sqlx::error::DatabaseError;
 use sqlx::pool::PoolConnection;
@@ -25,6 +24,7 @@ use super::query::{self, Query};
 use super::turn::{Turn, Unbegun};
 use super::{ACQUIRE_TIMEOUT, not_written};
 use crate::store::StoreError;
+use crate::timer::timeout;
 
 /// Writes that share a commit at most: the first of them waits for the last.
 pub(in crate::store) const TOGETHER: usize = 64;
