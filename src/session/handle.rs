@@ -41,6 +41,8 @@ pub(super) struct SessionHandle {
     busy: AtomicBool,
     /// A cancel request is on its way to the server.
     cancelling: AtomicBool,
+    /// A cancel request has gone to the server.
+    was_cancelled: AtomicBool,
     /// Whether the server has begun what was approved.
     begun: Begun,
     waker: Mutex<Option<Waker>>,
@@ -130,6 +132,11 @@ impl SessionHandle {
         self.begun.note_answer();
     }
 
+    /// Whether a cancel request has gone to the server, ever.
+    pub(super) fn was_cancelled(&self) -> bool {
+        self.was_cancelled.load(Ordering::SeqCst)
+    }
+
     /// Remembers how to wake the session's task.
     pub(super) fn register(&self, waker: &Waker) {
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
@@ -168,6 +175,7 @@ impl SessionHandle {
             }
         }
         if arrived.is_some() && self.busy.load(Ordering::SeqCst) {
+            self.was_cancelled.store(true, Ordering::SeqCst);
             let is_early = self.begun.is_early();
             self.cancel_upstream().await;
             if is_early && self.begun.is_unanswered(&self.busy).await {
@@ -242,6 +250,7 @@ impl Sessions {
                     may_run: AtomicBool::new(false),
                     busy: AtomicBool::new(false),
                     cancelling: AtomicBool::new(false),
+                    was_cancelled: AtomicBool::new(false),
                     begun: Begun::default(),
                     waker: Mutex::new(None),
                     owner: OnceLock::new(),
