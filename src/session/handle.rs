@@ -41,8 +41,8 @@ pub(super) struct SessionHandle {
     busy: AtomicBool,
     /// A cancel request is on its way to the server.
     cancelling: AtomicBool,
-    /// A cancel request has gone to the server.
-    was_cancelled: AtomicBool,
+    /// A cancel request may still reach the server, and it is not known when.
+    cancel_in_doubt: AtomicBool,
     /// Whether the server has begun what was approved.
     begun: Begun,
     waker: Mutex<Option<Waker>>,
@@ -132,9 +132,9 @@ impl SessionHandle {
         self.begun.note_answer();
     }
 
-    /// Whether a cancel request has gone to the server, ever.
-    pub(super) fn was_cancelled(&self) -> bool {
-        self.was_cancelled.load(Ordering::SeqCst)
+    /// Whether a cancel request may hit what comes after this session: it is on its way, or was lost sight of.
+    pub(super) fn may_be_cancelled_later(&self) -> bool {
+        self.is_cancelling() || self.cancel_in_doubt.load(Ordering::SeqCst)
     }
 
     /// Remembers how to wake the session's task.
@@ -159,7 +159,7 @@ impl SessionHandle {
     async fn cancel(&self) {
         // Before anything else: whoever sees what follows begins nothing new until this has arrived. Where one is on its way
         // already, for the same statement, there is no need for another to the server.
-        let arrived = (!self.cancelling.swap(true, Ordering::SeqCst)).then_some(Arrived(self));
+        let arrived = Arrived::first(self);
         if arrived.is_some() {
             self.begun.is_cancelled();
         }
@@ -175,7 +175,6 @@ impl SessionHandle {
             }
         }
         if arrived.is_some() && self.busy.load(Ordering::SeqCst) {
-            self.was_cancelled.store(true, Ordering::SeqCst);
             let is_early = self.begun.is_early();
             self.cancel_upstream().await;
             if is_early && self.begun.is_unanswered(&self.busy).await {
@@ -188,6 +187,8 @@ impl SessionHandle {
     /// Cancels what runs on the server. Waits until the request has arrived.
     pub(super) async fn cancel_upstream(&self) {
         if let Err(error) = self.upstream.cancel().await {
+            // It was given up, perhaps behind its last byte.
+            self.cancel_in_doubt.store(true, Ordering::SeqCst);
             tracing::warn!(%error, "a cancel request did not reach the server");
         }
     }
@@ -195,6 +196,15 @@ impl SessionHandle {
 
 /// Ends `cancelling` however the request ends.
 struct Arrived<'a>(&'a SessionHandle);
+
+impl<'a> Arrived<'a> {
+    /// Raises `cancelling`; `None` where another request has raised it, whose it is to end it.
+    fn first(handle: &'a SessionHandle) -> Option<Self> {
+        let is_first = !handle.cancelling.swap(true, Ordering::SeqCst);
+        // Made for the first alone: whoever drops one lowers the flag.
+        is_first.then(|| Self(handle))
+    }
+}
 
 impl Drop for Arrived<'_> {
     fn drop(&mut self) {
@@ -250,7 +260,7 @@ impl Sessions {
                     may_run: AtomicBool::new(false),
                     busy: AtomicBool::new(false),
                     cancelling: AtomicBool::new(false),
-                    was_cancelled: AtomicBool::new(false),
+                    cancel_in_doubt: AtomicBool::new(false),
                     begun: Begun::default(),
                     waker: Mutex::new(None),
                     owner: OnceLock::new(),

@@ -238,9 +238,8 @@ impl Session {
             && !self.intake.has_begun()
             && !self.intake.is_passing()
             && self.goodbye.is_none()
-            // A cancel request that is on its way could hit the next session; and of those that have arrived, some are felt late.
-            && !self.handle.is_cancelling()
-            && !self.handle.was_cancelled()
+            // It could hit the next session.
+            && !self.handle.may_be_cancelled_later()
     }
 
     /// Whether the client has said goodbye, and the server was told.

@@ -6,11 +6,10 @@ use futures_util::future::join;
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 
-use crate::support::database::Database;
 use crate::support::driver::refusal;
-use crate::support::middle::Middle;
+use crate::support::middle::far;
 use crate::support::psql::Transaction;
-use crate::support::raw::{Frames, Raw, describe, tags};
+use crate::support::raw::{Frames, describe, tags};
 use crate::support::{Proxy, eventually};
 
 const DELETE: &str = "DELETE FROM items WHERE id = 3";
@@ -103,22 +102,6 @@ async fn a_cancel_request_with_another_key_does_nothing() {
     proxy.bob.sees(&request, "withdrawn").await;
     let answer = alice.ready().await;
     assert_eq!(crate::support::raw::tags(&answer), "EZ");
-}
-
-/// A session whose reads are shielded, at a server whose answers can be held up.
-async fn far() -> (Proxy, Database, Middle, Raw) {
-    let database = Database::create().await;
-    // The catalogue is read on another than the session's, and cancel requests come on their own.
-    let middle = Middle::for_as_many(100).await;
-    let far = format!(
-        "[databases.far]\nupstream = \"postgres://app_trust@{}/{}?sslmode=disable\"",
-        middle.address, database.name
-    );
-    let proxy = Proxy::with().databases(&far).start().await;
-    let (mut alice, greeting) = proxy.alice.raw_with(&[("database", "far")]).await;
-    assert_eq!(greeting.last().unwrap().tag, b'Z', "{}", describe(&greeting));
-    alice.exchange(Frames::new().query("SELECT 1")).await;
-    (proxy, database, middle, alice)
 }
 
 /// The read shield is lowered before it, for which the server is asked.

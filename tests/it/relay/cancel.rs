@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::future::join;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -12,6 +13,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::support::Proxy;
 use crate::support::driver::refusal;
+use crate::support::middle::far;
 use crate::support::raw::{Frames, Raw, describe, tags};
 
 #[tokio::test]
@@ -72,6 +74,35 @@ async fn a_cancel_request_while_nothing_runs_does_nothing() {
     assert_eq!(alice.runs("SELECT pg_backend_pid();").await, backend);
 }
 
+/// Of several at a time one goes to the server, and the others do not end the wait for it.
+#[tokio::test]
+async fn nothing_begins_while_one_of_several_cancel_requests_is_on_its_way() {
+    let (proxy, database, mut middle, mut alice) = far().await;
+    let lock = database.hide_items().await;
+    alice
+        .send(Frames::new().query("SELECT 1 FROM items LIMIT 1"))
+        .await;
+    database.sees_waiting("SELECT 1 FROM items%", "relation").await;
+    middle.lets_connect(0);
+    let key = alice.key.clone();
+    let first = proxy.alice.cancel(&key);
+    let meanwhile = async {
+        middle.is_asked_for_more().await;
+        proxy.alice.cancel(&key).await;
+        drop(lock);
+        let answer = alice.ready().await;
+        assert_eq!(tags(&answer), "TDCZ", "it was not hit: {}", describe(&answer));
+        let next = "SELECT 'next' FROM pg_sleep(0.2)";
+        alice.send(Frames::new().query(next)).await;
+        let early = tokio::time::timeout(Duration::from_millis(300), middle.hears(next.as_bytes())).await;
+        assert!(early.is_err(), "the request would hit it");
+        middle.lets_connect(0);
+        let answer = alice.ready().await;
+        assert_eq!(tags(&answer), "TDCZ", "it is another: {}", describe(&answer));
+    };
+    join(first, meanwhile).await;
+}
+
 /// Somebody who pipelines waits for the first answer first.
 #[tokio::test]
 async fn a_cancel_request_is_meant_for_what_runs_and_not_for_what_waits_behind_it() {
@@ -113,7 +144,7 @@ async fn cancel_requests_under_load_hit_nothing_but_their_target() {
         for round in 0..ROUNDS {
             // Before it, in its midst, at its end, and behind it.
             let seconds = f64::from((round * 7 + number) % 10) * 0.001;
-            let patience = std::time::Duration::from_micros(u64::from((round * 13 + number * 5) % 40) * 250);
+            let patience = Duration::from_micros(u64::from((round * 13 + number * 5) % 40) * 250);
             let cancel = alice.cancel_token();
             let cancelling = async {
                 tokio::time::sleep(patience).await;

@@ -64,11 +64,18 @@ impl Database {
 
     /// Keeps everybody from changing `items`, until the connection is dropped.
     pub(crate) async fn lock_items(&self) -> Client {
+        self.lock_items_in("EXCLUSIVE").await
+    }
+
+    /// Keeps everybody from reading `items`, until the connection is dropped.
+    pub(crate) async fn hide_items(&self) -> Client {
+        self.lock_items_in("ACCESS EXCLUSIVE").await
+    }
+
+    async fn lock_items_in(&self, mode: &str) -> Client {
         let client = connect(&self.name).await;
-        let lock = client
-            .batch_execute("BEGIN; LOCK TABLE items IN EXCLUSIVE MODE")
-            .await;
-        lock.expect("the lock");
+        let lock = format!("BEGIN; LOCK TABLE items IN {mode} MODE");
+        client.batch_execute(&lock).await.expect("the lock");
         client
     }
 

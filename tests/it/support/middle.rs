@@ -8,7 +8,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::Proxy;
 use super::cluster::cluster;
+use super::database::Database;
+use super::raw::{Frames, Raw, describe};
 
 /// The wire: whoever connects to `address` reaches the server. Dropped, it is cut.
 #[derive(Debug)]
@@ -127,6 +130,22 @@ impl Drop for Middle {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// A session whose reads are shielded, at a server whose answers can be held up.
+pub(crate) async fn far() -> (Proxy, Database, Middle, Raw) {
+    let database = Database::create().await;
+    // The catalogue is read on another than the session's, and cancel requests come on their own.
+    let middle = Middle::for_as_many(100).await;
+    let far = format!(
+        "[databases.far]\nupstream = \"postgres://app_trust@{}/{}?sslmode=disable\"",
+        middle.address, database.name
+    );
+    let proxy = Proxy::with().databases(&far).start().await;
+    let (mut alice, greeting) = proxy.alice.raw_with(&[("database", "far")]).await;
+    assert_eq!(greeting.last().unwrap().tag, b'Z', "{}", describe(&greeting));
+    alice.exchange(Frames::new().query("SELECT 1")).await;
+    (proxy, database, middle, alice)
 }
 
 /// The ends of one connection's wire.
