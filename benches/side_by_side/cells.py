@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -14,6 +15,10 @@ from .servers import HOST, give_up, note
 # Seconds at the start of every cell that are not counted: connections are made, fresh server processes
 # fault their memory in, which a pooler's reused ones need not.
 SETTLE = 1
+
+# So long one target's client runs, seconds, before it stands still and the next one's does: shorter than the machine's moods, and long
+# beside what it has asked for when it is stopped, which the next one's time pays for.
+SLICE = 0.25
 
 
 def cpu_seconds(pid):
@@ -54,6 +59,71 @@ def measure(servers, target, command, duration):
     return done / (end - begin), (cpu_after - cpu_before) / max(1.0, done) * 1e6
 
 
+class Runner:
+    """A client of a target that is let run for slices of time, and stands still in between."""
+
+    def __init__(self, servers, target, command):
+        self.command, self.target, self.pid = command, target, servers.pids.get(target)
+        self.ran = 0.0
+        self.process = subprocess.Popen(command, env=servers.environment(target), stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        preexec_fn=lambda: os.sched_setaffinity(0, servers.cores))
+
+    def settle(self):
+        """Waits for the first progress, which does not count."""
+        said = []
+        for line in self.process.stderr:
+            progress = re.match(r"progress: ([\d.]+) s, ([\d.]+) tps", line)
+            if progress:
+                self.process.send_signal(signal.SIGSTOP)
+                self.uncounted = float(progress.group(1)) * float(progress.group(2))
+                self.cpu = cpu_seconds(self.pid) if self.pid else 0.0
+                return
+            said.append(line)
+        give_up(f"{' '.join(map(str, self.command))} on {self.target} failed:\n{''.join(said)[-1500:]}")
+
+    def run(self):
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGCONT)
+        time.sleep(SLICE)
+        self.process.send_signal(signal.SIGSTOP)
+        self.ran += time.monotonic() - begun
+
+    def end(self):
+        """As at the end of its time. Gives transactions per second, and CPU of the proxy for each (µs)."""
+        cpu = cpu_seconds(self.pid) - self.cpu if self.pid else 0.0
+        self.process.send_signal(signal.SIGALRM)
+        self.process.send_signal(signal.SIGCONT)
+        said, errors = self.process.communicate(timeout=30)
+        processed = re.search(r"transactions actually processed: (\d+)", said)
+        if self.process.returncode or "aborted" in errors or not processed:
+            give_up(f"{' '.join(map(str, self.command))} on {self.target} failed:\n{errors[-1500:]}")
+        done = int(processed.group(1)) - self.uncounted
+        return done / self.ran, cpu / max(1.0, done) * 1e6
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def in_slices(servers, order, make, duration):
+    """What `measure` gives, for each of these targets, of clients that run in turns until each has run for so many seconds."""
+    slices = max(1, round(duration / SLICE))
+    runners = []
+    try:
+        for target in order:
+            # They end when they are told to.
+            runners.append(Runner(servers, target, make((SETTLE + duration) * 10 * len(order))))
+            runners[-1].settle()
+        for number in range(slices):
+            for runner in runners if number % 2 else reversed(runners):
+                runner.run()
+        return {runner.target: runner.end() for runner in runners}
+    finally:
+        for runner in runners:
+            runner.kill()
+
+
 def label(target):
     """What it is called in the tables: of two holdpoints that differ in their policy, one takes part in each workload."""
     return "holdpoint" if target == "holdpoint, all allowed" else target
@@ -71,9 +141,13 @@ def run(servers, workloads, rounds, duration):
             order = targets[turn:] + targets[:turn]
             if number % 2:
                 order.reverse()
-            for target in order:
-                command = make(SETTLE + duration + 1)
-                cells[label(target)].append(measure(servers, target, command, duration))
+            if writes:
+                # One that stood still would keep its locks.
+                done = {target: measure(servers, target, make(SETTLE + duration + 1), duration) for target in order}
+            else:
+                done = in_slices(servers, order, make, duration)
+            for target, cell in done.items():
+                cells[label(target)].append(cell)
         note(f"{name}: " + ", ".join(f"{t} {statistics.median(c[0] for c in cs):,.1f}" for t, cs in cells.items()))
     return results
 

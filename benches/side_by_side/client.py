@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import signal
 import socket
 import struct
 import sys
@@ -92,12 +93,15 @@ def encode(sql):
 
 
 def repeat(client, sql, seconds):
-    """Repeats a statement, and says about every second how many answers a second there were, as pgbench does."""
+    """Repeats a statement for a time, or until SIGALRM, and says what pgbench does: about every second how many answers a second there
+    were, and in the end how many in all."""
+    ended = []
+    signal.signal(signal.SIGALRM, lambda *_: ended.append(True))
     buffer = memoryview(bytearray(1 << 20))
     query, tail = encode(sql), b""
     begun = mark = time.monotonic()
-    count = 0
-    while mark - begun < seconds:
+    count = total = 0
+    while mark - begun < seconds and not ended:
         client.socket.sendall(query)
         while True:
             n = client.socket.recv_into(buffer)
@@ -106,11 +110,12 @@ def repeat(client, sql, seconds):
             tail = (tail + bytes(buffer[max(0, n - 6):n]))[-6:]
             if tail[:5] == b"Z\0\0\0\5":
                 break
-        count += 1
+        count, total = count + 1, total + 1
         now = time.monotonic()
         if now - mark >= 1:
             print(f"progress: {now - begun:.1f} s, {count / (now - mark):.3f} tps", file=sys.stderr, flush=True)
             mark, count = now, 0
+    print(f"number of transactions actually processed: {total}")
 
 
 if __name__ == "__main__":
