@@ -296,9 +296,10 @@ impl Session {
         if let Some(portal) = &pass.portal {
             self.runs.unbind(portal);
         }
+        let ahead = self.intake.clearance.len();
         let run = self
             .runs
-            .start(running, pass.portal.as_deref(), self.intake.segment);
+            .start(running, pass.portal.as_deref(), self.intake.segment, ahead);
         let commands = pass.judged.joined_facts().commands;
         let is_commit = commands == ["COMMIT"];
         self.remember_request(id, &commands.join(", "), EarlierOutcome::Held, tag);

@@ -486,11 +486,14 @@ impl Session {
         if frames.is_empty() {
             return Ok(());
         }
-        if frames.len() >= self.intake.clearance.len() {
-            self.runs.forwarded();
+        let permit = self.intake.clearance.take_permit(frames);
+        self.runs.forwarded(permit.frames().len());
+        if let Some(review) = &mut self.review {
+            review.forwarded(permit.frames().len());
+        }
+        if self.intake.clearance.is_empty() {
             self.intake.has_doubt = false;
         }
-        let permit = self.intake.clearance.take_permit(frames);
         self.begin_work();
         self.server.write(cx, permit.frames()).map_err(Fault::server_io)
     }

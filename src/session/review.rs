@@ -222,7 +222,7 @@ impl Session {
         // Whether it has committed is told by the end of the transaction alone.
         self.drop_commit();
         if is_the_one && let Some(review) = &mut self.review {
-            review.limit.commit_runs();
+            review.limit.commit_runs(self.intake.clearance.len());
         }
         if !is_the_one && self.may_commit_by(portal) {
             return Err(Report::error(

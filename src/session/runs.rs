@@ -31,8 +31,8 @@ struct Run {
     /// That segment is answered.
     answered: bool,
     since: Instant,
-    /// Its frames have gone to the server.
-    forwarded: bool,
+    /// Bytes of the client's that are cleared and have not gone to the server, up to its own last one; 0: that has.
+    ahead: usize,
     /// It has run, in part at least.
     begun: bool,
     /// It has run to its end.
@@ -56,8 +56,14 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// A statement is cleared.
-    pub(super) fn start(&mut self, running: Running, portal: Option<&[u8]>, segment: u64) -> RunId {
+    /// A statement is cleared. `ahead`: with so many bytes, its own among them, that have not gone to the server.
+    pub(super) fn start(
+        &mut self,
+        running: Running,
+        portal: Option<&[u8]>,
+        segment: u64,
+        ahead: usize,
+    ) -> RunId {
         let id = RunId(self.next);
         self.next = self.next.wrapping_add(1);
         self.list.push(Run {
@@ -69,7 +75,7 @@ impl Runs {
             segment,
             answered: false,
             since: Instant::now(),
-            forwarded: false,
+            ahead,
             begun: false,
             ended: false,
             tag: String::new(),
@@ -79,11 +85,11 @@ impl Runs {
         id
     }
 
-    /// Everything that is cleared goes to the server.
-    pub(super) fn forwarded(&mut self) {
+    /// So many bytes of what is cleared go to the server.
+    pub(super) fn forwarded(&mut self, bytes: usize) {
         for run in &mut self.list {
-            if !run.forwarded {
-                run.forwarded = true;
+            if run.ahead > 0 {
+                run.ahead = run.ahead.saturating_sub(bytes);
                 run.since = Instant::now();
             }
         }
@@ -189,7 +195,7 @@ impl Runs {
         is_undone: impl Fn(RequestId) -> bool,
     ) {
         for run in std::mem::take(&mut self.list) {
-            if !run.forwarded {
+            if run.ahead > 0 {
                 run.running.not_forwarded(did_not_run);
             } else if is_undone(run.running.id()) {
                 run.finish(Some(ServerError {
@@ -244,7 +250,7 @@ impl Drop for Runs {
     /// The session has ended: what was not forwarded has certainly not run.
     fn drop(&mut self) {
         for run in std::mem::take(&mut self.list) {
-            if run.forwarded {
+            if run.ahead == 0 {
                 // Its own guard says that the outcome is not known.
                 drop(run.running);
             } else {

@@ -53,7 +53,8 @@ enum Counts {
     /// The COMMIT waits for people: its request expires at the limit.
     CommitWaits,
     /// The COMMIT that people have approved was executed: the session ends only as long as that has not gone upstream.
-    CommitRuns,
+    /// `ahead`: bytes of the client's that have to go for that; 0: they have.
+    CommitRuns { ahead: usize },
     /// The transaction is over.
     Over,
 }
@@ -82,14 +83,22 @@ impl Limit {
         self.counts = if waits { Counts::CommitWaits } else { Counts::On };
     }
 
-    /// The COMMIT that people have approved is executed.
-    pub(super) fn commit_runs(&mut self) {
-        self.counts = Counts::CommitRuns;
+    /// The COMMIT that people have approved is executed, behind so many bytes that have not gone upstream.
+    pub(super) fn commit_runs(&mut self, behind: usize) {
+        // With the first byte of the frame that executes it.
+        self.counts = Counts::CommitRuns { ahead: behind + 1 };
+    }
+
+    /// So many bytes of what is cleared go upstream.
+    fn forwarded(&mut self, bytes: usize) {
+        if let Counts::CommitRuns { ahead } = &mut self.counts {
+            *ahead = ahead.saturating_sub(bytes);
+        }
     }
 
     /// The server is ready, and the transaction stays open: whatever was executed has not ended it.
     pub(super) fn goes_on(&mut self) {
-        if self.counts == Counts::CommitRuns {
+        if matches!(self.counts, Counts::CommitRuns { .. }) {
             self.counts = Counts::On;
         }
     }
@@ -107,17 +116,20 @@ impl Limit {
     }
 
     /// Whether it is reached; if not, and it counts, the task is woken when it is.
-    fn is_reached(&mut self, cx: &mut Context<'_>, all_forwarded: bool) -> bool {
+    fn is_reached(&mut self, cx: &mut Context<'_>) -> bool {
         match self.counts {
-            Counts::CommitWaits | Counts::Over => return false,
-            Counts::CommitRuns if all_forwarded => return false,
-            Counts::On | Counts::CommitRuns => {}
+            Counts::CommitWaits | Counts::Over | Counts::CommitRuns { ahead: 0 } => false,
+            Counts::On | Counts::CommitRuns { .. } => self.timer.as_mut().poll(cx).is_ready(),
         }
-        self.timer.as_mut().poll(cx).is_ready()
     }
 }
 
 impl InReview {
+    /// So many bytes of what is cleared go upstream.
+    pub(in crate::session) fn forwarded(&mut self, bytes: usize) {
+        self.limit.forwarded(bytes);
+    }
+
     /// Whether a statement has run, or runs, in it without having been approved.
     fn has(&self, id: RequestId) -> bool {
         self.statements.iter().any(|ran| ran.id == id && !ran.is_control)
@@ -130,7 +142,7 @@ impl Session {
         let Some(review) = &mut self.review else {
             return Ok(());
         };
-        if review.limit.is_reached(cx, self.intake.clearance.is_empty()) {
+        if review.limit.is_reached(cx) {
             let id = review.id;
             return Err(Fault::ReviewOver {
                 id,
@@ -248,11 +260,11 @@ mod tests {
     async fn it_is_reached_unless_the_commit_is_decided_on_or_under_way() {
         let mut cx = Context::from_waker(Waker::noop());
         let mut limit = Limit::new(Duration::from_mins(1));
-        assert!(!limit.is_reached(&mut cx, true));
+        assert!(!limit.is_reached(&mut cx));
         // It counts from the beginning.
         limit.shorten(Duration::ZERO);
         let reached = std::future::poll_fn(|cx| {
-            if limit.is_reached(cx, true) {
+            if limit.is_reached(cx) {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -260,22 +272,24 @@ mod tests {
         });
         reached.await;
         limit.commit_waits(true);
-        assert!(!limit.is_reached(&mut cx, true));
+        assert!(!limit.is_reached(&mut cx));
         limit.commit_waits(false);
-        assert!(limit.is_reached(&mut cx, true));
-        limit.commit_runs();
-        assert!(!limit.is_reached(&mut cx, true));
+        assert!(limit.is_reached(&mut cx));
+        limit.commit_runs(7);
+        limit.forwarded(7);
         assert!(
-            limit.is_reached(&mut cx, false),
+            limit.is_reached(&mut cx),
             "what has not gone upstream holds locks"
         );
+        limit.forwarded(10);
+        assert!(!limit.is_reached(&mut cx), "whatever else is cleared behind it");
         limit.goes_on();
-        assert!(limit.is_reached(&mut cx, true), "the COMMIT has ended nothing");
+        assert!(limit.is_reached(&mut cx), "the COMMIT has ended nothing");
         limit.rolls_back();
-        assert!(!limit.is_reached(&mut cx, true), "the server has a moment");
+        assert!(!limit.is_reached(&mut cx), "the server has a moment");
         limit.is_committed();
         limit.shorten(Duration::from_millis(1));
         limit.goes_on();
-        assert!(!limit.is_reached(&mut cx, true));
+        assert!(!limit.is_reached(&mut cx));
     }
 }

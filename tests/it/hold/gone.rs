@@ -1,7 +1,10 @@
 //! The client goes away: its request is withdrawn, and never runs, whatever comes in that moment.
 
+use std::time::Duration;
+
 use crate::support::Proxy;
 use crate::support::eventually;
+use crate::support::middle::far;
 use crate::support::raw::{Frames, Raw};
 use crate::support::request::Request;
 use futures_util::future::join;
@@ -119,6 +122,42 @@ async fn leaving_and_approving_at_once_never_does_both() {
             (state, ran) => panic!("{state}, and ran: {ran}"),
         }
     }
+}
+
+/// What comes so fast that it is held back says nothing of what was forwarded before it.
+#[tokio::test]
+async fn what_was_forwarded_before_what_stays_here_may_have_run() {
+    let (proxy, database, mut middle, mut alice) = far().await;
+    let lock = database.hide_items().await;
+    let delete = "DELETE FROM items WHERE id = 3";
+    alice.send(Frames::new().query(delete)).await;
+    let describing = async {
+        loop {
+            alice.send(Frames::new().describe_statement("")).await;
+            // Between two there is less time than a pipeline waits for its next message.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let running = async {
+        let request = proxy.bob.approves_next().await;
+        middle.hears(delete.as_bytes()).await;
+        middle.holds_up(true);
+        drop(lock);
+        eventually("it has run", async || {
+            (database.items().await == 9).then_some(())
+        })
+        .await;
+        request
+    };
+    let request = tokio::select! {
+        () = describing => unreachable!("it goes on and on"),
+        request = running => request,
+    };
+    // With what it has not read, so that the connection is reset.
+    drop(alice);
+    let request = proxy.bob.sees(&request, "failed").await;
+    let error = request.outcome()["error"].to_string();
+    assert!(error.contains("whether it ran is not known"), "{error}");
 }
 
 fn more_items() -> String {
