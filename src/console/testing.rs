@@ -95,7 +95,10 @@ impl Answer {
 impl TestConsole {
     pub(super) async fn start() -> Self {
         let clock = Arc::new(StoppedClock(Mutex::new("2026-03-01T12:00:00Z".parse().unwrap())));
-        let store = Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap());
+        let store = SqliteStore::open_by("sqlite::memory:", clock.clone())
+            .await
+            .unwrap();
+        let store = Arc::new(store);
         let directory = Arc::new(Directory::new(store.clone(), clock.clone(), [7; 32]));
         for (name, groups, admin) in [
             ("alice", vec!["developers"], false),

@@ -73,7 +73,7 @@ pub struct SqlStore<E: Engine> {
     pub(super) visitors: Lookup<E>,
     /// Keeps a database in memory alive while the writer's connection is replaced.
     pub(super) _anchor: Option<Mutex<E::Connection>>,
-    /// For audit events of changes that carry no time of their own.
+    /// For audit events of changes that carry no time of their own, and for what has ended while somebody waited for a turn.
     pub(super) clock: Arc<dyn Clock>,
     /// The name of this opener among those who share the database.
     pub(super) proxy: String,
@@ -97,6 +97,12 @@ impl<E: Engine> SqlStore<E> {
     /// The same for what takes long: nothing else that is written waits for its end to be committed.
     async fn begin_alone(&self) -> Result<Write<E>, StoreError> {
         self.queue.turn(true).await
+    }
+
+    /// What the time is for somebody who came at this one and had to wait for a turn. To be asked once something was read in
+    /// it: before that, the database's lock may be somebody else's.
+    fn now_in_turn(&self, came: Timestamp) -> Timestamp {
+        came.max(self.clock.now())
     }
 
     /// A connection for one read.
@@ -206,6 +212,12 @@ impl<E: Engine> RequestStore for SqlStore<E> {
     fn request_in_turn(&self, id: RequestId) -> BoxFuture<'_, Result<Option<HeldRequest>, StoreError>> {
         on_any_thread(async move {
             let mut tx = self.begin().await?;
+            // What is read is believed: with a change behind it, it is as durable, and where the store's server copies what it
+            // commits, as widely known, as what was in doubt.
+            query("UPDATE liveness SET checks = checks + 1 WHERE id = 1")
+                .execute(&mut *tx)
+                .await
+                .map_err(not_written)?;
             let found = list::one(&mut *tx, id).await?;
             tx.commit().await?;
             Ok(found)

@@ -22,7 +22,7 @@ pub use open::OpenError;
 
 use super::sql::{SqlStore, on_any_thread};
 use super::{BoxFuture, SharedStore, StoreError};
-use crate::model::SystemClock;
+use crate::model::{Clock, SystemClock};
 
 /// Requests, users, sessions and observations in a SQLite database.
 pub type SqliteStore = SqlStore<Sqlite>;
@@ -37,7 +37,15 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Unavailable`] around an [`OpenError`] that names the file and what to do.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        open::open(url, Arc::new(SystemClock)).await
+        Self::open_by(url, Arc::new(SystemClock)).await
+    }
+
+    /// As [`Self::open`], with another clock: that of whoever says what the time is when requests are decided on.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_by(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        open::open(url, clock).await
     }
 }
 

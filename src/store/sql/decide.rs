@@ -27,6 +27,7 @@ impl<E: Engine> SqlStore<E> {
     ) -> Result<Decided, StoreError> {
         let mut tx = self.begin().await?;
         let request = existing(&mut *tx, id).await?;
+        let now = self.now_in_turn(now);
         if let Some(refusal) = refusal(&request, &review, seen, now) {
             tx.commit().await?;
             return Ok(refusal);
@@ -47,6 +48,7 @@ impl<E: Engine> SqlStore<E> {
     ) -> Result<Decided, StoreError> {
         let mut tx = self.begin().await?;
         let request = existing(&mut *tx, id).await?;
+        let now = self.now_in_turn(now);
         if let Some(refusal) = settled(&request, now) {
             tx.commit().await?;
             return Ok(refusal);
@@ -80,7 +82,7 @@ impl<E: Engine> SqlStore<E> {
         let mut tx = self.begin().await?;
         let placed = match grounds.bypass {
             Some(basis) => Placed::Running(basis.clone()),
-            None => grants::use_one(&mut *tx, request, &grounds).await?,
+            None => grants::use_one(&mut *tx, request, &grounds, &*self.clock).await?,
         };
         let entry = match &placed {
             Placed::Running(basis) => Entry::Running(basis),

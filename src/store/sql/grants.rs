@@ -9,7 +9,8 @@ use super::engine::{Connection, Engine, Variant, hinted};
 use super::query::{self, Builder, query};
 use super::{SqlStore, grant_row, not_read, not_written, row};
 use crate::model::{
-    Basis, Grant, GrantKind, GrantState, Holder, NewGrant, NewRequest, Principal, RequestId, Review, Verdict,
+    Basis, Clock, Grant, GrantKind, GrantState, Holder, NewGrant, NewRequest, Principal, RequestId, Review,
+    Verdict,
 };
 use crate::store::{GrantDecided, GrantEnd, GrantFilter, Grounds, Placed, StoreError};
 
@@ -65,6 +66,7 @@ impl<E: Engine> SqlStore<E> {
         let grant = one(&mut *tx, id)
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("grant {id}")))?;
+        let now = self.now_in_turn(now);
         if grant.state != GrantState::Pending {
             tx.commit().await?;
             return Ok(GrantDecided::AlreadySettled(grant.state));
@@ -229,15 +231,16 @@ const COVERING: Variant = hinted!(
 /// Uses a grant that covers the request, if there is one: a window before a shape, so that what can be used a number of
 /// times is saved; what has no limit of rows before what has one, and of these the highest, so that nothing is rolled
 /// back that another grant covers; and then the one that ends first.
+/// One that has ended while the request waited for its turn, by the clock, covers nothing.
 pub(super) async fn use_one(
     connection: &mut impl Connection,
     request: &NewRequest,
     grounds: &Grounds<'_>,
+    clock: &dyn Clock,
 ) -> Result<Placed, StoreError> {
-    let now = request.created_at;
     let candidates = query::variant(&COVERING)
         .bind(&request.origin.database)
-        .bind(now.as_microsecond())
+        .bind(request.created_at.as_microsecond())
         .bind(request.shape.map(|shape| shape.to_string()))
         .bind(&request.origin.user)
         .bind(row::to_json(grounds.groups)?)
@@ -245,9 +248,12 @@ pub(super) async fn use_one(
         .fetch_all(&mut *connection)
         .await
         .map_err(not_read)?;
+    // With what was read the turn has come.
+    let now = clock.now();
     for found in &candidates {
         let grant = grant_row::grant_alone(found)?;
-        if !grant.covers(request) {
+        let is_over = grant.span.is_some_and(|(_, end)| end <= now);
+        if is_over || !grant.covers(request) {
             continue;
         }
         if grant.asked.max_rows.is_some() && !grounds.counts_rows {

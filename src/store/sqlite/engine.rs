@@ -61,6 +61,14 @@ fn append(sql: &str, placeholders: usize, text: &mut String) {
     text.push(';');
 }
 
+/// Whether as many statements have ended as there are in the text. A thread that has died says nothing, which is no success.
+fn answered(ended: usize, sql: &str) -> Result<(), sqlx::Error> {
+    if ended < sql.split(';').count() {
+        return Err(sqlx::Error::WorkerCrashed);
+    }
+    Ok(())
+}
+
 /// One text of two.
 fn behind(first: &'static str, sql: &SqlStr) -> SqlStr {
     // Of texts of ours alone.
@@ -75,7 +83,12 @@ impl Connection for SqliteConnection {
     }
 
     async fn run(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
-        sqlx::query(sql).execute(self).await.map(drop)
+        let mut ended = 0;
+        let mut steps = sqlx::Executor::fetch_many(self, sqlx::query(sql));
+        while let Some(step) = steps.next().await {
+            ended += usize::from(step?.is_left());
+        }
+        answered(ended, sql)
     }
 
     async fn execute(&mut self, sql: SqlStr, values: Vec<Value<'_>>) -> Result<u64, sqlx::Error> {
@@ -95,7 +108,7 @@ impl Connection for SqliteConnection {
         text.push_str(end);
         // Of texts of ours alone.
         let query = bound!(Sqlite, AssertSqlSafe(text), values);
-        let (mut at_end, mut ended) = (false, 0);
+        let (mut at_end, mut ended) = (false, 0_usize);
         let mut steps = sqlx::Executor::fetch_many(self, query);
         while let Some(step) = steps.next().await {
             match step.map_err(|error| Stopped { error, at_end })? {
@@ -104,13 +117,8 @@ impl Connection for SqliteConnection {
                 Either::Left(_) => {}
             }
         }
-        // With its own, as many as there are behind the row. A thread that has died says nothing.
-        if ended > end.split(';').count() {
-            Ok(())
-        } else {
-            let error = sqlx::Error::WorkerCrashed;
-            Err(Stopped { error, at_end })
-        }
+        // One more is the row's own.
+        answered(ended.saturating_sub(1), end).map_err(|error| Stopped { error, at_end })
     }
 
     async fn fetch(&mut self, sql: SqlStr, values: Vec<Value<'_>>) -> Result<Vec<SqliteRow>, sqlx::Error> {
@@ -134,7 +142,14 @@ impl Connection for SqliteConnection {
 
 #[cfg(test)]
 mod tests {
-    use super::append;
+    use super::{answered, append};
+
+    #[test]
+    fn silence_is_no_success() {
+        assert!(answered(0, "COMMIT").is_err());
+        assert!(answered(1, "COMMIT").is_ok());
+        assert!(answered(1, "ROLLBACK TO write; RELEASE write").is_err());
+    }
 
     #[test]
     fn placeholders_count_on() {
