@@ -74,7 +74,7 @@ pub enum AskError {
     /// Not this person.
     #[error("{0}")]
     Forbidden(String),
-    /// The store failed; nothing changed.
+    /// The store failed. Nothing changed; or, in doubt, what was asked for is taken back as soon as the store takes that.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -97,7 +97,7 @@ pub enum GrantError {
     /// What was said is wrong in itself.
     #[error("{0}")]
     Invalid(String),
-    /// The store failed; nothing changed.
+    /// The store failed. Nothing changed; or, in doubt, nobody knows: the grant itself says how it stands.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -360,9 +360,14 @@ impl Broker {
             kind = grant.scope.kind().as_str(), "a grant is asked for");
         let broker = self.clone();
         self.on_control(async move {
-            let grant = broker.shared.store.insert_grant(&grant, first.as_ref()).await?;
-            broker.changed(grant.asked.id);
-            Ok(grant)
+            let inserted = broker.shared.store.insert_grant(&grant, first.as_ref()).await;
+            if let Err(StoreError::InDoubt(_)) = inserted {
+                // Who asked hears that it failed, and may ask again: it is not to count beside that.
+                broker.take_back_grant_later(grant.id, &grant.asked_by);
+            }
+            let inserted = inserted?;
+            broker.changed(inserted.asked.id);
+            Ok(inserted)
         })
         .await
     }

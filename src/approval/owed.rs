@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use super::Broker;
 use super::ticket::not_forwarded;
-use crate::model::{NewRequest, Outcome, RequestId};
-use crate::store::StoreError;
+use crate::model::{NewRequest, Outcome, RequestId, StateKind};
+use crate::store::{GrantEnd, StoreError};
+
+#[cfg(test)]
+mod tests;
 
 /// Between the first try and the second to record what nobody waits for; twice as long each time, up to the last.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -66,8 +69,41 @@ impl Broker {
         let broker = self.clone();
         self.later(id, "record an outcome", move || {
             let (broker, outcome) = (broker.clone(), outcome.clone());
+            async move { broker.record_outcome(id, outcome).await }
+        });
+    }
+
+    /// Records an outcome, wherever the store says that the request stands: it may have forgotten that it was to run, as the
+    /// copy of a server may that has taken over. `false`: it was settled before.
+    async fn record_outcome(&self, id: RequestId, outcome: Outcome) -> Result<bool, StoreError> {
+        let store = &self.shared.store;
+        let mut done = store.finish(id, outcome.clone(), self.now()).await?;
+        if !done {
+            let why = format!("the store knew nothing of its running; {}", outcome.told());
+            done = store.abandon(id, &why, self.now()).await?;
+            let state = store.request(id).await?.map(|request| request.state.kind());
+            // By an earlier try of ours.
+            if !done && !matches!(state, Some(StateKind::Executed | StateKind::Failed)) {
+                tracing::warn!(request.id = %id, outcome = outcome.told(), request.state = ?state,
+                    "the outcome of a request that is settled in another way is known here alone");
+            }
+        }
+        self.changed(id);
+        Ok(done)
+    }
+
+    /// Takes back a grant of which nobody was told that it is there.
+    pub(super) fn take_back_grant_later(&self, id: RequestId, by: &str) {
+        let (broker, by): (_, Arc<str>) = (self.clone(), by.into());
+        self.later(id, "take back a grant", move || {
+            let (broker, by) = (broker.clone(), Arc::clone(&by));
             async move {
-                let done = broker.shared.store.finish(id, outcome, broker.now()).await?;
+                let store = &broker.shared.store;
+                let why = "that it was recorded could not be known";
+                let mut done = false;
+                for end in [GrantEnd::Withdrawn, GrantEnd::Revoked] {
+                    done = done || store.end_grant(id, end, &by, why, broker.now()).await?;
+                }
                 broker.changed(id);
                 Ok(done)
             }

@@ -268,14 +268,19 @@ impl From<StoreError> for Fault {
             );
         }
         tracing::error!(%error, "the store failed under the console");
-        Self::new(
+        let fault = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "store-unavailable",
             "Store unavailable",
             "The store of requests does not answer, so nothing can be shown or decided. Whether what \
              was asked for was recorded is not known: look again in a moment. Statements stay held.",
-        )
-        .hinting(Hint::RetryAfter(STORE_RETRY))
+        );
+        // Where it may have been recorded, a program is to look before it says the same again.
+        if matches!(error, StoreError::InDoubt(_)) {
+            fault
+        } else {
+            fault.hinting(Hint::RetryAfter(STORE_RETRY))
+        }
     }
 }
 

@@ -170,6 +170,19 @@ pub struct Outcome {
     pub duration_ms: u64,
 }
 
+impl Outcome {
+    /// In a few words, for people.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match (&self.error, &self.sqlstate) {
+            (Some(error), Some(sqlstate)) => format!("it failed ({sqlstate}): {error}"),
+            (Some(error), None) => error.clone(),
+            (None, _) if self.tag.is_empty() => "it ran to its end".to_owned(),
+            (None, _) => format!("it ran to its end: {}", self.tag),
+        }
+    }
+}
+
 /// Why a statement that policy holds ran without waiting for its quorum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

@@ -381,3 +381,35 @@ impl Broker {
         self.decide_grant(id, &by, Verdict::Approve, None, "").await
     }
 }
+
+#[tokio::test]
+async fn what_nobody_was_told_of_is_taken_back_however_it_stands() {
+    let fixture = Fixture::new().await;
+    let asked = fixture.ask(&alice(), wish(Effect::Write, 60)).await.unwrap();
+    let request = fixture.held(1, |_| {}).await;
+    let given = fixture
+        .broker
+        .allow_like(request, &bob(), allowed(None))
+        .await
+        .unwrap();
+    assert_eq!(
+        (asked.state, given.state),
+        (GrantState::Pending, GrantState::Active)
+    );
+    for id in [asked.asked.id, given.asked.id, RequestId::from_random(99)] {
+        fixture.broker.take_back_grant_later(id, "bob");
+    }
+    fixture.broker.drain().await;
+    for (id, expected) in [
+        (asked.asked.id, GrantState::Withdrawn),
+        (given.asked.id, GrantState::Revoked),
+    ] {
+        let grant = fixture
+            .broker
+            .grant(id, &person("ruth", &[]))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(grant.state, expected);
+    }
+}
