@@ -10,12 +10,14 @@
 
 mod idle;
 mod reset;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::{CURRENT_SCHEMAS, CancelKey, ConnectError, Connected, RowsError, Target, connect, rows};
 use crate::wire::Stream;
@@ -63,7 +65,9 @@ pub struct Pool {
     target: Arc<Target>,
     limits: PoolLimits,
     state: Mutex<State>,
-    /// Woken for each connection that is closed, or idle.
+    /// Whose turn it is among those that wait for room: first come, first served.
+    turn: AsyncMutex<()>,
+    /// Woken for each connection that is closed, or idle. Who has the turn waits for it.
     freed: Notify,
 }
 
@@ -130,6 +134,7 @@ impl Pool {
             target,
             limits,
             state: Mutex::default(),
+            turn: AsyncMutex::default(),
             freed: Notify::new(),
         })
     }
@@ -165,10 +170,14 @@ impl Pool {
     }
 
     async fn room(self: &Arc<Self>, beginning: &Arc<Beginning>) -> Result<Room, ConnectError> {
-        if let Some(room) = self.room_now(beginning) {
+        // Nobody overtakes those that wait.
+        if let Ok(_turn) = self.turn.try_lock()
+            && let Some(room) = self.room_now(beginning)
+        {
             return Ok(room);
         }
         let waiting = async {
+            let _turn = self.turn.lock().await;
             loop {
                 let mut freed = std::pin::pin!(self.freed.notified());
                 // From here on, none that is freed is missed.
