@@ -76,7 +76,7 @@ pub(super) struct Inquiry {
 /// A name that nobody can guess: a client that had prepared something harmless under it could bind what was approved
 /// once more, as if it were that. It is not known by that name here, so that a Bind of it is refused.
 pub(super) fn private_name() -> String {
-    format!("_holdpoint_edit_{:016x}", rand::random::<u64>())
+    format!("_holdpoint_{:016x}", rand::random::<u64>())
 }
 
 impl Inquiry {

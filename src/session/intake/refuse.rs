@@ -2,13 +2,14 @@
 
 use std::task::Context;
 
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
 
 use crate::session::Fault;
 use crate::session::inflight::Expect;
+use crate::session::inquiry::private_name;
 use crate::session::relay::Session;
 use crate::wire::backend::TransactionStatus;
-use crate::wire::{Report, reply};
+use crate::wire::{Report, reply, request};
 
 impl Session {
     /// Refuses the frame that stands behind what is cleared: forwards that, drops the frame.
@@ -41,9 +42,7 @@ impl Session {
         let simple = tag == b'Q';
         self.begin_work();
         self.shield.doubt();
-        self.server
-            .out()
-            .extend_from_slice(if simple { ROLLBACK_QUERY } else { ROLLBACK_EXTENDED });
+        roll_back(simple, self.server.out());
         let segment = self.intake.segment;
         self.inflight.push_own(Expect::RollBack {
             report: Box::new(report.clone()),
@@ -94,12 +93,19 @@ impl Session {
 const POISON_QUERY: &[u8] = b"Q\0\0\0\x35\"refused by holdpoint\" the client has the reason\0";
 const POISON_PARSE: &[u8] = b"P\0\0\0\x38\0\"refused by holdpoint\" the client has the reason\0\0\0";
 
-/// A Query of ROLLBACK; or Parse, Bind, Close and Execute, so that the client's unnamed statement stays what it is.
-const ROLLBACK_QUERY: &[u8] = b"Q\0\0\0\x0dROLLBACK\0";
-const ROLLBACK_EXTENDED: &[u8] = b"P\0\0\0#_holdpoint_rollback\0ROLLBACK\0\0\0\
-    B\0\0\0\x1f\0_holdpoint_rollback\0\0\0\0\0\0\0\
-    C\0\0\0\x19S_holdpoint_rollback\0\
-    E\0\0\0\x09\0\0\0\0\0";
+/// A Query of ROLLBACK; or Parse, Bind, Close and Execute, so that the client's unnamed statement stays what it is. Under a
+/// name that nobody can guess: one that a client had prepared would fail here, and roll back nothing.
+fn roll_back(simple: bool, out: &mut BytesMut) {
+    const ROLLBACK: &[u8] = b"ROLLBACK";
+    if simple {
+        return request::query(ROLLBACK, out);
+    }
+    let name = private_name();
+    request::parse(name.as_bytes(), ROLLBACK, &[], out);
+    request::bind(b"", name.as_bytes(), out);
+    request::close_statement(name.as_bytes(), out);
+    request::execute(b"", out);
+}
 
 #[cfg(test)]
 mod tests {
@@ -109,7 +115,10 @@ mod tests {
 
     #[test]
     fn the_rollback_is_framed_as_it_says() {
-        for (mut frames, tags) in [(ROLLBACK_QUERY, &b"Q"[..]), (ROLLBACK_EXTENDED, b"PBCE")] {
+        for (simple, tags) in [(true, &b"Q"[..]), (false, b"PBCE")] {
+            let mut out = BytesMut::new();
+            roll_back(simple, &mut out);
+            let mut frames = &out[..];
             for tag in tags {
                 let header = Header::peek_frontend(frames).ok().flatten();
                 assert_eq!(header.map(|header| header.tag), Some(*tag));

@@ -334,7 +334,7 @@ async fn what_was_changed_and_approved_is_bound_once() {
     let body = serde_json::json!({ "statement": "DELETE FROM items WHERE id = $1 + 1" });
     assert!(proxy.bob.decide(request.id(), "edit", &body).await.is_taken());
     alice.ready().await;
-    let names = "SELECT name FROM pg_prepared_statements WHERE name LIKE '\\_holdpoint\\_edit\\__%'";
+    let names = "SELECT name FROM pg_prepared_statements WHERE name ~ '^_holdpoint_[0-9a-f]{16}$'";
     let answers = alice.exchange(Frames::new().query(names)).await;
     let name = answers
         .iter()
