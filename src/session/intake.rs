@@ -398,7 +398,12 @@ impl Session {
             self.intake.rest = Rest::Passes(size);
             return Ok(self.intake.rest.take(rest.len()));
         }
-        if large::is_large(header, self.limits.max_message, rest.len()) && !self.intake.gathering {
+        // What people have changed may be larger than what it was; it is here, and goes as it was approved.
+        let is_approved = self.intake.approved.is_some();
+        if large::is_large(header, self.limits.max_message, rest.len())
+            && !self.intake.gathering
+            && !is_approved
+        {
             return Ok(Next::Large(header));
         }
         Ok(rest

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::Proxy;
 use crate::support::people::Person;
-use crate::support::raw::{Frames, Message, Raw, tags};
+use crate::support::raw::{Frames, Message, Raw, describe, tags};
 use crate::support::request::{Answer, Request};
 
 pub(super) async fn edit(person: &Person, request: &Request, statement: &str, edits: usize) -> Answer {
@@ -315,4 +315,29 @@ async fn in_another_encoding_nobody_is_misled_about_characters() {
     assert_eq!(*request.field("signals"), json!([]));
     is_taken(&proxy.bob, &request, "DELETE FROM items WHERE id < 2").await;
     assert_eq!(tags(&ready(&mut alice).await), "CZ");
+}
+
+/// Under holdpoint's own name it is a little larger than it was.
+#[tokio::test]
+async fn what_is_as_large_as_it_may_be_can_be_changed() {
+    let proxy = Proxy::with().proxy(r#"max_message = "1MiB""#).start().await;
+    let mut alice = proxy.alice.raw().await;
+    let value = "x".repeat((1 << 20) - 24);
+    let frames = Frames::new()
+        .parse("", "DELETE FROM items WHERE name <> $1")
+        .bind("", "", &[&value])
+        .execute("", 0)
+        .sync();
+    alice.send(frames).await;
+    let request = proxy.bob.pending_one().await;
+    is_taken(
+        &proxy.bob,
+        &request,
+        "DELETE FROM items WHERE id = 3 AND name <> $1",
+    )
+    .await;
+    let answer = ready(&mut alice).await;
+    assert_eq!(tags(&answer), "12CZ", "{}", describe(&answer));
+    assert_eq!(proxy.database.items().await, 9);
+    proxy.bob.sees(&request, "executed").await;
 }
