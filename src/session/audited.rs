@@ -74,7 +74,13 @@ impl Session {
         // Ctrl-C is for this statement.
         self.handle.set_holding(true);
         let mut looks = self.looks();
-        let mut room = std::pin::pin!(log.room());
+        let handle = Arc::clone(&self.handle);
+        let room = async {
+            log.room().await;
+            // A request that has come in this very moment is for this statement as well.
+            handle.ends_wait().await
+        };
+        let mut room = std::pin::pin!(room);
         loop {
             tokio::select! {
                 biased;
@@ -87,13 +93,15 @@ impl Session {
                     Event::Skipped => break,
                     Event::Stopped => {}
                 },
-                () = &mut room => break,
+                is_withdrawn = &mut room => {
+                    self.intake.is_cancelled |= is_withdrawn;
+                    break;
+                }
             }
             if self.handle.is_stopping() {
                 return Err(self.told_to_end());
             }
         }
-        // A request that has come in this very moment is for this statement as well.
         self.intake.is_cancelled |= self.handle.end_holding();
         self.intake.stop = None;
         Ok(())

@@ -7,7 +7,7 @@ mod begun;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -73,8 +73,10 @@ impl SessionHandle {
 
     /// Whether the requester asked to withdraw what is held now; asked once.
     pub(super) fn take_withdrawal(&self) -> bool {
-        if !self.is_stopping() {
-            self.signalled.store(false, Ordering::Release);
+        // With `stop` a Dekker pair: whoever looks before it clears would clear what is said in between.
+        self.signalled.store(false, Ordering::SeqCst);
+        if self.stopping.load(Ordering::SeqCst) {
+            self.signalled.store(true, Ordering::SeqCst);
         }
         let asked = self.withdrawal.swap(0, Ordering::AcqRel);
         asked != 0 && asked == self.holding.load(Ordering::SeqCst)
@@ -104,6 +106,22 @@ impl SessionHandle {
             self.may_run.store(false, Ordering::SeqCst);
         }
         is_withdrawn
+    }
+
+    /// Ends a hold in which nothing was to run yet, once every request that may have seen it has said so. Whether one has come
+    /// for it. To be awaited in the session's own task; dropped, the hold is over all the same. Cancel-safe.
+    pub(super) async fn ends_wait(&self) -> bool {
+        let hold = self.holding.swap(0, Ordering::SeqCst);
+        std::future::poll_fn(|_| {
+            // Whoever lowers it wakes the session.
+            if self.is_cancelling() {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+        .await;
+        hold != 0 && self.withdrawal.swap(0, Ordering::SeqCst) == hold
     }
 
     /// With [`Self::is_cancelling`] a Dekker pair: either the canceller sees that nothing runs, or the
@@ -150,8 +168,8 @@ impl SessionHandle {
     }
 
     fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-        self.signalled.store(true, Ordering::Release);
+        self.stopping.store(true, Ordering::SeqCst);
+        self.signalled.store(true, Ordering::SeqCst);
         self.wake();
     }
 
@@ -184,13 +202,23 @@ impl SessionHandle {
         drop(arrived);
     }
 
-    /// Cancels what runs on the server. Waits until the request has arrived.
+    /// Cancels what runs on the server. Waits until the request has arrived. Dropped, or given up, it may have gone with its
+    /// last byte: then it is in doubt.
     pub(super) async fn cancel_upstream(&self) {
-        if let Err(error) = self.upstream.cancel().await {
-            // It was given up, perhaps behind its last byte.
-            self.cancel_in_doubt.store(true, Ordering::SeqCst);
-            tracing::warn!(%error, "a cancel request did not reach the server");
+        let doubt = Doubt(&self.cancel_in_doubt);
+        match self.upstream.cancel().await {
+            Ok(()) => std::mem::forget(doubt),
+            Err(error) => tracing::warn!(%error, "a cancel request did not reach the server"),
         }
+    }
+}
+
+/// Raises the flag when it is dropped; what is known to have arrived forgets it.
+struct Doubt<'a>(&'a AtomicBool);
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 

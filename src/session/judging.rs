@@ -1,6 +1,7 @@
 //! Judging what cannot be judged at once: a long text, or one that needs a newer catalogue.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -58,9 +59,46 @@ impl Judging {
 }
 
 impl Session {
+    /// Waits for what a statement has to wait for before it is known whether it runs, the relay going on meanwhile; then the
+    /// frame at hand is looked at again. `None`: there is nothing to wait for any more, as where `work` gives that because a
+    /// cancel request has come for the statement.
+    async fn relay_until<T>(&mut self, work: impl Future<Output = Option<T>>) -> Result<Option<T>, Fault> {
+        self.intake.stop = Some(Stop::Deciding);
+        let mut work = pin!(work);
+        let mut is_holding = false;
+        let given = loop {
+            let moved = poll_fn(|cx| {
+                let moved = self.poll_relay(cx);
+                // Ctrl-C is for this statement as soon as none before it runs.
+                if !is_holding && !self.busy {
+                    is_holding = true;
+                    self.handle.set_holding(true);
+                }
+                moved
+            });
+            tokio::select! {
+                given = &mut work => {
+                    self.intake.is_cancelled |= given.is_none();
+                    break given;
+                }
+                moved = moved => match moved? {
+                    Event::Shutdown => return Err(self.told_to_end()),
+                    Event::Skipped => break None,
+                    Event::CancelRequested => {
+                        self.intake.is_cancelled = true;
+                        break None;
+                    }
+                    Event::Stopped => {}
+                },
+            }
+        };
+        self.intake.is_cancelled |= self.handle.end_holding();
+        self.intake.stop = None;
+        Ok(given.filter(|_| !self.intake.is_cancelled))
+    }
+
     /// Has a long text judged on a thread of its own, the relay going on meanwhile.
     pub(super) async fn judge(&mut self, judgement: Judgement) -> Result<(), Fault> {
-        self.intake.stop = Some(Stop::Deciding);
         let meaning = match &judgement.prepared {
             None => self.meaning_of(&judgement.text),
             Some((_, prepared)) => self.meaning_of_prepared(prepared),
@@ -76,22 +114,15 @@ impl Session {
             has_default_path,
             sight: self.outlook.sight().cloned(),
         };
-        let judged = judging.judge();
-        tokio::pin!(judged);
-        let (judged, snapshot) = loop {
-            tokio::select! {
-                judged = &mut judged => break judged,
-                moved = poll_fn(|cx| self.poll_relay(cx)) => match moved? {
-                    Event::Shutdown => return Err(self.told_to_end()),
-                    Event::Skipped => {
-                        self.intake.stop = None;
-                        return Ok(());
-                    }
-                    Event::Stopped | Event::CancelRequested => {}
-                },
-            }
+        let handle = Arc::clone(&self.handle);
+        let judged = async {
+            let judged = judging.judge().await;
+            // A request that has come in this very moment is for this statement as well.
+            (!handle.ends_wait().await).then_some(judged)
         };
-        self.intake.stop = None;
+        let Some((judged, snapshot)) = self.relay_until(judged).await? else {
+            return Ok(());
+        };
         if let Some(snapshot) = snapshot {
             self.outlook.take(&snapshot);
         }

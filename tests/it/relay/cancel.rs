@@ -103,6 +103,34 @@ async fn nothing_begins_while_one_of_several_cancel_requests_is_on_its_way() {
     join(first, meanwhile).await;
 }
 
+/// While a statement waits for the server's catalogue, Ctrl-C is for it.
+#[tokio::test]
+async fn a_cancel_request_while_a_statement_is_judged_is_for_that() {
+    let (proxy, _database, mut middle, mut alice) = far().await;
+    alice
+        .send(Frames::new().query("CREATE TABLE another (id int)"))
+        .await;
+    middle.lets_connect(0);
+    proxy.bob.approves_next().await;
+    assert!(tags(&alice.ready().await).ends_with("CZ"));
+    for frames in [
+        Frames::new().query("SELECT * FROM items"),
+        Frames::new().statement("SELECT * FROM items").sync(),
+    ] {
+        alice.send(frames).await;
+        middle.is_asked_for_more().await;
+        proxy.alice.cancel(&alice.key).await;
+        let answer = alice.ready().await;
+        assert_eq!(tags(&answer), "EZ", "{}", describe(&answer));
+        assert_eq!(answer[0].code(), "57014", "{}", describe(&answer));
+    }
+    middle.lets_connect(10);
+    let answer = alice
+        .exchange(Frames::new().query("SELECT count(*) FROM items"))
+        .await;
+    assert_eq!(tags(&answer), "TDCZ", "{}", describe(&answer));
+}
+
 /// Somebody who pipelines waits for the first answer first.
 #[tokio::test]
 async fn a_cancel_request_is_meant_for_what_runs_and_not_for_what_waits_behind_it() {
