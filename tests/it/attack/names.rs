@@ -76,7 +76,11 @@ async fn a_text_that_was_only_tried_is_not_the_unnamed_statement() {
     let cancelled = alice.raw.ready().await;
     assert_eq!(words(&cancelled).join(" "), "E(57014) Z(I)");
     let executes = send(Frames::new().bind("", "", &[]).execute("", 0).sync());
-    assert_eq!(alice.plays([executes]).await, ["2 D(1) C(SELECT 1) Z(I)"]);
+    let told = alice.plays([executes]).await;
+    // Where the server was asked to lift the read shield meanwhile, it is the server that fails: at a Query, which ends the
+    // unnamed statement.
+    let is_fine = |told: &String| ["2 D(1) C(SELECT 1) Z(I)", "E(26000) Z(I)"].contains(&told.as_str());
+    assert!(told.len() == 1 && told.iter().all(is_fine), "{told:?}");
     untouched(&proxy, alice).await;
 }
 
