@@ -28,6 +28,7 @@ mod observe;
 mod outflow;
 mod outlook;
 mod own;
+mod parting;
 mod passed;
 mod policy;
 mod recent;
@@ -54,7 +55,6 @@ use crate::identity::Directory;
 use crate::model::{Clock, CoarseClock, Principal, RequestId};
 use crate::policy::{Policy, PolicyInForce, Subject};
 use crate::sql::Judge;
-use crate::upstream::Lease;
 use crate::wire::Stream;
 
 pub use access::{Database, Login, Member, Roles};
@@ -63,6 +63,7 @@ pub(crate) use fault::Fault;
 use handle::Counted;
 pub use handle::Sessions;
 use leg::Leg;
+use parting::Parting;
 use relay::Session;
 pub use seats::Seats;
 use startup::{Held, Opened};
@@ -220,72 +221,12 @@ async fn log_in(
     }
     let opening = startup::open(shared, client, peer);
     let opened = crate::timer::timeout(shared.limits.login_timeout, opening).await;
-    opened.unwrap_or(Err(Fault::LoginTimeout))
-}
-
-/// What is left of a connection once its session is over.
-struct Parting {
-    ended: Result<(), Fault>,
-    client: Leg,
-    /// The client stands in the middle of a message of the server's: nothing of ours can be said.
-    is_amid: bool,
-    /// The connection to the server, where another session can go on with it, and whether that finds the read shield up.
-    left: Option<(Box<Lease>, Stream, bool)>,
-    counted: Counted,
-}
-
-impl Parting {
-    fn of(mut session: Box<Session>, ended: Result<(), Fault>, counted: Counted) -> Self {
-        Self {
-            left: session.reusable_server(&ended),
-            is_amid: !session.outflow.at_boundary(),
-            client: session.client,
-            ended,
-            counted,
+    match opened.unwrap_or(Err(Fault::LoginTimeout))? {
+        Opened::Cancel { pid, secret } => {
+            shared.sessions.cancel(pid, &secret).await;
+            Ok(Opened::Nothing)
         }
-    }
-
-    fn without_session(ended: Result<(), Fault>, client: Leg, counted: Counted) -> Self {
-        Self {
-            ended,
-            client,
-            is_amid: false,
-            left: None,
-            counted,
-        }
-    }
-
-    /// Tells the client why, if there is something to tell, and gives back what is a pool's.
-    async fn part(self, peer: SocketAddr) {
-        let mut client = self.client;
-        match self.ended {
-            Err(fault) if self.is_amid => return fault.log(peer),
-            Ok(()) if self.is_amid => return,
-            Err(fault) => fault::tell(fault, &mut client, peer).await,
-            // TLS says that this is the end; a socket need not.
-            Ok(()) if client.stream.is_tls() => fault::say_goodbye(&mut client).await,
-            Ok(()) => {}
-        }
-        // The session is over; what follows is between us and the server.
-        drop((client, self.counted));
-        if let Some((lease, server, read_only)) = self.left {
-            lease.give_back(server, read_only).await;
-        }
-    }
-}
-
-impl Session {
-    /// The connection to the server, where another session can go on with it.
-    fn reusable_server(&mut self, ended: &Result<(), Fault>) -> Option<(Box<Lease>, Stream, bool)> {
-        let is_over = matches!(ended, Ok(()) | Err(Fault::ClientGone)) && !self.is_closing();
-        if !is_over || !self.is_reusable() {
-            return None;
-        }
-        let mut lease = self.lease.take()?;
-        lease.keep_default_path(self.outlook.default_path());
-        let server = std::mem::replace(&mut self.server.stream, Stream::Closed);
-        // Who comes next most likely begins as this one has ended.
-        Some((lease, server, self.shield.is_up_by_default()))
+        opened => Ok(opened),
     }
 }
 

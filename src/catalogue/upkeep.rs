@@ -1,7 +1,7 @@
 //! Keeping a database's catalogue: who asks first has it loaded; it is loaded anew at an interval, when
 //! definitions have changed, and when somebody names what it does not know.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use crate::upstream::Target;
 
 /// However often it is asked for: between two loads there is at least so much time.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// The version before anything was loaded, or known to have changed.
+const FIRST: u64 = 1;
 
 /// A catalogue, and which one it is.
 #[derive(Debug, Clone)]
@@ -54,6 +57,12 @@ impl Snapshot {
         }
     }
 
+    /// The search path that sessions begin with; `None` where that is in doubt.
+    #[must_use]
+    pub fn default_path(&self) -> Option<&[Box<str>]> {
+        (!self.is_in_doubt).then(|| self.catalogue.default_path())
+    }
+
     /// The catalogue as sessions see it that have the search path that sessions begin with, or another.
     #[must_use]
     pub fn sight(&self, path_is_default: bool) -> Arc<Sight> {
@@ -74,6 +83,8 @@ pub struct Upkeep {
     interval: Duration,
     /// The version that whoever judges must have; even while it is being loaded.
     version: AtomicU64,
+    /// How often the default search path was found to be another.
+    paths: AtomicU32,
     /// `None` until it was loaded, and from when it is known to be outdated until it was loaded again.
     current: RwLock<Option<Snapshot>>,
     /// The one that was loaded last, even if it is outdated, and when.
@@ -93,7 +104,8 @@ impl Upkeep {
             judge,
             control,
             interval,
-            version: AtomicU64::new(1),
+            version: AtomicU64::new(FIRST),
+            paths: AtomicU32::new(0),
             current: RwLock::default(),
             last: RwLock::new((Arc::new(Catalogue::empty()), Instant::now())),
             asked: watch::Sender::new(0),
@@ -114,6 +126,13 @@ impl Upkeep {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// How often the search path that sessions begin with was found to be another. A session that was connected after a look
+    /// at this, and before another that gives the same, began with the one that the catalogue says.
+    #[must_use]
+    pub fn paths(&self) -> u32 {
+        self.paths.load(Ordering::Acquire)
     }
 
     /// Definitions have changed, or may have: what is known is not to be gone by any more.
@@ -213,7 +232,13 @@ impl Upkeep {
         // Changed since: what was read may be older than the change, and another load is asked for already.
         if self.version() == began_with {
             let known = (Arc::clone(&catalogue), started);
-            *self.last.write().unwrap_or_else(PoisonError::into_inner) = known;
+            let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
+            // Of the first one, nobody knows whether sessions have begun with another.
+            if last.0.default_path() != catalogue.default_path() && began_with > FIRST {
+                self.paths.fetch_add(1, Ordering::AcqRel);
+            }
+            *last = known;
+            drop(last);
             let version = self.version.fetch_add(1, Ordering::AcqRel) + 1;
             *current = Some(Snapshot::new(catalogue, version, digest));
         }

@@ -11,6 +11,38 @@ use crate::catalogue::{Snapshot, Upkeep};
 use crate::model::{Effect, Facts, Judged};
 use crate::sql::Sight;
 
+/// What a startup packet moves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    /// Where names are looked for, or perhaps.
+    pub(super) path: bool,
+    /// As whom the session acts, or perhaps.
+    pub(super) role: bool,
+}
+
+/// How a session begins.
+#[derive(Debug)]
+pub(super) struct Begins<'a> {
+    /// The search path is the one that sessions of its role begin with.
+    pub(super) has_default_path: bool,
+    /// What it has set from its beginning on.
+    pub(super) moved: Moved,
+    /// What is known of the connection's own defaults, where it has served a session before.
+    pub(super) default_path: Option<&'a [Box<str>]>,
+    /// [`Upkeep::paths`] before it was connected; 0 where no catalogue is kept.
+    pub(super) paths: u32,
+}
+
+/// Where names are looked for by default.
+#[derive(Debug)]
+enum DefaultPath {
+    /// As it was when the connection began.
+    Known(Box<[Box<str>]>),
+    /// Nothing was looked up yet. [`Upkeep::paths`] before the connection began: what is looked up after more of these may
+    /// be another; `None`: so it was.
+    Since(Option<u32>),
+}
+
 /// The names as one session sees them.
 #[derive(Debug)]
 #[expect(
@@ -25,8 +57,7 @@ pub(super) struct Outlook {
     version: u64,
     /// The search path is the one that sessions of its role begin with.
     has_default_path: bool,
-    /// Where names are looked for by default, as it was in the first snapshot.
-    default_path: Option<Box<[Box<str>]>>,
+    default_path: DefaultPath,
     /// Definitions are being changed in the transaction at hand.
     changing: bool,
     /// Grows with every text that may change what names stand for in this session.
@@ -38,24 +69,22 @@ pub(super) struct Outlook {
 }
 
 impl Outlook {
-    /// With this catalogue, which is asked for when the first text is judged. `default_path` is what is known of the
-    /// connection's own defaults, where it has served a session before.
-    pub(super) fn new(
-        upkeep: Option<Arc<Upkeep>>,
-        has_default_path: bool,
-        has_set_path: bool,
-        default_path: Option<&[Box<str>]>,
-    ) -> Self {
+    /// With this catalogue, which is asked for when the first text is judged.
+    pub(super) fn new(upkeep: Option<Arc<Upkeep>>, begins: &Begins<'_>) -> Self {
         let mut outlook = Self {
             upkeep,
-            has_default_path,
-            default_path: default_path.map(Into::into),
+            has_default_path: begins.has_default_path,
+            default_path: begins
+                .default_path
+                .map_or(DefaultPath::Since(Some(begins.paths)), |path| {
+                    DefaultPath::Known(path.into())
+                }),
             sight: None,
             version: 0,
             changing: false,
             moves: 0,
-            has_set_path,
-            has_set_role: false,
+            has_set_path: begins.moved.path,
+            has_set_role: begins.moved.role,
         };
         // The defaults that the session begins with are closer to these than to what is first looked up.
         if let Some(snapshot) = outlook.upkeep.as_ref().and_then(|upkeep| upkeep.current()) {
@@ -66,17 +95,32 @@ impl Outlook {
 
     /// The search path that sessions began with when this one's connection did, as far as it is known.
     pub(super) fn default_path(&self) -> Option<&[Box<str>]> {
-        self.default_path.as_deref()
+        match &self.default_path {
+            DefaultPath::Known(path) => Some(path),
+            DefaultPath::Since(_) => None,
+        }
+    }
+
+    /// Whether it is lost with which search path the connection began: no other session is to go on with it.
+    pub(super) fn has_lost_default_path(&self) -> bool {
+        matches!(self.default_path, DefaultPath::Since(None))
     }
 
     /// A default that is another than when the session began is not its own.
     fn note_default_path(&mut self, snapshot: &Snapshot) {
-        let now = snapshot.catalogue.default_path();
+        let Some(now) = snapshot.default_path() else {
+            return;
+        };
         match &self.default_path {
-            Some(then) if &**then != now => self.has_default_path = false,
-            Some(_) => {}
-            None if now.is_empty() || !self.has_default_path => {}
-            None => self.default_path = Some(now.into()),
+            DefaultPath::Known(then) => self.has_default_path &= **then == *now,
+            DefaultPath::Since(_) if now.is_empty() || !self.has_default_path => {}
+            DefaultPath::Since(paths) if *paths == self.upkeep.as_ref().map(|upkeep| upkeep.paths()) => {
+                self.default_path = DefaultPath::Known(now.into());
+            }
+            DefaultPath::Since(_) => {
+                self.has_default_path = false;
+                self.default_path = DefaultPath::Since(None);
+            }
         }
     }
 
@@ -84,6 +128,8 @@ impl Outlook {
     pub(super) fn go_by(&mut self, upkeep: Option<Arc<Upkeep>>) {
         if upkeep.is_some() != self.upkeep.is_some() {
             self.upkeep = upkeep;
+            // Nobody has watched for changes since it began.
+            self.has_default_path &= self.default_path().is_some();
             self.sight = None;
             self.version = 0;
         }
@@ -185,6 +231,11 @@ impl Outlook {
         let path = self.has_set_path.then_some(path);
         let role = self.has_set_role.then_some(role);
         path.into_iter().chain(role).map(str::to_owned)
+    }
+
+    /// Whom to tell once the server is done with definitions that are being changed; `None` where none are.
+    pub(super) fn awaits_change(&self) -> Option<Arc<Upkeep>> {
+        self.upkeep.clone().filter(|_| self.changing)
     }
 
     /// The transaction has ended: what it defined is there for all.

@@ -232,6 +232,7 @@ impl Session {
         self.lease.as_ref().is_some_and(|lease| !lease.is_spoilt())
             && self.is_at_rest()
             && !self.outflow.is_partial()
+            && !self.outlook.has_lost_default_path()
             && !self.busy
             && self.status == TransactionStatus::Idle
             && self.intake.clearance.is_empty()
@@ -325,7 +326,13 @@ impl Session {
         match read.map_err(Fault::server_io)? {
             0 => Err(Fault::ServerGone),
             n => {
-                self.take_from_server(cx, &scratch.bytes[..n])?;
+                if let Err(fault) = self.take_from_server(cx, &scratch.bytes[..n]) {
+                    // What of it was not looked at is lost, and with it where the next message begins.
+                    if let Some(lease) = &mut self.lease {
+                        lease.spoil();
+                    }
+                    return Err(fault);
+                }
                 // The buffer may be needed again below.
                 drop(scratch);
                 self.lift_drain();

@@ -11,7 +11,7 @@ use super::access::{self, Login, Roles};
 use super::encryption::Encryption;
 use super::handle::Entered;
 use super::leg::Leg;
-use super::outlook::Outlook;
+use super::outlook::{Begins, Moved, Outlook};
 use super::policy::Terms;
 use super::relay::{self, Session};
 use super::seats::{NoSeat, Seat};
@@ -30,8 +30,10 @@ use negotiation::Spoken;
 /// What came of an opening.
 #[derive(Debug)]
 pub(super) enum Opened {
-    /// It was no session: a cancel request, or a client that asked and went.
+    /// It was no session: a client that asked and went.
     Nothing,
+    /// A cancel request. What it takes to carry it out counts for no login: dropped half way, it could still arrive.
+    Cancel { pid: i32, secret: Vec<u8> },
     /// A session.
     Session(Box<LoggedIn>),
 }
@@ -65,6 +67,13 @@ fn knows_its_path(connected: &Connected) -> bool {
     lease.is_none_or(|lease| lease.is_fresh() || lease.default_path().is_some())
 }
 
+fn note_moved(moved: Moved, who: &Who) {
+    if moved.path {
+        tracing::info!(client.addr = %who.client_addr, user.name = %who.principal.name, database.name = %who.database,
+            "a session begins with a search_path, or a role, of its own");
+    }
+}
+
 /// Opens a session. The caller bounds the time.
 pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAddr) -> Result<Opened, Fault> {
     let Some(first) = opening::first_startup(client, shared.tls.as_ref()).await? else {
@@ -72,10 +81,7 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
     };
     let startup = match first.opening {
         Opening::Startup(startup) => startup,
-        Opening::Cancel { pid, secret } => {
-            shared.sessions.cancel(pid, &secret).await;
-            return Ok(Opened::Nothing);
-        }
+        Opening::Cancel { pid, secret } => return Ok(Opened::Cancel { pid, secret }),
         Opening::Unsupported { major, minor } => {
             negotiation::refuse(major, minor, client).await?;
             return Ok(Opened::Nothing);
@@ -108,19 +114,18 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         .get(asked.database)
         .or_else(|| access::stand_in(&shared.databases))
         .ok_or_else(|| no_such_database(asked.database))?;
+    // Before it connects: what changes from now on, it may have begun with or not.
+    let paths = database.catalogue.as_ref().map_or(0, |kept| kept.paths());
     let (principal, connected, seat) = match &database.login {
         Login::Proxy(roles) => asked.come_in(shared, client, roles).await?,
         Login::Passthrough(target) => asked.pass_through(shared, client, target).await?,
     };
     let who = asked.who(principal);
-    let moves_path = parameters::changes_search_path(&startup);
+    let moved = parameters::moved(&startup);
     let terms = Terms::of(database, asked.observe, &asked.policy, &who, &*shared.clock);
     let has_default_path =
-        !moves_path && knows_its_path(&connected) && database.acts_by_default(asked.database, &who.principal);
-    if moves_path {
-        tracing::info!(client.addr = %peer, user.name = %who.principal.name, database.name = %asked.database,
-            "a session begins with a search_path of its own");
-    }
+        !moved.path && knows_its_path(&connected) && database.acts_by_default(asked.database, &who.principal);
+    note_moved(moved, &who);
     if asked.observe {
         observe::note_settings(shared, &who, &asked.policy, parameters::decided_on(&startup));
     }
@@ -134,9 +139,12 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
         policy_version: asked.policy_version,
         outlook: Outlook::new(
             terms.catalogue,
-            has_default_path,
-            moves_path,
-            connected.lease.as_ref().and_then(|lease| lease.default_path()),
+            &Begins {
+                has_default_path,
+                moved,
+                default_path: connected.lease.as_ref().and_then(|lease| lease.default_path()),
+                paths,
+            },
         ),
         is_shielded: terms.is_shielded,
         observe: asked.observe,

@@ -1,6 +1,7 @@
 //! What StartupMessage may ask for, and what of it goes to the server.
 
 use super::super::Fault;
+use super::super::outlook::Moved;
 use super::super::own::OwnSettings;
 use super::refused;
 use crate::model::{Decision, Effect, Facts, HoldTerms, Judged};
@@ -126,11 +127,17 @@ fn own_name(name: &str) -> Option<String> {
     name.strip_prefix(sql::OWN_PREFIX).map(str::to_owned)
 }
 
-/// Whether names will mean something else than they would without the startup packet.
-pub(super) fn changes_search_path(startup: &Startup) -> bool {
-    settings_of(startup).iter().any(
-        |setting| matches!(setting, Setting::Assigned(name, _) if name.eq_ignore_ascii_case("search_path")),
-    )
+/// Whether names will mean something else than they would without the startup packet, and the session act as somebody else.
+pub(super) fn moved(startup: &Startup) -> Moved {
+    let mut moved = Moved::default();
+    for setting in settings_of(startup) {
+        for facts in setting.facts() {
+            let is_path = facts.sets.search_path || matches!(setting, Setting::Switch(_));
+            moved.path |= is_path;
+            moved.role |= is_path && facts.effect >= Effect::Privilege;
+        }
+    }
+    moved
 }
 
 /// A part of what a startup packet sets.
@@ -427,12 +434,18 @@ mod tests {
     }
 
     #[test]
-    fn a_search_path_is_seen() {
-        assert!(changes_search_path(&startup(&[("options", "-c Search_Path=x")])));
-        assert!(changes_search_path(&startup(&[("search_path", "x")])));
-        assert!(!changes_search_path(&startup(&[(
-            "application_name",
-            "search_path"
-        )])));
+    fn what_moves_names_is_seen() {
+        for (name, value, path, role) in [
+            ("options", "-c Search_Path=x", true, false),
+            ("search_path", "x", true, false),
+            ("role", "x", true, true),
+            ("options", "-cSESSION_AUTHORIZATION=x", true, true),
+            ("options", "-ecrole=x", true, true),
+            ("application_name", "search_path", false, false),
+            ("work_mem", "1GB", false, false),
+        ] {
+            let expected = Moved { path, role };
+            assert_eq!(moved(&startup(&[(name, value)])), expected, "{name}={value}");
+        }
     }
 }

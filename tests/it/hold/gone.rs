@@ -143,10 +143,7 @@ async fn what_was_forwarded_before_what_stays_here_may_have_run() {
         middle.hears(delete.as_bytes()).await;
         middle.holds_up(true);
         drop(lock);
-        eventually("it has run", async || {
-            (database.items().await == 9).then_some(())
-        })
-        .await;
+        eventually("it has run", async || (database.items().await == 9).then_some(())).await;
         request
     };
     let request = tokio::select! {

@@ -1,7 +1,8 @@
 //! What the server's catalogue adds to judging, end to end.
 
-use crate::support::Proxy;
+use crate::support::cluster::Role;
 use crate::support::raw::{Frames, Raw, describe, tags};
+use crate::support::{Proxy, eventually};
 
 /// Everything here is a plain read to a parser.
 const TRAPS: &str = "
@@ -23,6 +24,14 @@ ALTER TABLE secrets OWNER TO app;
 CREATE TYPE mood AS ENUM ('sad', 'glad');
 ALTER VIEW honest OWNER TO app;
 GRANT ALL ON ALL TABLES IN SCHEMA public TO app;
+";
+
+/// Two that a search path decides between.
+const SAME: &str = "
+CREATE SCHEMA good AUTHORIZATION app;
+CREATE FUNCTION good.same() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
+CREATE FUNCTION public.same() RETURNS int LANGUAGE sql VOLATILE
+    AS 'DELETE FROM public.items WHERE id = 1; SELECT 1';
 ";
 
 async fn stage() -> Proxy {
@@ -386,15 +395,7 @@ async fn what_acted_before_a_definition_acts_behind_it() {
 #[tokio::test]
 async fn a_new_default_path_is_not_that_of_sessions_that_are_open() {
     let proxy = stage().await;
-    proxy
-        .database
-        .run(
-            "CREATE SCHEMA good AUTHORIZATION app;
-            CREATE FUNCTION good.same() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
-            CREATE FUNCTION public.same() RETURNS int LANGUAGE sql VOLATILE
-                AS 'DELETE FROM public.items WHERE id = 1; SELECT 1'",
-        )
-        .await;
+    proxy.database.run(SAME).await;
     let mut alice = proxy.alice.raw().await;
     let e = Frames::new;
     is_held(&proxy, &mut alice, e().query("SELECT same()")).await;
@@ -415,4 +416,144 @@ async fn a_new_default_path_is_not_that_of_sessions_that_are_open() {
     // One that begins now has the new one.
     let mut new = proxy.alice.raw().await;
     passes(&mut new, "SELECT same()").await;
+}
+
+/// Nor is what somebody changes through holdpoint before its first statement, which is when the catalogue is first read.
+#[tokio::test]
+async fn a_default_path_that_was_changed_before_the_catalogue_was_read_is_not_that_of_sessions_that_were_open()
+ {
+    let proxy = stage().await;
+    proxy.database.run(SAME).await;
+    let mut alice = proxy.alice.raw().await;
+    let mut other = proxy.alice.raw().await;
+    let name = proxy.database.value("SELECT current_database()").await;
+    let e = Frames::new;
+    other
+        .send(e().query(&format!(
+            "ALTER ROLE app IN DATABASE {name} SET search_path = good"
+        )))
+        .await;
+    proxy.bob.approves_next().await;
+    assert!(tags(&other.ready().await).ends_with("CZ"));
+    is_held(&proxy, &mut alice, e().query("SELECT same()")).await;
+    assert_eq!(proxy.database.items().await, 10);
+    let mut new = proxy.alice.raw().await;
+    passes(&mut new, "SELECT same()").await;
+}
+
+/// What else somebody changes leaves the search path as it is.
+#[tokio::test]
+async fn the_default_path_is_known_whatever_else_was_changed_before_the_first_statement() {
+    let proxy = stage().await;
+    proxy
+        .database
+        .run(
+            "CREATE SCHEMA other;
+            CREATE FUNCTION public.same() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
+            CREATE FUNCTION other.same() RETURNS int LANGUAGE sql VOLATILE
+                AS 'DELETE FROM public.items WHERE id = 1; SELECT 1'",
+        )
+        .await;
+    let mut alice = proxy.alice.raw().await;
+    let mut other = proxy.alice.raw().await;
+    other
+        .send(Frames::new().query("CREATE TABLE another (id int)"))
+        .await;
+    proxy.bob.approves_next().await;
+    assert!(tags(&other.ready().await).ends_with("CZ"));
+    passes(&mut alice, "SELECT same()").await;
+}
+
+/// Another role has another `$user` in its search path, also where it is the one that a session begins with.
+#[tokio::test]
+async fn the_search_path_of_a_role_that_a_session_begins_as_is_not_the_default() {
+    let policy = r#"
+        default_groups = ["dba"]
+        [[rule]]
+        name = "who somebody is"
+        when = { effects = ["session", "read", "privilege"] }
+        then = "allow"
+    "#;
+    let proxy = Proxy::with().policy(policy).role(Role::Trust).start().await;
+    proxy
+        .database
+        .run(
+            "CREATE SCHEMA app AUTHORIZATION app;
+            CREATE FUNCTION public.same() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
+            CREATE FUNCTION app.same() RETURNS int LANGUAGE sql VOLATILE
+                AS 'DELETE FROM public.items WHERE id = 1; SELECT 1'",
+        )
+        .await;
+    let mut alice = proxy.alice.raw().await;
+    passes(&mut alice, "SELECT same()").await;
+    for options in ["-c role=app", "-cSession_Authorization=app_trust"] {
+        let (mut alice, greeting) = proxy.alice.raw_with(&[("options", options)]).await;
+        assert_eq!(greeting.last().unwrap().tag, b'Z', "{}", describe(&greeting));
+        is_held(&proxy, &mut alice, Frames::new().query("SELECT same()")).await;
+    }
+    assert_eq!(proxy.database.items().await, 10);
+}
+
+/// The server goes on with what a client that is gone has sent: what it defines then is seen once it is there.
+#[tokio::test]
+async fn what_is_defined_when_its_session_is_gone_is_seen() {
+    let proxy = stage().await;
+    let mut alice = proxy.alice.raw().await;
+    let e = Frames::new;
+    let mut other = proxy.alice.raw().await;
+    other
+        .send(e().query("CREATE FUNCTION mine() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1'"))
+        .await;
+    proxy.bob.approves_next().await;
+    assert!(tags(&other.ready().await).ends_with("CZ"));
+    passes(&mut alice, "SELECT mine()").await;
+    proxy.database.run("SELECT pg_advisory_lock(7)").await;
+    other
+        .send(e().query(
+            "SELECT pg_advisory_lock(7); CREATE OR REPLACE FUNCTION mine() RETURNS int LANGUAGE sql VOLATILE
+                AS 'DELETE FROM public.items WHERE id = 1; SELECT 1'",
+        ))
+        .await;
+    let request = proxy.bob.approves_next().await;
+    proxy
+        .database
+        .sees_waiting("SELECT pg_advisory_lock(7); CREATE%", "advisory")
+        .await;
+    // With what it has not read: its connection is reset.
+    drop(other);
+    proxy.bob.sees(&request, "failed").await;
+    passes(&mut alice, "SELECT mine()").await;
+    proxy.database.run("SELECT pg_advisory_unlock(7)").await;
+    eventually("it is held", async || {
+        alice.send(e().query("SELECT mine()")).await;
+        tokio::select! {
+            _ = alice.ready() => None,
+            request = proxy.bob.pending_one() => {
+                proxy.bob.reject(&request, "no").await;
+                alice.ready().await;
+                Some(())
+            }
+        }
+    })
+    .await;
+    assert_eq!(proxy.database.items().await, 10);
+}
+
+/// It is only heard to its end where it says little: what has rows for a client that is gone ends, as it does without holdpoint.
+#[tokio::test]
+async fn what_defines_something_and_goes_on_and_on_ends_with_its_client() {
+    let proxy = stage().await;
+    let mut other = proxy.alice.raw().await;
+    let rows = "CREATE TABLE another (id int); SELECT repeat('x', 1000) FROM generate_series(1, 100000000)";
+    other.send(Frames::new().query(rows)).await;
+    let request = proxy.bob.approves_next().await;
+    while other.message().await.tag != b'D' {}
+    drop(other);
+    proxy.bob.sees(&request, "failed").await;
+    eventually("the server has rolled back", async || {
+        let runs = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE another%'
+            AND datname = current_database()";
+        (proxy.database.value(runs).await == "0").then_some(())
+    })
+    .await;
 }
