@@ -19,7 +19,7 @@ pub(super) const BEGIN: [&str; 5] = [
 /// compares the bounds of partitions. A body in standard SQL (PostgreSQL 14) is not in `prosrc`.
 pub(super) const FUNCTIONS: &str = "\
 SELECT p.oid, n.nspname, p.proname, p.provolatile, l.lanname, \
-  p.pronargs - p.pronargdefaults - (p.provariadic <> 0)::int, \
+  greatest(0, p.pronargs - p.pronargdefaults - (p.provariadic <> 0)::int), \
   CASE WHEN p.provariadic <> 0 THEN 32767 ELSE p.pronargs END, \
   CASE WHEN p.provolatile = 'v' OR l.lanname NOT IN ('sql', 'plpgsql', 'internal') THEN '' \
     WHEN p.prosrc = '' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END, \
