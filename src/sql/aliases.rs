@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::names;
+use super::names::{self, Function};
 use super::tree::{self, Tree, Value};
 
 /// The aliases of functions in FROM that return single values, with the columns they are known
@@ -23,10 +23,12 @@ impl<'t> Aliases<'t> {
         aliases
     }
 
-    /// Whether `qualifier.name` is a column, as far as functions in FROM are concerned.
+    /// Whether `qualifier.name` is a column, as far as functions in FROM are concerned. One that has the name of what acts
+    /// is not taken for sure.
     pub(super) fn has_column(&self, qualifier: &str, name: &str) -> bool {
+        let acts = || matches!(names::function(&[name]), Function::Acting(_));
         match self.columns.get(qualifier) {
-            Some(columns) => columns.contains(name),
+            Some(columns) => columns.contains(name) && !acts(),
             None => !self.nameless,
         }
     }
@@ -71,13 +73,7 @@ impl<'t> Aliases<'t> {
             return;
         };
         let columns: HashSet<_> = match alias.map_or(&[][..], |alias| alias.list("colnames")) {
-            [] => {
-                let function = name.last().copied();
-                [Some(known_as), function, function.and_then(out_parameter)]
-                    .into_iter()
-                    .flatten()
-                    .collect()
-            }
+            [] => only_column(&name, known_as).into_iter().collect(),
             renamed => tree::names(renamed).into_iter().collect(),
         };
         // An alias that is given twice has the columns that both have: scopes are not told apart.
@@ -85,6 +81,18 @@ impl<'t> Aliases<'t> {
             .entry(known_as)
             .and_modify(|known| known.retain(|column| columns.contains(column)))
             .or_insert(columns);
+    }
+}
+
+/// The one column of a function that returns single values: its OUT parameter, or else what it is known as, and no other.
+/// Whether a user's has such a parameter is not known. Source: `chooseScalarFunctionAlias` in PostgreSQL's
+/// `parse_relation.c`.
+fn only_column<'t>(function: &[&'t str], known_as: &'t str) -> Option<&'t str> {
+    match (function.last().and_then(|name| out_parameter(name)), function) {
+        (Some(parameter), _) => Some(parameter),
+        // An expression of the grammar's own, such as CAST.
+        (None, []) => Some(known_as),
+        (None, _) => (names::function(function) != Function::Foreign).then_some(known_as),
     }
 }
 

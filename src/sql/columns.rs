@@ -14,8 +14,9 @@ use super::tree::{Tree, Value};
 use crate::model::Effect;
 
 /// Columns of `information_schema._pg_expandarray`, which the JDBC driver takes from a column
-/// of a subquery in its catalogue queries.
+/// of a subquery in its catalogue queries, which it calls `keys`.
 const EXPANDARRAY: [&str; 2] = ["x", "n"];
+const EXPANDED: &str = "keys";
 
 /// `q.name`: not a call unless `q` stands for a value.
 pub(super) fn judge_reference(reference: &Tree, aliases: &Aliases<'_>, findings: &mut Findings) {
@@ -48,11 +49,16 @@ pub(super) fn judge_indirection(indirection: &Tree, findings: &mut Findings) {
     for name in names.clone() {
         findings.refers(Reference::new(Kind::Attribute, &[name], false));
     }
+    let is_expanded = indirection.node("arg").is_some_and(is_expanded_array);
     for name in names.skip(if first_is_name { known } else { 0 }) {
-        if !EXPANDARRAY.contains(&name) {
+        if !(is_expanded && EXPANDARRAY.contains(&name)) {
             may_call(name, findings);
         }
     }
+}
+
+fn is_expanded_array(expression: &Tree) -> bool {
+    expression.kind == "ColumnRef" && expression.list("fields").last().and_then(Value::name) == Some(EXPANDED)
 }
 
 fn is_row(expression: &Tree) -> bool {
