@@ -46,6 +46,13 @@ async fn passes(alice: &mut Raw, sql: &str) {
     assert!(tags(&answer).ends_with("CZ"), "{sql}: {}", describe(&answer));
 }
 
+/// Somebody asks for this, and it runs.
+async fn is_approved(proxy: &Proxy, raw: &mut Raw, sql: &str) {
+    raw.send(Frames::new().query(sql)).await;
+    proxy.bob.approves_next().await;
+    assert!(tags(&raw.ready().await).ends_with("CZ"), "{sql}");
+}
+
 async fn is_held(proxy: &Proxy, alice: &mut Raw, frames: Frames) {
     alice.send(frames).await;
     proxy.bob.rejects_next("no").await;
@@ -96,17 +103,14 @@ async fn definitions_that_change_are_seen() {
     assert!(tags(&alice.ready().await).ends_with("CZ"));
     // Through holdpoint, by another session.
     let mut other = proxy.alice.raw().await;
-    other
-        .send(e().query("CREATE VIEW mine AS SELECT * FROM items"))
-        .await;
-    proxy.bob.approves_next().await;
-    assert!(tags(&other.ready().await).ends_with("CZ"));
+    is_approved(&proxy, &mut other, "CREATE VIEW mine AS SELECT * FROM items").await;
     passes(&mut alice, "SELECT * FROM mine").await;
-    other
-        .send(e().query("CREATE OR REPLACE VIEW mine AS SELECT * FROM items WHERE take() = 1"))
-        .await;
-    proxy.bob.approves_next().await;
-    assert!(tags(&other.ready().await).ends_with("CZ"));
+    is_approved(
+        &proxy,
+        &mut other,
+        "CREATE OR REPLACE VIEW mine AS SELECT * FROM items WHERE take() = 1",
+    )
+    .await;
     is_held(&proxy, &mut alice, e().query("SELECT * FROM mine")).await;
     // A statement that was prepared before is judged again, by both protocols' names.
     alice
@@ -136,11 +140,12 @@ async fn in_a_transaction_that_defines_nothing_of_the_databases_own_is_known() {
     let e = Frames::new;
     passes(&mut alice, "SELECT * FROM honest").await;
     passes(&mut alice, "BEGIN").await;
-    alice
-        .send(e().query("CREATE OR REPLACE VIEW honest AS SELECT id, take() AS double FROM items"))
-        .await;
-    proxy.bob.approves_next().await;
-    assert!(tags(&alice.ready().await).ends_with("CZ"));
+    is_approved(
+        &proxy,
+        &mut alice,
+        "CREATE OR REPLACE VIEW honest AS SELECT id, take() AS double FROM items",
+    )
+    .await;
     is_held(&proxy, &mut alice, e().query("SELECT * FROM honest")).await;
     passes(&mut alice, "ROLLBACK").await;
     passes(&mut alice, "SELECT * FROM honest").await;
@@ -348,11 +353,7 @@ async fn a_locked_table_holds_up_only_views_over_it() {
     let mut alice = proxy.alice.raw().await;
     proxy.database.run("BEGIN; LOCK TABLE items").await;
     let mut other = proxy.alice.raw().await;
-    other
-        .send(Frames::new().query("CREATE TABLE another (id int)"))
-        .await;
-    proxy.bob.approves_next().await;
-    assert!(tags(&other.ready().await).ends_with("CZ"));
+    is_approved(&proxy, &mut other, "CREATE TABLE another (id int)").await;
     passes(&mut alice, "SELECT * FROM secrets").await;
     is_held(&proxy, &mut alice, Frames::new().query("SELECT * FROM honest")).await;
     proxy.database.run("ROLLBACK").await;
@@ -410,9 +411,7 @@ async fn a_new_default_path_is_not_that_of_sessions_that_are_open() {
         ))
         .await;
     let mut other = proxy.alice.raw().await;
-    other.send(e().query("CREATE TABLE good.another (id int)")).await;
-    proxy.bob.approves_next().await;
-    assert!(tags(&other.ready().await).ends_with("CZ"));
+    is_approved(&proxy, &mut other, "CREATE TABLE good.another (id int)").await;
     is_held(&proxy, &mut alice, e().query("SELECT same()")).await;
     is_held(&proxy, &mut alice, e().statement("SELECT same()").sync()).await;
     assert_eq!(proxy.database.items().await, 10);
@@ -431,13 +430,12 @@ async fn a_default_path_that_was_changed_before_the_catalogue_was_read_is_not_th
     let mut other = proxy.alice.raw().await;
     let name = proxy.database.value("SELECT current_database()").await;
     let e = Frames::new;
-    other
-        .send(e().query(&format!(
-            "ALTER ROLE app IN DATABASE {name} SET search_path = good"
-        )))
-        .await;
-    proxy.bob.approves_next().await;
-    assert!(tags(&other.ready().await).ends_with("CZ"));
+    is_approved(
+        &proxy,
+        &mut other,
+        &format!("ALTER ROLE app IN DATABASE {name} SET search_path = good"),
+    )
+    .await;
     is_held(&proxy, &mut alice, e().query("SELECT same()")).await;
     assert_eq!(proxy.database.items().await, 10);
     let mut new = proxy.alice.raw().await;
@@ -459,11 +457,7 @@ async fn the_default_path_is_known_whatever_else_was_changed_before_the_first_st
         .await;
     let mut alice = proxy.alice.raw().await;
     let mut other = proxy.alice.raw().await;
-    other
-        .send(Frames::new().query("CREATE TABLE another (id int)"))
-        .await;
-    proxy.bob.approves_next().await;
-    assert!(tags(&other.ready().await).ends_with("CZ"));
+    is_approved(&proxy, &mut other, "CREATE TABLE another (id int)").await;
     passes(&mut alice, "SELECT same()").await;
 }
 
@@ -504,11 +498,12 @@ async fn what_is_defined_when_its_session_is_gone_is_seen() {
     let mut alice = proxy.alice.raw().await;
     let e = Frames::new;
     let mut other = proxy.alice.raw().await;
-    other
-        .send(e().query("CREATE FUNCTION mine() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1'"))
-        .await;
-    proxy.bob.approves_next().await;
-    assert!(tags(&other.ready().await).ends_with("CZ"));
+    is_approved(
+        &proxy,
+        &mut other,
+        "CREATE FUNCTION mine() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1'",
+    )
+    .await;
     passes(&mut alice, "SELECT mine()").await;
     proxy.database.run("SELECT pg_advisory_lock(7)").await;
     other
