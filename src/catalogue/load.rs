@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::queries;
-use crate::sql::{Callee, Definitions, Function, Node, Object, Operator, Text, Use};
+use super::queries::{self, Locking};
+use crate::sql::{Callee, Definitions, Function, Node, Object, Operator, Use};
 use crate::upstream::{self, Connected, Row, RowsError, Target};
 
 /// All definitions of a database may take this many bytes on the wire. A database with more is not looked at.
@@ -42,6 +42,7 @@ pub(super) async fn load(target: &Arc<Target>) -> Result<Told, LoadError> {
             connected: connected.map_err(RowsError::Connection)?,
             budget: BUDGET,
             digest: Sha256::new(),
+            has_waited: false,
         };
         let definitions = asking.definitions().await?;
         Ok(Told {
@@ -58,6 +59,8 @@ struct Asking {
     connected: Connected,
     budget: usize,
     digest: Sha256,
+    /// For somebody's lock, in vain: it is not waited for again.
+    has_waited: bool,
 }
 
 impl Asking {
@@ -84,6 +87,27 @@ impl Asking {
             .collect()
     }
 
+    /// Those that would wait for somebody's lock come without their text, or all of them do.
+    async fn read_locking<T>(
+        &mut self,
+        what: &'static str,
+        query: &Locking,
+        read: impl Fn(&Columns<'_>) -> Option<T>,
+    ) -> Result<Vec<T>, LoadError> {
+        let whole = (!self.has_waited).then(|| query.whole());
+        for query in whole.into_iter().chain([query.of_unlocked()]) {
+            self.rows("SAVEPOINT texts").await?;
+            match self.read(what, &query, &read).await {
+                Err(LoadError::Rows(RowsError::Refused(_, sqlstate))) if sqlstate == LOCK_NOT_AVAILABLE => {
+                    self.has_waited = true;
+                    self.rows("ROLLBACK TO texts").await?;
+                }
+                rows => return rows,
+            }
+        }
+        self.read(what, &query.without(), read).await
+    }
+
     async fn definitions(&mut self) -> Result<Definitions, LoadError> {
         let mut definitions = Definitions::default();
         for query in queries::BEGIN {
@@ -93,7 +117,15 @@ impl Asking {
                 }
             }
         }
-        definitions.functions = self.read("functions", queries::FUNCTIONS, function).await?;
+        for (function, is_locked) in self
+            .read_locking("functions", &queries::FUNCTIONS, function)
+            .await?
+        {
+            if is_locked {
+                definitions.locked.push(Node::Function(function.object.oid));
+            }
+            definitions.functions.push(function);
+        }
         definitions.symbols = self
             .read("internal functions", queries::SYMBOLS, |row| {
                 Some((row.string(0)?, row.object(1)?))
@@ -103,17 +135,14 @@ impl Asking {
         definitions.operators = self.read("operators", queries::OPERATORS, operator).await?;
         definitions.calls = self.read("calls", queries::CALLS, call).await?;
         definitions.casts = self.read("casts", queries::CASTS, cast).await?;
-        definitions.texts = self.read("expressions", queries::EXPRESSIONS, expression).await?;
+        for (of, sql) in self
+            .read_locking("expressions", &queries::EXPRESSIONS, expression)
+            .await?
+        {
+            definitions.note(of, sql, true);
+        }
         definitions.uses = self.read("dependencies", queries::USES, used).await?;
-        self.rows("SAVEPOINT views").await?;
-        let relations = match self.read("tables", queries::RELATIONS, relation).await {
-            Err(LoadError::Rows(RowsError::Refused(_, sqlstate))) if sqlstate == LOCK_NOT_AVAILABLE => {
-                self.rows("ROLLBACK TO views").await?;
-                self.read("tables", queries::RELATIONS_WITHOUT_QUERIES, relation)
-                    .await?
-            }
-            relations => relations?,
-        };
+        let relations = self.read_locking("tables", &queries::RELATIONS, relation).await?;
         for relation in relations {
             relation.note(&mut definitions);
         }
@@ -166,8 +195,9 @@ impl Columns<'_> {
     }
 }
 
-fn function(row: &Columns<'_>) -> Option<Function> {
-    Some(Function {
+/// And whether its body is not told, because it would have to wait.
+fn function(row: &Columns<'_>) -> Option<(Function, bool)> {
+    let function = Function {
         object: row.object(0)?,
         is_volatile: row.text(3)? == "v",
         language: row.string(4)?,
@@ -176,7 +206,8 @@ fn function(row: &Columns<'_>) -> Option<Function> {
         is_bound: row.text(8)? == "t",
         has_path: row.text(9)? == "t",
         takes_row: row.text(10)? == "t",
-    })
+    };
+    Some((function, row.text(7).is_none()))
 }
 
 fn operator(row: &Columns<'_>) -> Option<Operator> {
@@ -196,12 +227,8 @@ fn cast(row: &Columns<'_>) -> Option<([u32; 2], Callee)> {
     Some(([row.oid(0)?, row.oid(1)?], Callee { object }))
 }
 
-fn expression(row: &Columns<'_>) -> Option<Text> {
-    Some(Text {
-        of: row.node(0, 1)?,
-        sql: row.string(2)?,
-        is_expression: true,
-    })
+fn expression(row: &Columns<'_>) -> Option<(Node, Option<String>)> {
+    Some((row.node(0, 1)?, row.string(2)))
 }
 
 fn used(row: &Columns<'_>) -> Option<Use> {
@@ -237,14 +264,8 @@ impl Relation {
         if self.is_foreign {
             definitions.foreign.push(self.object.oid);
         }
-        if let Some(sql) = self.query {
-            definitions.texts.push(Text {
-                of: node,
-                sql,
-                is_expression: false,
-            });
-        } else if self.is_view {
-            definitions.locked.push(self.object.oid);
+        if self.is_view {
+            definitions.note(node, self.query, false);
         }
         definitions.relations.push(self.object);
     }

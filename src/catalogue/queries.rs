@@ -2,6 +2,10 @@
 //!
 //! Each query gives one kind of definition; OIDs below 16384 are PostgreSQL's own. They run with an empty
 //! `search_path`, so that the server writes out the schema of every name in a definition.
+//!
+//! Where the server writes out a text, it locks the tables in it as reading them does (`get_query_def` and
+//! `deparse_context_for` in its `ruleutils.c`), and so waits for whoever has one of them locked, as a migration has that
+//! is open. Such a query is a [`Locking`].
 
 /// Before the others: a snapshot of one moment, and an answer in bounded time.
 pub(super) const BEGIN: [&str; 5] = [
@@ -9,20 +13,53 @@ pub(super) const BEGIN: [&str; 5] = [
     crate::upstream::CURRENT_SCHEMAS,
     "SET LOCAL search_path = ''",
     "SET LOCAL statement_timeout = '30s'",
-    // Writing out a view's query locks its tables, as reading them does.
     "SET LOCAL lock_timeout = '500ms'",
 ];
+
+/// The relations of this database that somebody has locked against being read, or waits for to lock.
+const LOCKED: &str = "\
+(SELECT l.relation FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database b ON b.oid = l.database \
+  WHERE b.datname = pg_catalog.current_database() AND l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock')";
+
+/// A query of which one column is a text that the server locks tables for.
+pub(super) struct Locking {
+    /// The query, with `{text}` in that column's place.
+    query: &'static str,
+    text: &'static str,
+    /// Whether a table that is locked would be waited for, with `{locked}` for those.
+    waits: &'static str,
+}
+
+impl Locking {
+    /// With all the texts; waits for whoever has a table of theirs locked.
+    pub(super) fn whole(&self) -> String {
+        self.query.replace("{text}", self.text)
+    }
+
+    /// With NULL for the texts that would have to wait. What is locked meanwhile is waited for.
+    pub(super) fn of_unlocked(&self) -> String {
+        let waits = self.waits.replace("{locked}", LOCKED);
+        let text = format!("CASE WHEN NOT ({waits}) THEN {} END", self.text);
+        self.query.replace("{text}", &text)
+    }
+
+    /// With NULL for all texts; never waits.
+    pub(super) fn without(&self) -> String {
+        self.query.replace("{text}", "NULL")
+    }
+}
 
 /// Functions, aggregates and window functions: OID, schema, name, volatility, language, least and most
 /// arguments, source, whether it is bound, whether it sets a search path, and whether its first argument can be a
 /// row. Of PostgreSQL's own those alone that have to do with types between which somebody has made a cast, and one that
 /// compares the bounds of partitions. A body in standard SQL (PostgreSQL 14) is not in `prosrc`.
-pub(super) const FUNCTIONS: &str = "\
+pub(super) const FUNCTIONS: Locking = Locking {
+    query: "\
 SELECT p.oid, n.nspname, p.proname, p.provolatile, l.lanname, \
   greatest(0, p.pronargs - p.pronargdefaults - (p.provariadic <> 0)::int), \
   CASE WHEN p.provariadic <> 0 THEN 32767 ELSE p.pronargs END, \
   CASE WHEN p.provolatile = 'v' OR l.lanname NOT IN ('sql', 'plpgsql', 'internal') THEN '' \
-    WHEN p.prosrc = '' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END, \
+    WHEN p.prosrc = '' THEN {text} ELSE p.prosrc END, \
   p.prosrc = '', coalesce(p.proconfig::pg_catalog.text LIKE '%search_path=%', false), \
   p.provariadic <> 0 \
     OR EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = p.proargtypes[0] AND t.typtype IN ('c', 'd', 'p')) \
@@ -35,7 +72,12 @@ WHERE p.prokind <> 'p' AND (p.oid >= 16384 OR p.proname = 'pg_get_partition_cons
   OR (SELECT p.proargtypes::pg_catalog.oid[] || p.prorettype && m.types FROM ( \
     SELECT pg_catalog.array_agg(t) AS types FROM pg_catalog.pg_cast c, \
       LATERAL pg_catalog.unnest(ARRAY[c.castsource, c.casttarget]) t \
-      WHERE c.oid >= 16384 AND c.castfunc <> 0 AND c.castsource < 16384 AND c.casttarget < 16384) m))";
+      WHERE c.oid >= 16384 AND c.castfunc <> 0 AND c.castsource < 16384 AND c.casttarget < 16384) m))",
+    text: "pg_catalog.pg_get_functiondef(p.oid)",
+    waits: "EXISTS (SELECT FROM pg_catalog.pg_depend d \
+      WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid \
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid IN {locked})",
+};
 
 /// What is behind functions in the language `internal`: the C function, OID, schema and name of PostgreSQL's own.
 pub(super) const SYMBOLS: &str = "\
@@ -45,23 +87,21 @@ WHERE p.prolang = 12 AND p.oid < 16384 \
   AND p.prosrc IN (SELECT u.prosrc FROM pg_catalog.pg_proc u WHERE u.prolang = 12 AND u.oid >= 16384)";
 
 /// Tables, views and the like: OID, schema, name, kind, and a view's query.
-pub(super) const RELATIONS: &str = "\
-SELECT c.oid, n.nspname, c.relname, c.relkind, \
-  CASE WHEN c.relkind = 'v' AND c.oid >= 16384 THEN pg_catalog.pg_get_viewdef(c.oid) END \
+pub(super) const RELATIONS: Locking = Locking {
+    query: "\
+SELECT c.oid, n.nspname, c.relname, c.relkind, CASE WHEN c.relkind = 'v' AND c.oid >= 16384 THEN {text} END \
 FROM pg_catalog.pg_class c \
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
   AND (c.oid >= 16384 OR n.nspname IN ('pg_catalog', 'information_schema')) \
-  AND n.nspname NOT LIKE 'pg\\_toast%'";
-
-/// The same without the views' queries, for as long as somebody has a table of theirs locked.
-pub(super) const RELATIONS_WITHOUT_QUERIES: &str = "\
-SELECT c.oid, n.nspname, c.relname, c.relkind, NULL \
-FROM pg_catalog.pg_class c \
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
-  AND (c.oid >= 16384 OR n.nspname IN ('pg_catalog', 'information_schema')) \
-  AND n.nspname NOT LIKE 'pg\\_toast%'";
+  AND n.nspname NOT LIKE 'pg\\_toast%'",
+    text: "pg_catalog.pg_get_viewdef(c.oid)",
+    // Among what a view's rule depends on is the view itself.
+    waits: "EXISTS (SELECT FROM pg_catalog.pg_rewrite r \
+      JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
+      WHERE r.ev_class = c.oid \
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid IN {locked})",
+};
 
 /// Types: OID, schema, name.
 pub(super) const TYPES: &str = "\
@@ -121,27 +161,31 @@ WHERE c.oid >= 16384";
 /// Expressions that calling runs: default arguments; that reading runs: row security, checks of domains, partition
 /// keys; and planning: those of indexes, of partial ones
 /// and of checks (with `constraint_exclusion`). Kind and OID of what is read, the text.
-pub(super) const EXPRESSIONS: &str = "\
-SELECT 'r' AS kind, polrelid AS oid, pg_catalog.pg_get_expr(polqual, polrelid) FROM pg_catalog.pg_policy \
-  WHERE polcmd IN ('*', 'r') AND polqual IS NOT NULL \
-UNION ALL \
-SELECT 'f', oid, pg_catalog.pg_get_expr(proargdefaults, 0) FROM pg_catalog.pg_proc \
-  WHERE oid >= 16384 AND proargdefaults IS NOT NULL \
-UNION ALL \
-SELECT 'r', partrelid, pg_catalog.pg_get_expr(partexprs, partrelid) FROM pg_catalog.pg_partitioned_table \
-  WHERE partexprs IS NOT NULL \
-UNION ALL \
-SELECT 't', contypid, pg_catalog.pg_get_expr(conbin, 0) FROM pg_catalog.pg_constraint \
-  WHERE contypid >= 16384 AND conbin IS NOT NULL \
-UNION ALL \
-SELECT 'r', conrelid, pg_catalog.pg_get_expr(conbin, conrelid) FROM pg_catalog.pg_constraint \
-  WHERE conrelid >= 16384 AND contype = 'c' \
-UNION ALL \
-SELECT 'r', indrelid, pg_catalog.pg_get_expr(indpred, indrelid) FROM pg_catalog.pg_index \
-  WHERE indrelid >= 16384 AND indpred IS NOT NULL \
-UNION ALL \
-SELECT 'r', indrelid, pg_catalog.pg_get_expr(indexprs, indrelid) FROM pg_catalog.pg_index \
-  WHERE indrelid >= 16384 AND indexprs IS NOT NULL";
+pub(super) const EXPRESSIONS: Locking = Locking {
+    query: "\
+SELECT x.kind, x.oid, {text} FROM ( \
+  SELECT 'r' AS kind, polrelid AS oid, polqual AS tree, polrelid AS relation, oid AS policy FROM pg_catalog.pg_policy \
+    WHERE polcmd IN ('*', 'r') AND polqual IS NOT NULL \
+  UNION ALL \
+  SELECT 'f', oid, proargdefaults, 0, 0 FROM pg_catalog.pg_proc WHERE oid >= 16384 AND proargdefaults IS NOT NULL \
+  UNION ALL \
+  SELECT 'r', partrelid, partexprs, partrelid, 0 FROM pg_catalog.pg_partitioned_table WHERE partexprs IS NOT NULL \
+  UNION ALL \
+  SELECT 't', contypid, conbin, 0, 0 FROM pg_catalog.pg_constraint WHERE contypid >= 16384 AND conbin IS NOT NULL \
+  UNION ALL \
+  SELECT 'r', conrelid, conbin, conrelid, 0 FROM pg_catalog.pg_constraint WHERE conrelid >= 16384 AND contype = 'c' \
+  UNION ALL \
+  SELECT 'r', indrelid, indpred, indrelid, 0 FROM pg_catalog.pg_index \
+    WHERE indrelid >= 16384 AND indpred IS NOT NULL \
+  UNION ALL \
+  SELECT 'r', indrelid, indexprs, indrelid, 0 FROM pg_catalog.pg_index \
+    WHERE indrelid >= 16384 AND indexprs IS NOT NULL \
+) x",
+    text: "pg_catalog.pg_get_expr(x.tree, x.relation)",
+    waits: "x.relation IN {locked} OR EXISTS (SELECT FROM pg_catalog.pg_depend d \
+      WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND d.objid = x.policy \
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid IN {locked})",
+};
 
 /// What uses what: kind and OID of both. By dependencies: views and row security through their rules and
 /// policies, functions with a body in standard SQL, domains through their checks, types and the columns of

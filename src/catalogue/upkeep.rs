@@ -16,6 +16,10 @@ use crate::upstream::Target;
 /// However often it is asked for: between two loads there is at least so much time.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// So long after a load that could not look into everything, for somebody's lock, there is another; that takes half a
+/// second while the lock is there.
+const PAUSE_OF_LOCKS: Duration = Duration::from_secs(5);
+
 /// The version before anything was loaded, or known to have changed.
 const FIRST: u64 = 1;
 
@@ -181,12 +185,17 @@ impl Upkeep {
         loop {
             let number = *asked.borrow_and_update();
             let started = Instant::now();
-            self.load().await;
+            let is_whole = self.load().await;
             self.done.send_replace(number);
             crate::timer::sleep_until(started + PAUSE).await;
             if *asked.borrow() == number {
+                let interval = if is_whole {
+                    self.interval
+                } else {
+                    self.interval.min(PAUSE_OF_LOCKS)
+                };
                 // An error is not possible: the sender lives in `self`.
-                let _ = crate::timer::timeout(self.interval, asked.changed()).await;
+                let _ = crate::timer::timeout(interval, asked.changed()).await;
             }
         }
     }
@@ -202,7 +211,8 @@ impl Upkeep {
         }
     }
 
-    async fn load(&self) {
+    /// Whether nothing was left out for somebody's lock.
+    async fn load(&self) -> bool {
         let began_with = self.version();
         let started = Instant::now();
         let told = match load(&self.target).await {
@@ -211,19 +221,20 @@ impl Upkeep {
                 tracing::error!(database.upstream = %self.target.dbname, %error,
                     "cannot read the server's catalogue: what it defines counts as unknown");
                 self.give_up_if_old();
-                return;
+                return true;
             }
         };
         let digest = told.digest;
+        let is_whole = told.definitions.locked.is_empty();
         let known = self.current();
         if known.is_some_and(|known| known.digest == digest) {
             let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
             last.1 = started;
-            return;
+            return is_whole;
         }
         let Some(catalogue) = self.judge.catalogue(told.definitions).await else {
             tracing::error!("cannot make sense of the server's catalogue: what it defines counts as unknown");
-            return;
+            return true;
         };
         tracing::debug!(database.upstream = %self.target.dbname,
             duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -242,6 +253,7 @@ impl Upkeep {
             let version = self.version.fetch_add(1, Ordering::AcqRel) + 1;
             *current = Some(Snapshot::new(catalogue, version, digest));
         }
+        is_whole
     }
 }
 

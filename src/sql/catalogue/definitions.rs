@@ -110,8 +110,8 @@ pub struct Definitions {
     /// The C functions behind users' functions in the language `internal`, with PostgreSQL's own that they are
     /// behind as well.
     pub symbols: Vec<(String, Object)>,
-    /// Views whose query could not be read, because somebody has a table of theirs locked.
-    pub locked: Vec<u32>,
+    /// What has a text that could not be read, because somebody has a table of its locked.
+    pub locked: Vec<Node>,
     /// Types of users.
     pub types: Vec<Object>,
     /// Views, row security, checks of domains.
@@ -124,4 +124,18 @@ pub struct Definitions {
     pub casts: Vec<([u32; 2], Callee)>,
     /// Schema and name of tables and views that come with PostgreSQL.
     pub system: Vec<(String, String)>,
+}
+
+impl Definitions {
+    /// Notes what reading `of` runs; `None` where that could not be read for somebody's lock.
+    pub fn note(&mut self, of: Node, sql: Option<String>, is_expression: bool) {
+        match sql {
+            Some(sql) => self.texts.push(Text {
+                of,
+                sql,
+                is_expression,
+            }),
+            None => self.locked.push(of),
+        }
+    }
 }

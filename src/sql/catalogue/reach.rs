@@ -42,9 +42,9 @@ pub(super) fn follow(definitions: &Definitions) -> (Acts, Acts) {
             "which reads from outside of the database (a foreign table)".to_owned(),
         );
     }
-    for oid in &definitions.locked {
+    for node in &definitions.locked {
         leaf(
-            Node::Relation(*oid),
+            *node,
             "which could not be looked into while a table of its is locked".to_owned(),
         );
     }

@@ -1,5 +1,7 @@
 //! What the server's catalogue adds to judging, end to end.
 
+mod locked;
+
 use crate::support::cluster::Role;
 use crate::support::raw::{Frames, Raw, describe, tags};
 use crate::support::{Proxy, eventually};
@@ -344,19 +346,6 @@ async fn what_runs_unnamed_counts() {
     passes(&mut alice, "SELECT fine()").await;
     // It has fewer arguments than none, as one counts them.
     passes(&mut alice, "SELECT any_number()").await;
-}
-
-/// A migration that somebody has open holds up no reads of other tables, and no view over its table passes unseen.
-#[tokio::test]
-async fn a_locked_table_holds_up_only_views_over_it() {
-    let proxy = stage().await;
-    let mut alice = proxy.alice.raw().await;
-    proxy.database.run("BEGIN; LOCK TABLE items").await;
-    let mut other = proxy.alice.raw().await;
-    is_approved(&proxy, &mut other, "CREATE TABLE another (id int)").await;
-    passes(&mut alice, "SELECT * FROM secrets").await;
-    is_held(&proxy, &mut alice, Frames::new().query("SELECT * FROM honest")).await;
-    proxy.database.run("ROLLBACK").await;
 }
 
 /// In a transaction that changes definitions nothing is milder than outside of it.
