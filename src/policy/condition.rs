@@ -108,6 +108,9 @@ impl Condition {
     ];
 }
 
+/// What a function that a read calls can write by.
+const WRITES: [&str; 5] = ["INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE"];
+
 /// The conditions of a rule; `None` restricts nothing. Lists are never empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct When {
@@ -138,6 +141,20 @@ impl When {
         Condition::ALL
             .into_iter()
             .all(|condition| self.holds(condition, subject, facts, doubt))
+    }
+
+    /// Whether it is for some writes of this subject: for those of some tables or columns, or by some of the commands. `write`
+    /// stands for one in all the rest; so conditions on how a text is put ("where", shapes, functions) are for none.
+    pub(super) fn is_for_writes(&self, subject: &Subject<'_>, write: &Facts) -> bool {
+        Condition::ALL.into_iter().all(|condition| match condition {
+            Condition::Tables | Condition::Columns => true,
+            Condition::Commands => self.commands.as_ref().is_none_or(|globs| {
+                globs
+                    .iter()
+                    .any(|glob| WRITES.iter().any(|word| glob.matches(word)))
+            }),
+            _ => self.holds(condition, subject, write, Doubt::Matches),
+        })
     }
 
     /// Whether one condition holds; one that the rule does not name does, except that what could not be judged

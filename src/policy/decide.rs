@@ -31,7 +31,8 @@ impl Policy {
         }
     }
 
-    /// Whether writes pass for this subject, whatever they write: not where only some tables may be written.
+    /// Whether writes pass for this subject, whatever they write: not where only some tables may be written, nor where some
+    /// are held or denied.
     #[must_use]
     pub fn passes_writes(&self, subject: &Subject<'_>) -> bool {
         let facts = Facts {
@@ -46,10 +47,11 @@ impl Policy {
             signals: Vec::new(),
             ..Facts::unknown("")
         };
-        matches!(
-            self.decide_facts(subject, &facts),
-            Decision::Allow | Decision::Observe { .. }
-        )
+        let deciding = self.rules.iter().find(|rule| match rule.action() {
+            Action::Allow | Action::Observe => rule.matches(subject, &facts),
+            Action::Hold(_) | Action::Deny { .. } => rule.when.is_for_writes(subject, &facts),
+        });
+        deciding.is_some_and(|rule| matches!(rule.action(), Action::Allow | Action::Observe))
     }
 
     /// Whether what could not be judged passes for this subject: then nothing is held for that alone.
@@ -290,6 +292,51 @@ mod tests {
         ] {
             assert_eq!(policy.decide(&subject(), &judged(statements)), expected);
         }
+    }
+
+    #[test]
+    fn writes_pass_where_no_rule_stops_some_of_them() {
+        let all_pass = r#"
+            [[rule]]
+            name = "the rest"
+            when = { effects = ["session", "read", "write"] }
+            then = "allow"
+        "#;
+        let passes = |first: &str| {
+            let text = format!("default_groups = [\"dba\"]\n[[rule]]\nname = \"first\"\n{first}\n{all_pass}");
+            Policy::parse(&text).unwrap().passes_writes(&subject())
+        };
+        for first in [
+            r#"when = { effects = ["schema"] }
+            then = { hold = { groups = ["dba"] } }"#,
+            r#"when = { where = false }
+            then = { deny = { reason = "no" } }"#,
+            r#"when = { commands = ["COPY PROGRAM"] }
+            then = { deny = { reason = "no" } }"#,
+            r#"when = { functions = ["pg_read_file"] }
+            then = { hold = { groups = ["dba"] } }"#,
+            r#"when = { users = ["bob"], tables = ["payments"] }
+            then = { hold = { groups = ["dba"] } }"#,
+            r#"when = { tables = ["payments"] }
+            then = "allow""#,
+        ] {
+            assert!(passes(first), "{first}");
+        }
+        for first in [
+            r#"when = { effects = ["write"], tables = ["payments"] }
+            then = { hold = { groups = ["dba"] } }"#,
+            r#"when = { tables = ["payments"] }
+            then = { deny = { reason = "no" } }"#,
+            r#"when = { users = ["alice"], columns = ["users.email"] }
+            then = { hold = { groups = ["dba"] } }"#,
+            r#"when = { commands = ["DEL*"] }
+            then = { hold = { groups = ["dba"] } }"#,
+            r#"when = { effects = ["write"] }
+            then = { hold = { groups = ["dba"] } }"#,
+        ] {
+            assert!(!passes(first), "{first}");
+        }
+        assert!(!policy().passes_writes(&subject()));
     }
 
     #[test]
