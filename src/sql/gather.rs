@@ -9,7 +9,7 @@ use super::aliases::Aliases;
 use super::findings::Findings;
 use super::references::{Kind, Reference};
 use super::tree::{Tree, Value};
-use super::{calls, columns, nodes, operators, writes};
+use super::{calls, columns, names, nodes, operators, writes};
 use crate::model::Effect;
 
 /// What a statement that is no query does with the tables that it names.
@@ -241,6 +241,12 @@ impl<'t> Gatherer<'t> {
             "pg_catalog" | "pg_toast" | "information_schema" => true,
             _ => false,
         };
+        if of_the_system && names::shows_files(name) {
+            self.findings.calls(
+                Effect::Server,
+                format!("{name} shows what files of the server say"),
+            );
+        }
         if written && of_the_system {
             if name == "pg_settings" {
                 self.findings.sets("*");

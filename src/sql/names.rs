@@ -69,6 +69,14 @@ pub(super) fn function(name: &[&str]) -> Function {
     }
 }
 
+/// Whether this view of `pg_catalog` reads files of the server: those over functions that do.
+pub(super) fn shows_files(view: &str) -> bool {
+    matches!(
+        view,
+        "pg_file_settings" | "pg_hba_file_rules" | "pg_ident_file_mappings"
+    )
+}
+
 /// Whether calls of this function always give rows of several columns.
 pub(super) fn returns_rows(name: &[&str]) -> bool {
     match name {
