@@ -44,11 +44,9 @@ pub(super) async fn edit(
 ) -> Result<HeldRequest, Fault> {
     let id: RequestId = id.parse().map_err(|_| Fault::no_such_request())?;
     check_text("comment", change.comment)?;
-    // Browsers send lines as they end in mail.
-    let statement = change.statement.replace("\r\n", "\n");
     let edited = state
         .broker
-        .edit(id, by, &statement, change.comment, change.seen)
+        .edit(id, by, change.statement, change.comment, change.seen)
         .await;
     match edited {
         Ok(request) => {

@@ -1,5 +1,7 @@
 //! The forms on a request's page.
 
+use std::borrow::Cow;
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -66,8 +68,10 @@ pub(super) async fn edit(
     Path(id): Path<String>,
     SignedForm { visitor, fields }: SignedForm<Edition>,
 ) -> Result<Response, FaultPage> {
+    let request = decision::visible(&state, &id, &visitor.principal).await?;
+    let statement = with_line_ends_of(request.statement(), &fields.statement);
     let change = Change {
-        statement: &fields.statement,
+        statement: &statement,
         comment: &fields.comment,
         seen: fields.edits.parse().unwrap_or(0),
     };
@@ -78,6 +82,16 @@ pub(super) async fn edit(
         ..Draft::default()
     })
     .await
+}
+
+/// Browsers end every line of a form as in mail (CR LF): those of a statement stay so only where all of its lines ended so.
+fn with_line_ends_of<'t>(shown: &str, sent: &'t str) -> Cow<'t, str> {
+    let ends = |line_end| shown.matches(line_end).count();
+    if ends("\r\n") > 0 && ends("\r\n") == ends("\n") {
+        Cow::Borrowed(sent)
+    } else {
+        Cow::Owned(sent.replace("\r\n", "\n"))
+    }
 }
 
 /// The fields of what is said after the glass was broken.
@@ -147,6 +161,23 @@ async fn answer(
             let way_on =
                 request.map(|request| (format!("/requests/{}", request.asked.id), "See the request"));
             Ok(fault.respond(FaultTemplate::of(&fault, way_on)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_as_they_did() {
+        for (shown, sent, taken) in [
+            ("DELETE\nFROM t", "DELETE\r\nFROM u", "DELETE\nFROM u"),
+            ("DELETE\r\nFROM t", "DELETE\r\nFROM u", "DELETE\r\nFROM u"),
+            ("DELETE\r\nFROM\nt", "DELETE\r\nFROM\r\nu", "DELETE\nFROM\nu"),
+            ("DELETE FROM t", "DELETE\r\nFROM u", "DELETE\nFROM u"),
+        ] {
+            assert_eq!(with_line_ends_of(shown, sent), taken, "{shown:?}");
         }
     }
 }

@@ -53,10 +53,17 @@ fn compared(old: &str, new: &str) -> Vec<Line> {
                 ChangeTag::Insert => ("new", "+"),
                 ChangeTag::Equal => ("same", " "),
             };
+            let line = change.value();
+            let text = line.strip_suffix('\n').unwrap_or(line);
+            // Where lines only end otherwise than they did, that is what is shown.
+            let text = match change.tag() {
+                ChangeTag::Equal => text.strip_suffix('\r').unwrap_or(text),
+                _ => text,
+            };
             Line {
                 class,
                 sign,
-                text: shown(change.value().trim_end_matches(['\n', '\r'])),
+                text: shown(text),
             }
         })
         .collect()
@@ -65,6 +72,15 @@ fn compared(old: &str, new: &str) -> Vec<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_that_end_otherwise_are_told_apart() {
+        let lines = compared("DELETE\r\nFROM t\r\nWHERE true", "DELETE\nFROM t\r\nWHERE true");
+        let told: Vec<String> = lines.iter().map(|line| line.text.to_string()).collect();
+        assert_eq!(told.len(), 4);
+        assert_ne!(told[0], told[1]);
+        assert_eq!(told[2], "FROM t");
+    }
 
     #[test]
     fn what_goes_and_what_comes_is_told() {
