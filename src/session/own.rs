@@ -233,8 +233,9 @@ impl Session {
         shown: Option<&(String, String)>,
     ) -> Result<(), Fault> {
         self.drop_head(cx, own.frame)?;
-        // Nothing else is open: not even a segment without its Sync, which a query of the server's own would end.
-        if own.tag == b'Q' && !self.busy {
+        // Nothing else is open: not even a segment without its Sync, which a query of the server's own would end, nor a message
+        // that the server has sent on its own account and of which a part has gone on.
+        if own.tag == b'Q' && !self.busy && self.outflow.at_boundary() {
             let out = self.client.out();
             if let Some((name, value)) = shown {
                 reply::one_text(name, value, out);

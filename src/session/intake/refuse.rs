@@ -49,6 +49,9 @@ impl Session {
             simple,
             segment,
         });
+        if !simple {
+            self.inflight.note_flush();
+        }
         self.end_refused(simple);
         Ok(())
     }
@@ -105,6 +108,8 @@ fn roll_back(simple: bool, out: &mut BytesMut) {
     request::bind(b"", name.as_bytes(), out);
     request::close_statement(name.as_bytes(), out);
     request::execute(b"", out);
+    // The client may wait for the answer before it sends its Sync.
+    out.extend_from_slice(request::FLUSH);
 }
 
 #[cfg(test)]
@@ -115,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_rollback_is_framed_as_it_says() {
-        for (simple, tags) in [(true, &b"Q"[..]), (false, b"PBCE")] {
+        for (simple, tags) in [(true, &b"Q"[..]), (false, b"PBCEH")] {
             let mut out = BytesMut::new();
             roll_back(simple, &mut out);
             let mut frames = &out[..];

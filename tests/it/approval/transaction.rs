@@ -78,6 +78,26 @@ async fn what_is_rejected_is_rolled_back_whole() {
     assert_eq!(proxy.database.items().await, 10);
 }
 
+/// Who waits for the answer of a pipelined COMMIT before the Sync has it also where it is rejected.
+#[tokio::test]
+async fn a_commit_with_a_flush_behind_it_is_answered_when_it_is_rejected() {
+    let proxy = Proxy::start().await;
+    let mut alice = proxy.alice.raw().await;
+    for sql in [
+        "SET holdpoint.review = 'transaction'",
+        "BEGIN",
+        "DELETE FROM items WHERE id = 8",
+    ] {
+        alice.exchange(Frames::new().query(sql)).await;
+    }
+    alice.send(Frames::new().statement("COMMIT").flush()).await;
+    proxy.bob.rejects_next("no").await;
+    while alice.message().await.tag != b'E' {}
+    alice.send(Frames::new().sync()).await;
+    assert_eq!(tags(&alice.ready().await), "Z");
+    assert_eq!(proxy.database.items().await, 10);
+}
+
 #[tokio::test]
 async fn nothing_commits_in_another_way() {
     let proxy = Proxy::start().await;

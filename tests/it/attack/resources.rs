@@ -7,6 +7,7 @@ use crate::support::raw::Frames;
 /// Notifications come at any time; a refusal comes between them, never into one.
 #[tokio::test]
 async fn a_refusal_is_not_written_into_a_notification() {
+    const OWN: &str = "SET holdpoint.reason = 'because'";
     const NOTIFICATIONS: usize = 60;
     let proxy = stage().await;
     let mut alice = Player::alice(&proxy).await;
@@ -15,12 +16,13 @@ async fn a_refusal_is_not_written_into_a_notification() {
     let notify = |i| format!("NOTIFY ch, '{}';", payload(i));
     let script: String = (0..NOTIFICATIONS).map(notify).collect();
     let script = format!("BEGIN;{script}COMMIT");
-    for _ in 0..5 {
+    for of_own in [false, true, false, true, true, true] {
         let attacks = async {
             let (mut refusals, mut refused, mut notified) = (0, 0, 0);
             while notified < NOTIFICATIONS || refused < refusals {
                 if refusals < NOTIFICATIONS + 20 {
-                    alice.raw.send(Frames::new().query(DENIED)).await;
+                    let sql = if of_own { OWN } else { DENIED };
+                    alice.raw.send(Frames::new().query(sql)).await;
                     refusals += 1;
                 }
                 let message = alice.raw.message().await;
@@ -30,7 +32,8 @@ async fn a_refusal_is_not_written_into_a_notification() {
                         assert_eq!(body, format!("ch\0{}\0", payload(notified)));
                         notified += 1;
                     }
-                    b'E' => assert_eq!(message.code(), "42501"),
+                    b'E' => assert_eq!((message.code().as_str(), of_own), ("42501", false)),
+                    b'C' => assert_eq!((message.text(), of_own), ("SET".into(), true)),
                     b'Z' => refused += 1,
                     tag => assert_eq!(tag, b'N', "{message:?}"),
                 }
