@@ -9,11 +9,13 @@ mod bind;
 mod call;
 mod execute;
 mod judging;
+mod late;
 mod refusals;
 mod resolve;
 mod ruling;
 mod shielding;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -50,6 +52,8 @@ pub(super) struct BoundInTransaction {
     segment: u64,
     /// What the text that was bound to the unnamed portal last has to do with the read shield; `None`: nothing was.
     shielded: Option<Shielded>,
+    /// Texts whose names are looked up when they are executed.
+    late: late::Late,
 }
 
 /// What a portal has to do with the read shield.
@@ -159,7 +163,7 @@ pub(super) struct PortalExecute {
     /// People have approved it.
     is_approved: bool,
     /// See [`super::outlook::Outlook::moves`]; as it was bound.
-    moves: u32,
+    moves: NonZeroU32,
 }
 
 impl Gated {
@@ -294,7 +298,7 @@ impl Session {
         let Approved { running, pass } = approved;
         let id = running.id();
         if let Some(portal) = &pass.portal {
-            self.runs.unbind(portal);
+            self.runs.unbind(portal, self.intake.segment);
         }
         let ahead = self.intake.clearance.len();
         let run = self
@@ -367,14 +371,21 @@ impl Session {
     fn note_cursors(&mut self, pass: &Pass) {
         for statement in &Arc::clone(&pass.judged).statements {
             if let Some(NameOp::Declare { name }) = &statement.name_op {
-                self.cursors.note(name.as_bytes(), &statement.facts);
+                self.note_cursor(name.as_bytes(), &statement.facts);
                 // Where an approved statement's portal has this name, that is closed, or this fails.
-                self.runs.unbind(name.as_bytes());
+                self.runs.unbind(name.as_bytes(), self.intake.segment);
                 self.note_declared(name);
             }
             if let Some(portal) = pass.portal.as_deref().filter(|portal| !portal.is_empty()) {
-                self.cursors.note(portal, &statement.facts);
+                self.note_cursor(portal, &statement.facts);
             }
+        }
+    }
+
+    /// Something may stand behind this name that does this: what is bound to fetch from it was not judged by that.
+    fn note_cursor(&mut self, name: &[u8], facts: &Facts) {
+        if self.cursors.note(name, facts) {
+            self.outlook.moved();
         }
     }
 

@@ -5,6 +5,7 @@
 //! changes definitions in a transaction, nobody else sees them yet, and no catalogue says what they are: until
 //! its end, nothing of the database's own is known here, except what acted before.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::catalogue::{Snapshot, Upkeep};
@@ -61,7 +62,7 @@ pub(super) struct Outlook {
     /// Definitions are being changed in the transaction at hand.
     changing: bool,
     /// Grows with every text that may change what names stand for in this session.
-    moves: u32,
+    moves: NonZeroU32,
     /// The session has set a search path, or may have.
     has_set_path: bool,
     /// The session has taken another role, or may have.
@@ -82,7 +83,7 @@ impl Outlook {
             sight: None,
             version: 0,
             changing: false,
-            moves: 0,
+            moves: NonZeroU32::MIN,
             has_set_path: begins.moved.path,
             has_set_role: begins.moved.role,
         };
@@ -194,8 +195,13 @@ impl Outlook {
     }
 
     /// How often names may have come to stand for something else by what the session itself has sent.
-    pub(super) fn moves(&self) -> u32 {
+    pub(super) fn moves(&self) -> NonZeroU32 {
         self.moves
+    }
+
+    /// Names may have come to stand for something else.
+    pub(super) fn moved(&mut self) {
+        self.moves = self.moves.checked_add(1).unwrap_or(NonZeroU32::MIN);
     }
 
     /// A text was cleared.
@@ -205,7 +211,9 @@ impl Outlook {
                 .statements
                 .iter()
                 .any(|statement| statement.facts.sets.search_path);
-        self.moves = self.moves.wrapping_add(u32::from(may_move));
+        if may_move {
+            self.moved();
+        }
         for statement in &judged.statements {
             let Facts { sets, effect, .. } = &statement.facts;
             if sets.search_path || *effect == Effect::Unknown {

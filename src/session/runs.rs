@@ -20,8 +20,12 @@ use crate::wire::backend::{ServerError, TransactionStatus, rows_of};
 struct Run {
     id: RunId,
     running: Running,
-    /// The portal it is bound to; `None` for a simple query, or once another may be.
+    /// The portal it is bound to; `None` for a simple query, or once another is.
     portal: Option<Box<[u8]>>,
+    /// The segment of its Bind.
+    bound_in: u64,
+    /// The segment in which its portal is closed, or bound anew, unless the server skips that.
+    unbound_in: Option<u64>,
     /// It is a text of its own, which may commit in its middle and go on.
     is_text: bool,
     /// Something of it is committed, whatever comes.
@@ -40,6 +44,8 @@ struct Run {
     tag: String,
     rows: Option<u64>,
     error: Option<ServerError>,
+    /// The error behind which its Execute was skipped.
+    skipped: Option<ServerError>,
 }
 
 /// The approved statements of a session that have no outcome yet; seldom more than one.
@@ -70,6 +76,8 @@ impl Runs {
             id,
             running,
             portal: portal.map(|portal| cut(portal).into()),
+            bound_in: segment,
+            unbound_in: None,
             is_text: portal.is_none(),
             is_committed: false,
             segment,
@@ -81,6 +89,7 @@ impl Runs {
             tag: String::new(),
             rows: None,
             error: None,
+            skipped: None,
         });
         id
     }
@@ -95,22 +104,26 @@ impl Runs {
         }
     }
 
-    /// What is bound to this portal is about to be closed, or to give way to another: who is executed under this name from
-    /// now on is none of these.
-    pub(super) fn unbind(&mut self, portal: &[u8]) {
+    /// What is bound to this portal is about to be closed in this segment, or to give way to another: who is executed under
+    /// this name from now on is none of these, unless the server comes to skip that for an error ([`Self::ready`]).
+    pub(super) fn unbind(&mut self, portal: &[u8], segment: u64) {
         for run in &mut self.list {
             if run.portal.as_deref() == Some(cut(portal)) {
-                run.portal = None;
+                run.unbound_in = run.unbound_in.or(Some(segment));
             }
         }
     }
 
+    /// Whether it takes the server's answers to say what is bound to this portal in this segment.
+    pub(super) fn may_be_bound(&self, portal: &[u8], segment: u64) -> bool {
+        self.list.iter().any(|run| {
+            run.portal.as_deref() == Some(cut(portal)) && run.unbound_in.is_some_and(|of| of < segment)
+        })
+    }
+
     /// The approved statement that is bound to this portal, to be executed in this segment.
     pub(super) fn executed(&mut self, portal: &[u8], segment: u64) -> Option<RunId> {
-        let run = self
-            .list
-            .iter_mut()
-            .rfind(|r| !r.ended && r.portal.as_deref() == Some(cut(portal)))?;
+        let run = self.list.iter_mut().rfind(|run| run.is_bound(portal))?;
         run.segment = segment;
         run.answered = false;
         Some(run.id)
@@ -118,9 +131,7 @@ impl Runs {
 
     /// Whether an approved statement is bound to this portal and may be executed on.
     pub(super) fn is_bound(&self, portal: &[u8]) -> bool {
-        self.list
-            .iter()
-            .any(|r| !r.ended && r.portal.as_deref() == Some(cut(portal)))
+        self.list.iter().any(|run| run.is_bound(portal))
     }
 
     /// Whether an approved statement of an earlier segment is not answered. What it changes may change
@@ -197,6 +208,8 @@ impl Runs {
         for run in std::mem::take(&mut self.list) {
             if run.ahead > 0 {
                 run.running.not_forwarded(did_not_run);
+            } else if run.is_skipped() {
+                run.finish(None);
             } else if is_undone(run.running.id()) {
                 run.finish(Some(ServerError {
                     sqlstate: sqlstate.to_owned(),
@@ -219,7 +232,19 @@ impl Runs {
             // A segment without a Sync is answered with the simple query behind it.
             let here = !run.answered && run.segment <= segment;
             run.answered |= here;
+            if run.unbound_in.is_some_and(|of| of <= segment) {
+                run.unbound_in = None;
+                // Behind an error it was skipped, or may have been: then the portal is still there.
+                if unit_error.is_none() {
+                    run.portal = None;
+                }
+            }
             match &unit_error {
+                // Its portal may still be there, and be executed behind a ROLLBACK TO SAVEPOINT.
+                Some(error) if here && !idle && run.waits_since_before(segment) => {
+                    run.skipped = Some(error.clone());
+                    self.list.push(run);
+                }
                 Some(error) if here => {
                     let error = undone(&run, error);
                     run.finish(Some(error));
@@ -250,7 +275,9 @@ impl Drop for Runs {
     /// The session has ended: what was not forwarded has certainly not run.
     fn drop(&mut self) {
         for run in std::mem::take(&mut self.list) {
-            if run.ahead == 0 {
+            if run.is_skipped() {
+                run.finish(None);
+            } else if run.ahead == 0 {
                 // Its own guard says that the outcome is not known.
                 drop(run.running);
             } else {
@@ -262,6 +289,21 @@ impl Drop for Runs {
 }
 
 impl Run {
+    /// Whether it is bound to this portal, and may be executed on.
+    fn is_bound(&self, portal: &[u8]) -> bool {
+        !self.ended && self.unbound_in.is_none() && self.portal.as_deref() == Some(cut(portal))
+    }
+
+    /// Whether it was bound before this segment, and has not begun.
+    fn waits_since_before(&self, segment: u64) -> bool {
+        self.bound_in < segment && self.portal.is_some() && !self.begun && !self.ended
+    }
+
+    /// Whether it was skipped, and nothing has executed it since.
+    fn is_skipped(&self) -> bool {
+        self.skipped.is_some() && self.answered && !self.begun
+    }
+
     fn finish(self, error: Option<ServerError>) {
         let duration_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (sqlstate, error) = match self.error.or(error) {
@@ -271,7 +313,10 @@ impl Run {
             }
             Some(error) => (Some(error.sqlstate), Some(error.message)),
             None if self.begun => (None, None),
-            None => (None, Some("it was bound, and never executed".to_owned())),
+            None => match self.skipped {
+                Some(error) => (Some(error.sqlstate), Some(error.message)),
+                None => (None, Some("it was bound, and never executed".to_owned())),
+            },
         };
         // What was undone has changed nothing, whatever the server said before.
         let (tag, rows) = if error.is_some() {

@@ -7,6 +7,7 @@
 mod copy;
 mod dropped;
 mod interrupted;
+mod late;
 mod names;
 mod outcomes;
 mod play;

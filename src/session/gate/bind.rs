@@ -223,6 +223,7 @@ impl Session {
     pub(in crate::session) fn note_limited(&mut self, pass: &Pass) {
         self.note_cleared(pass.does());
         if pass.portal.is_some() {
+            self.note_late(pass);
             self.note_need(pass);
             self.note_commit_portal(b"", &pass.judged);
             self.unnamed.segment = self.intake.segment;
@@ -234,6 +235,7 @@ impl Session {
     pub(super) fn note_bind(&mut self, pass: Pass, approved: bool) -> Result<(), Desync> {
         self.note_cursors(&pass);
         self.note_cleared(pass.does());
+        self.note_late(&pass);
         self.note_need(&pass);
         self.note_control(&pass.judged);
         if let Some(portal) = pass.portal.as_deref() {
@@ -247,7 +249,7 @@ impl Session {
         self.note_names(&pass, approved);
         if !approved {
             if let Some(portal) = &pass.portal {
-                self.runs.unbind(portal);
+                self.runs.unbind(portal, self.intake.segment);
             }
             self.record(&pass.judged, &pass.joined);
             self.remember(pass.judged);

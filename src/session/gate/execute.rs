@@ -12,8 +12,8 @@ use crate::session::relay::Session;
 use crate::wire::frontend;
 
 impl Session {
-    /// Execute: its portal was judged at its Bind (or DECLARE). Where that was a text with `EXECUTE name`,
-    /// the name may stand for something else by now.
+    /// Execute: its portal was judged at its Bind (or DECLARE). Where that was a text with `EXECUTE name`, or one whose names are
+    /// looked up now, a name may stand for something else.
     pub(in crate::session) fn step_execute(&mut self, body: &[u8]) -> Result<Step, Misstep> {
         let (portal, rows) = frontend::execute(body)?;
         let portal = self.name_of(portal)?;
@@ -28,6 +28,12 @@ impl Session {
         }
         if let Some(step) = self.step_executed_names(portal) {
             return Ok(step);
+        }
+        if !self.inflight.is_empty() && self.runs.may_be_bound(portal, self.intake.segment) {
+            return Ok(Step::Stop(Stop::Drain));
+        }
+        if self.is_moved_since_bind(portal) {
+            return Ok(Step::Refuse(changed()));
         }
         let names = if portal.is_empty() {
             // A Bind of an earlier segment may have failed, and left the portal of another text.

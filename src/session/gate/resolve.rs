@@ -47,8 +47,14 @@ pub(super) enum Doubt {
 }
 
 /// Joins what SQL `EXECUTE` names with what it would execute: a PREPARE before it in the same text, or
-/// what the session knows.
-pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment: u64) -> Resolved {
+/// what the session knows. `is_moved`: a FETCH may be from a portal whose text's names stand for something else by now.
+pub(super) fn resolve(
+    judged: &Judged,
+    names: &Names,
+    cursors: &Cursors,
+    segment: u64,
+    is_moved: bool,
+) -> Resolved {
     let mut prepared_here: Vec<(&str, Prepared)> = Vec::new();
     let mut used = Vec::new();
     let mut doubt = None;
@@ -97,6 +103,9 @@ pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment
                 if let Some(facts) = cursors.facts(name.as_bytes()) {
                     statement.facts.absorb(&facts);
                 }
+                if is_moved {
+                    statement.facts.absorb(&Facts::unknown(MOVED_SINCE_BIND));
+                }
             }
             _ => {}
         }
@@ -118,6 +127,8 @@ pub(super) fn resolve(judged: &Judged, names: &Names, cursors: &Cursors, segment
 pub(super) const UNSEEN: &str =
     "it executes a prepared statement that this session has not seen being prepared";
 const MOVED: &str = "the same text may move the search path before it";
+const MOVED_SINCE_BIND: &str =
+    "it may fetch from a portal that looks its names up now, which the session has moved since it was bound";
 /// So many names are followed in one text.
 const MOST: usize = 1000;
 const TOO_MANY: &str = "it executes more prepared statements than are looked at in one text";
@@ -142,21 +153,21 @@ fn absorb(facts: &mut Facts, prepared: &Prepared) {
                 facts.absorb(&Facts::unknown("it executes a statement that executes another"));
             }
             // SQL prepares queries alone, the protocol anything: BEGIN, a savepoint's RELEASE, SET.
-            let is_query = |command: &str| {
-                matches!(
-                    command,
-                    "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "SELECT INTO" | "EMPTY"
-                )
-            };
-            if !judged
-                .statements
-                .iter()
-                .all(|s| s.facts.commands.first().is_some_and(|command| is_query(command)))
-            {
+            if !judged.statements.iter().all(is_query) {
                 facts.absorb(&Facts::unknown("it executes by name what is no query"));
             }
         }
     }
+}
+
+/// Whether it is a query, which the server plans, or nothing at all; not a utility statement.
+pub(super) fn is_query(statement: &Statement) -> bool {
+    statement.facts.commands.first().is_some_and(|command| {
+        matches!(
+            command.as_str(),
+            "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "SELECT INTO" | "EMPTY"
+        )
+    })
 }
 
 /// Whether it names what the catalogue at hand does not know.

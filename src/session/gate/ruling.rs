@@ -105,12 +105,13 @@ impl Session {
             .statements
             .iter()
             .any(|s| s.name_op.as_ref().is_some_and(is_ambiguous));
-        let fetches = !self.cursors.is_empty() && judged.statements.iter().any(fetches);
+        let is_moved = self.is_some_portal_moved();
+        let fetches = (is_moved || !self.cursors.is_empty()) && judged.statements.iter().any(fetches);
         if !ambiguous && !fetches && !executes(judged) {
             return self.ruled(judged, Joined::default());
         }
         let Resolved::As { judged, used, doubt } =
-            resolve(judged, &self.names, &self.cursors, self.intake.segment)
+            resolve(judged, &self.names, &self.cursors, self.intake.segment, is_moved)
         else {
             return Ruled::Unanswered;
         };

@@ -41,10 +41,12 @@ impl Session {
     }
 
     fn with_names<T>(&self, judged: &Judged, of: impl Fn(&Judged) -> T) -> T {
-        let by_name = executes(judged) || (!self.cursors.is_empty() && judged.statements.iter().any(fetches));
+        let is_moved = self.is_some_portal_moved();
+        let may_fetch = is_moved || !self.cursors.is_empty();
+        let by_name = executes(judged) || (may_fetch && judged.statements.iter().any(fetches));
         if by_name
             && let Resolved::As { judged, .. } =
-                resolve(judged, &self.names, &self.cursors, self.intake.segment)
+                resolve(judged, &self.names, &self.cursors, self.intake.segment, is_moved)
         {
             return of(&judged);
         }

@@ -68,7 +68,7 @@ impl Session {
             b'C' => {
                 let target = frontend::target(body)?;
                 if let Target::Portal(portal) = &target {
-                    self.runs.unbind(portal);
+                    self.runs.unbind(portal, self.intake.segment);
                 }
                 let statement = self.statement_of(target)?;
                 self.inflight.push(Expect::Close { statement })?;
