@@ -345,6 +345,7 @@ impl Broker {
     #[must_use]
     pub fn may_allow_like(&self, request: &HeldRequest, by: &Principal) -> bool {
         request.asked.shape.is_some()
+            && request.edits.is_empty()
             && (request.asked.origin.user != by.name || request.asked.self_approval)
             && !standing_groups(request, by).is_empty()
     }
@@ -441,6 +442,13 @@ fn may_allow(
     if request.asked.effect > Effect::Write {
         return Err(AskError::Invalid(
             "only reads and changes of rows can be allowed beforehand: what else there is turns on its constants".to_owned(),
+        ));
+    }
+    if !request.edits.is_empty() {
+        return Err(AskError::Invalid(
+            "this statement was changed by an approver, and what its program sends is the one before: allow statements like \
+             one that was approved as it came"
+                .to_owned(),
         ));
     }
     let Some(shape) = request.asked.shape else {

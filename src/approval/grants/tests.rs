@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::*;
-use crate::model::{Clock, Effect, GrantState, NewRequest, Origin, Quorum, TableAccess};
+use crate::model::{Clock, Edit, Effect, GrantState, NewRequest, Origin, Quorum, TableAccess};
 use crate::policy::{Policy, Subject};
-use crate::store::RequestStore as _;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Decided, RequestStore as _};
 
 /// A clock that stands still.
 struct Still;
@@ -352,6 +352,37 @@ async fn approvers_allow_beforehand_what_they_could_approve() {
     }
     let shapeless = fixture.held(2, |asked| asked.shape = None).await;
     let refused = allow(shapeless, bob(), allowed(None)).await;
+    assert!(matches!(refused, Err(AskError::Invalid(_))));
+}
+
+/// What its program sends is what the approver has changed, and not what was approved.
+#[tokio::test]
+async fn what_was_changed_allows_nothing_beforehand() {
+    let fixture = Fixture::new().await;
+    let id = fixture.held(1, |_| {}).await;
+    let edit = Edit {
+        editor: "bob".to_owned(),
+        statement: "DELETE FROM orders WHERE id = 1 AND paid".to_owned(),
+        digest: [1; 32],
+        command: "DELETE".to_owned(),
+        effect: Effect::Write,
+        comment: String::new(),
+        reviews_before: 0,
+        at: fixture.broker.now(),
+    };
+    let word = Review {
+        reviewer: "bob".to_owned(),
+        groups: vec!["dba".to_owned()],
+        verdict: Verdict::Approve,
+        comment: String::new(),
+        at: fixture.broker.now(),
+    };
+    let store = &fixture.broker.shared.store;
+    let edited = store.edit(id, edit, word, 0, false, fixture.broker.now()).await;
+    assert!(matches!(edited, Ok(Decided::Recorded(_))), "{edited:?}");
+    let request = fixture.broker.request(id, &bob()).await.unwrap().unwrap();
+    assert!(!fixture.broker.may_allow_like(&request, &bob()));
+    let refused = fixture.broker.allow_like(id, &bob(), allowed(None)).await;
     assert!(matches!(refused, Err(AskError::Invalid(_))));
 }
 

@@ -60,6 +60,7 @@ fn is_decided(request: &HeldRequest, verdict: Verdict) -> bool {
         Verdict::Reject => request.state.kind() == StateKind::Rejected,
         Verdict::Approve => {
             request.basis.is_none()
+                && request.edits.is_empty()
                 && matches!(
                     request.state.kind(),
                     StateKind::Approved | StateKind::Running | StateKind::Executed | StateKind::Failed
