@@ -216,10 +216,10 @@ impl AuditLog {
         said
     }
 
-    /// Waits for so long, or until the end or another file; says which.
-    pub(super) fn pause(&self, time: Duration) -> Bell {
+    /// Waits for so long, or until another file, or the end where it is not here yet; says which.
+    pub(super) fn pause(&self, time: Duration, ends: bool) -> Bell {
         let bell = lock(&self.shared.bell);
-        let idle = |bell: &mut Bell| !(bell.closed || bell.reopen);
+        let idle = |bell: &mut Bell| !((bell.closed && !ends) || bell.reopen);
         let (mut bell, _) = self
             .shared
             .rung

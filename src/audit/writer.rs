@@ -78,12 +78,12 @@ impl Work {
                 self.complain(&error);
                 if ends && Instant::now() >= *gives_up.get_or_insert_with(|| Instant::now() + LAST_TRIES) {
                     tracing::error!(
-                        bytes = self.batch.len() - self.written,
+                        bytes = self.log.unwritten().saturating_sub(self.written),
                         "records of the audit log are lost"
                     );
                     return;
                 }
-                let told = self.log.pause(if ends { LAST_RETRY } else { RETRY });
+                let told = self.log.pause(if ends { LAST_RETRY } else { RETRY }, ends);
                 ends |= told.closed;
                 if told.reopen {
                     self.reopen();
@@ -230,6 +230,17 @@ mod tests {
         work.reopen();
         work.write().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\nthree\n");
+    }
+
+    /// It tries again once in a while, and not as often as it can.
+    #[test]
+    fn the_end_waits_between_its_last_tries() {
+        let log = AuditLog::new(&AuditSettings::small(PathBuf::new()), 1);
+        log.close();
+        assert!(log.pause(Duration::from_mins(1), false).closed);
+        let started = Instant::now();
+        assert!(log.pause(Duration::from_millis(20), true).closed);
+        assert!(started.elapsed() >= Duration::from_millis(20));
     }
 
     #[test]
