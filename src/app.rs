@@ -17,6 +17,7 @@ mod workers;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -401,10 +402,24 @@ async fn end_sessions(workers: Workers, sessions: &Sessions, signals: &mut Signa
     workers.stop().await;
 }
 
+/// The file that a name stands for, through symbolic links, whether or not it is there yet: one store has one lock.
+fn resolved(store: &Path) -> PathBuf {
+    let folder = || {
+        let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        Some(folder.join(store.file_name()?))
+    };
+    store
+        .canonicalize()
+        .ok()
+        .or_else(folder)
+        .unwrap_or_else(|| store.to_owned())
+}
+
 /// Takes the store for this process alone: a second holdpoint on it would settle what this one holds.
 /// The lock ends with the process; its file stays, and means nothing.
 fn lock(store: &Path) -> Result<File, ServeError> {
-    let mut path = store.as_os_str().to_owned();
+    let mut path = resolved(store).into_os_string();
     path.push(".lock");
     let failed = |source| ServeError::Lock {
         path: path.clone().into(),
@@ -413,6 +428,7 @@ fn lock(store: &Path) -> Result<File, ServeError> {
     let file = OpenOptions::new()
         .create(true)
         .append(true)
+        .mode(0o600)
         .open(&path)
         .map_err(failed)?;
     match file.try_lock() {
@@ -504,5 +520,27 @@ async fn drained(sessions: &Sessions) {
     let mut looks = crate::timer::interval(Duration::from_millis(20));
     while !sessions.is_empty() {
         looks.tick().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_store_has_one_lock_whatever_it_is_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, link) = (folder.path().join("store.db"), folder.path().join("link.db"));
+        let held = lock(&store).unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("folder")).unwrap();
+        let through = folder.path().join("folder/store.db");
+        assert!(matches!(lock(&through), Err(ServeError::StoreInUse { .. })));
+        File::create(&store).unwrap();
+        std::os::unix::fs::symlink(&store, &link).unwrap();
+        assert!(matches!(lock(&link), Err(ServeError::StoreInUse { .. })));
+        drop(held);
+        lock(&link).unwrap();
     }
 }
