@@ -15,6 +15,13 @@ impl<E: Engine> SqlStore<E> {
         statement: &str,
     ) -> Result<ProposalId, StoreError> {
         let mut tx = self.begin().await?;
+        // Those that nobody has waited for to the end.
+        query(
+            "DELETE FROM proposals WHERE request_id NOT IN (SELECT id FROM requests WHERE state = 'pending')",
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(not_written)?;
         let asked = query("INSERT INTO proposals (request_id, statement) VALUES ($1, $2) RETURNING id")
             .bind(request.as_str())
             .bind(statement)
