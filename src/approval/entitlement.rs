@@ -79,6 +79,7 @@ mod tests {
             edits: Vec::new(),
             followup: None,
             settled_at: None,
+            is_cut: false,
         }
     }
 

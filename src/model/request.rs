@@ -371,6 +371,8 @@ pub struct HeldRequest {
     pub followup: Option<Review>,
     /// When it reached a final state.
     pub settled_at: Option<Timestamp>,
+    /// Its statement or parameters are longer than a list tells, and are not whole here.
+    pub is_cut: bool,
 }
 
 impl HeldRequest {

@@ -61,6 +61,7 @@ macro_rules! store_contract {
                 who_asked_where_and_when_filters,
                 people_see_what_concerns_them,
                 lists_carry_reviews,
+                a_list_cuts_what_is_long,
             ],
             users: [
                 a_user_reads_back_as_written,

@@ -12,6 +12,7 @@ use crate::model::{
 
 /// A request; the names of the fields are the API's.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "as the API has them")]
 pub(super) struct RequestBody {
     id: RequestId,
     state: StateKind,
@@ -30,6 +31,8 @@ pub(super) struct RequestBody {
     client_addr: String,
     statement: String,
     parameters: Vec<Parameter>,
+    /// A list gives no more than a part of it.
+    is_cut: bool,
     command: String,
     effect: Effect,
     tables: Vec<TableAccess>,
@@ -89,6 +92,7 @@ impl RequestBody {
             client_addr: asked.origin.client_addr,
             statement: asked.statement,
             parameters: asked.parameters,
+            is_cut: request.is_cut,
             command: asked.command,
             effect: asked.effect,
             tables: asked.tables,

@@ -68,6 +68,7 @@ async fn a_request_has_the_shape_that_is_promised() {
             "client_addr": "10.1.2.3:50123",
             "statement": "DELETE FROM payments WHERE id = $1",
             "parameters": [{"value": "42", "type": "int4"}],
+            "is_cut": false,
             "command": "DELETE",
             "effect": "write",
             "tables": [{"schema": "public", "name": "payments", "written": true}],

@@ -177,3 +177,29 @@ pub(crate) async fn lists_carry_reviews(subject: &dyn Subject) {
         assert_eq!(store.request(held.asked.id).await.unwrap(), Some(held));
     }
 }
+
+pub(crate) async fn a_list_cuts_what_is_long(subject: &dyn Subject) {
+    let store = subject.open().await;
+    let mut long = request(1);
+    long.statement = "\u{e4}".repeat(65_537);
+    let mut many = request(2);
+    many.parameters[0].value = Some("x".repeat(65_537));
+    let mut fits = request(3);
+    fits.statement = "\u{e4}".repeat(65_536);
+    for asked in [&long, &many, &fits] {
+        store.insert_pending(asked).await.unwrap();
+    }
+    let listed = store.requests(first(10)).await.unwrap();
+    let listed = |number| listed.iter().find(|held| held.asked.id == id(number)).unwrap();
+    assert_eq!(listed(1).asked.statement, "\u{e4}".repeat(65_536));
+    assert_eq!(
+        (listed(1).asked.parameters.clone(), listed(1).is_cut),
+        (long.parameters.clone(), true)
+    );
+    assert_eq!((listed(2).asked.parameters.len(), listed(2).is_cut), (0, true));
+    assert_eq!((&listed(3).asked, listed(3).is_cut), (&fits, false));
+    for (number, asked) in [(1, long), (2, many)] {
+        let found = read(&*store, number).await;
+        assert_eq!((found.asked, found.is_cut), (asked, false));
+    }
+}

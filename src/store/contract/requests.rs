@@ -15,6 +15,7 @@ pub(crate) async fn a_pending_request_reads_back_as_written(subject: &dyn Subjec
         state: RequestState::Pending,
         reviews: Vec::new(),
         settled_at: None,
+        is_cut: false,
     };
     assert_eq!(store.request(id(1)).await.unwrap(), Some(expected));
     assert_eq!(store.request(id(2)).await.unwrap(), None);
@@ -36,6 +37,7 @@ pub(crate) async fn a_denied_request_is_final_at_once(subject: &dyn Subject) {
         state: RequestState::Denied("no WHERE".to_owned()),
         reviews: Vec::new(),
         settled_at: Some(start()),
+        is_cut: false,
     };
     assert_eq!(read(&*store, 1).await, expected);
 }
@@ -102,6 +104,7 @@ pub(crate) async fn an_approval_settles_a_quorum_of_one(subject: &dyn Subject) {
         state: RequestState::Approved,
         reviews: vec![approval("bob")],
         settled_at: None,
+        is_cut: false,
     };
     assert_eq!(decided, Decided::Recorded(expected.clone()));
     assert_eq!(read(&*store, 1).await, expected);

@@ -3,11 +3,19 @@
 
 /// Those of `requests`.
 macro_rules! request_columns {
-    () => {
-        "requests.id, requests.state, note, outcome, settled_at, database_name, user_name, application_name, client_addr, \
-         in_transaction, requests.statement, parameters, requests.digest, requests.command, requests.effect, tables, \
-         functions, signals, unfiltered, rule, requests.group_names, created_at, expires_at, transaction_since, quorum, \
-         self_approval, justification, ticket, shape, basis, earlier"
+    ($statement:literal, $parameters:literal, $is_cut:literal) => {
+        concat!(
+            "requests.id, requests.state, note, outcome, settled_at, database_name, user_name, application_name, client_addr, \
+             in_transaction, ",
+            $statement,
+            " AS statement, ",
+            $parameters,
+            " AS parameters, ",
+            $is_cut,
+            " AS is_cut, requests.digest, requests.command, requests.effect, tables, \
+             functions, signals, unfiltered, rule, requests.group_names, created_at, expires_at, transaction_since, quorum, \
+             self_approval, justification, ticket, shape, basis, earlier"
+        )
     };
 }
 pub(super) use request_columns;

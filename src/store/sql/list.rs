@@ -9,10 +9,10 @@ use crate::store::{RequestFilter, StoreError};
 
 /// Requests with what people have said and changed, each as a list of objects, in no order.
 macro_rules! requests {
-    ($list:literal, $object:literal, $as_text:literal, $digest:literal) => {
+    ($columns:expr, $list:literal, $object:literal, $as_text:literal, $digest:literal) => {
         concat!(
             "SELECT ",
-            request_columns!(),
+            $columns,
             ", (SELECT ",
             $list,
             "(",
@@ -44,10 +44,30 @@ macro_rules! requests {
     };
 }
 
-const REQUESTS: Variant = Variant {
-    sqlite: requests!("json_group_array", "json_object", "", "hex(digest)"),
-    postgres: requests!("json_agg", "json_build_object", "::text", "encode(digest, 'hex')"),
-};
+macro_rules! variant {
+    ($columns:expr) => {
+        Variant {
+            sqlite: requests!($columns, "json_group_array", "json_object", "", "hex(digest)"),
+            postgres: requests!(
+                $columns,
+                "json_agg",
+                "json_build_object",
+                "::text",
+                "encode(digest, 'hex')"
+            ),
+        }
+    };
+}
+
+const REQUESTS: Variant = variant!(request_columns!("requests.statement", "parameters", "false"));
+
+/// As they are listed, many at once, where texts of tens of megabytes would be too much: a statement up to this many
+/// characters, parameters only where they are no longer than that.
+const LISTED: Variant = variant!(request_columns!(
+    "substr(requests.statement, 1, 65536)",
+    "CASE WHEN length(parameters) > 65536 THEN '[]' ELSE parameters END",
+    "(length(requests.statement) > 65536 OR length(parameters) > 65536)"
+));
 
 /// One request.
 pub(super) async fn one(
@@ -60,12 +80,12 @@ pub(super) async fn one(
     found.as_ref().map(row::request).transpose()
 }
 
-/// Requests by filter, newest first.
+/// Requests by filter, newest first; those that are long are cut ([`HeldRequest::is_cut`]).
 pub(super) async fn filtered(
     connection: &mut impl Connection,
     filter: &RequestFilter,
 ) -> Result<Vec<HeldRequest>, StoreError> {
-    let mut query = Builder::of(connection, &REQUESTS);
+    let mut query = Builder::of(connection, &LISTED);
     query.push("true");
     one_of(
         &mut query,

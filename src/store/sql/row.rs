@@ -29,6 +29,7 @@ pub(super) fn request(row: &impl Columns) -> Result<HeldRequest, StoreError> {
         edits: within::edits(row)?,
         followup: within::reviews(row, "followups")?.pop(),
         settled_at,
+        is_cut: column(row, "is_cut")?,
     })
 }
 
