@@ -6,8 +6,10 @@
 //! logged, and statements go on. What is held or denied never comes here.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +26,10 @@ const ROUNDS_TO_A_PRUNING: u64 = 600;
 const MOST_ENTRIES: usize = 10_000;
 /// Bytes of them, about.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
-/// Rows that are written in one transaction: held statements wait for it.
-const ROWS_AT_ONCE: usize = 500;
+/// Rows that are written in one transaction, at most and at least; held statements wait for it.
+const ROWS_AT_ONCE: RangeInclusive<usize> = 10..=500;
+/// So long such a transaction may take: where a row is a way over a network and back, there are fewer in one.
+const LONGEST_WRITE: Duration = Duration::from_millis(100);
 
 /// What is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     limits: ObserverLimits,
     buffer: Mutex<Buffer>,
+    /// Rows that can be written in [`LONGEST_WRITE`].
+    at_once: AtomicUsize,
 }
 
 impl std::fmt::Debug for Observer {
@@ -91,6 +97,18 @@ impl Buffer {
     }
 }
 
+/// How many rows to write at once, where so many of `at_once` took so long.
+fn fitting(at_once: usize, rows: usize, took: Duration) -> usize {
+    let next = if took > LONGEST_WRITE {
+        at_once / 2
+    } else if rows == at_once && took < LONGEST_WRITE / 2 {
+        at_once * 2
+    } else {
+        at_once
+    };
+    next.clamp(*ROWS_AT_ONCE.start(), *ROWS_AT_ONCE.end())
+}
+
 impl Observer {
     /// An observer of what is then to be written by [`record_observed`].
     #[must_use]
@@ -100,6 +118,7 @@ impl Observer {
             clock,
             limits,
             buffer: Mutex::default(),
+            at_once: AtomicUsize::new(*ROWS_AT_ONCE.start()),
         };
         Self {
             shared: Arc::new(shared),
@@ -122,11 +141,16 @@ impl Observer {
         let mut left_out: u64 = 0;
         let mut written = 0;
         let mut failed = None;
-        for rows in seen.chunks(ROWS_AT_ONCE) {
+        while written < seen.len() {
+            let at_once = self.shared.at_once.load(Ordering::Relaxed);
+            let rows = &seen[written..seen.len().min(written + at_once)];
+            let started = Instant::now();
             match self.shared.store.record_observations(rows, max_rows).await {
                 Ok(no_room) => {
                     left_out = left_out.saturating_add(no_room);
                     written += rows.len();
+                    let fitting = fitting(at_once, rows.len(), started.elapsed());
+                    self.shared.at_once.store(fitting, Ordering::Relaxed);
                 }
                 Err(error) => {
                     failed = Some(error);

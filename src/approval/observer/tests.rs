@@ -128,3 +128,20 @@ async fn the_rest_is_written_at_the_end_and_the_old_forgotten() {
     recording.await.unwrap();
     assert_eq!(counts(&store).await, [("a".to_owned(), 1)]);
 }
+
+#[test]
+fn rows_are_as_many_as_are_written_in_time() {
+    let ms = Duration::from_millis;
+    for (at_once, rows, took, next) in [
+        (10, 10, ms(1), 20),
+        (400, 400, ms(1), 500),
+        (500, 500, ms(1), 500),
+        (200, 60, ms(1), 200),
+        (200, 200, ms(80), 200),
+        (200, 200, ms(101), 100),
+        (200, 3, ms(101), 100),
+        (10, 10, ms(5000), 10),
+    ] {
+        assert_eq!(fitting(at_once, rows, took), next, "{at_once} {rows} {took:?}");
+    }
+}
