@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use secrecy::ExposeSecret as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
@@ -446,6 +447,8 @@ fn serve_console(
     stopping: CancellationToken,
 ) -> Result<JoinHandle<()>, ServeError> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Start)?;
+    // Tapped, the listener's addresses are what the service is told.
+    let listener = ListenerExt::tap_io(console::Seats::new(listener), |_| {});
     let service = console::router(state).into_make_service_with_connect_info::<SocketAddr>();
     Ok(tokio::spawn(async move {
         let serving = axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned());

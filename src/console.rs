@@ -29,11 +29,14 @@ mod fault;
 mod grants;
 mod headers;
 mod health;
+mod listener;
 mod pages;
 mod people;
 mod same_origin;
 mod sql_text;
 mod view;
+
+pub use listener::Seats;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
