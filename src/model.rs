@@ -11,6 +11,7 @@ pub mod effect;
 pub mod facts;
 pub mod given;
 pub mod grant;
+pub mod hidden;
 pub mod id;
 pub mod nearest;
 pub mod observation;

@@ -60,7 +60,7 @@ fn as_json(groups: &[Group]) -> String {
             json!({ "name": group.name, "members": members })
         })
         .collect();
-    format!("{:#}\n", json!(groups))
+    super::output::json(&json!(groups))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 
 use super::Failure;
+use crate::model::hidden::why_hidden;
 
 /// Writes to standard output. A reader that has gone (`… | head`) is no failure.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
@@ -26,7 +27,7 @@ pub(super) fn visible(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if deceives(c) => {
+            c if why_hidden(c).is_some() => {
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
             }
             c => out.push(c),
@@ -56,11 +57,22 @@ pub(super) fn shortened(text: &str, width: usize) -> String {
     out
 }
 
-fn deceives(c: char) -> bool {
-    c.is_control()
-        || matches!(u32::from(c),
-            0x00AD | 0x061C | 0x180E | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F
-            | 0xFE00..=0xFE0F | 0xFEFF | 0xFFF9..=0xFFFB | 0xE0000..=0xE0FFF)
+/// JSON on several lines, with everything written out that a terminal would act on or not show: JSON itself does that only
+/// with the first 32 characters.
+pub(super) fn json(value: &serde_json::Value) -> String {
+    let text = format!("{value:#}\n");
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        // The line feeds are those between its lines.
+        if why_hidden(c).is_some() {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Columns padded to their widest cell, two blanks between them, none at the end of a line.
@@ -100,10 +112,27 @@ mod tests {
             ("abc\u{202e}fed", "abc\\u{202e}fed"),
             ("pay\u{200b}ments", "pay\\u{200b}ments"),
             ("\u{2066}\u{2069}\u{feff}", "\\u{2066}\\u{2069}\\u{feff}"),
+            ("id x\u{a0}FROM\u{3000}t", "id x\\u{a0}FROM\\u{3000}t"),
+            ("a\u{338}\u{3164}\u{e000}", "a\\u{338}\\u{3164}\\u{e000}"),
         ] {
             assert_eq!(visible(text), shown);
         }
         assert_eq!(visible_lines("a\r\n\tb\u{1b}"), "    a\n    \tb\\u{1b}\n");
+    }
+
+    #[test]
+    fn json_has_nothing_that_a_terminal_acts_on() {
+        let value = serde_json::json!({ "a": "\u{1b}\u{9b}2J\u{7f}\u{202e}\u{e0041} \"é\"\n" });
+        let text = json(&value);
+        assert!(
+            text.chars().all(|c| c == '\n' || why_hidden(c).is_none()),
+            "{text:?}"
+        );
+        assert!(text.contains("é"));
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default(),
+            value
+        );
     }
 
     #[test]

@@ -68,8 +68,7 @@ fn token(file: Option<&Path>) -> Result<SecretString, Failure> {
 
 /// Prints an answer as the API gave it.
 pub(super) fn print_json(answer: &serde_json::Value) -> Result<(), Failure> {
-    // `{:#}` of a JSON value is its indented form; control characters are escaped by JSON itself.
-    output::print(&format!("{answer:#}\n"))
+    output::print(&output::json(answer))
 }
 
 /// Columns of the terminal, as shells export them; wide where nobody says.

@@ -254,7 +254,7 @@ fn as_json(users: &[UserRecord]) -> String {
             })
         })
         .collect();
-    format!("{:#}\n", json!(users))
+    super::output::json(&json!(users))
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ mod tests {
             [
                 "ID            STATE    FOR               DATABASE  ENDS    USED    ROWS  WHAT",
                 "k7f3m9q2x0ab  pending  alice             shop              0             up to write",
-                "m7f3m9q2x0ab  active   group developers  shop      in 8 h  2 of 5  10    DELETE FROM orders\\u{202e} WHERE id = 1",
+                "m7f3m9q2x0ab  active   group developers  shop      in 8 h  2 of 5  10    DELETE ↵ FROM orders\\u{202e} WHERE id = 1",
             ]
         );
         assert_eq!(list(&[], noon(), 80), "None.\n");

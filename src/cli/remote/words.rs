@@ -65,7 +65,34 @@ pub(in crate::cli) fn until(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// White space between words as one blank, for a list; the whole text is shown by `show`.
+/// Blanks between words as one, and lines with a sign between them, since a comment ends where its line does; for a list. The
+/// whole text is shown by `show`.
 pub(in crate::cli) fn one_line(statement: &str) -> String {
-    visible(&statement.split_whitespace().collect::<Vec<_>>().join(" "))
+    let words = |line: &str| {
+        let words = line.split([' ', '\t']).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let lines = statement
+        .split(['\n', '\r'])
+        .map(words)
+        .filter(|line| !line.is_empty());
+    visible(&lines.collect::<Vec<_>>().join(" \u{21b5} "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_does_not_read_as_a_comment() {
+        for (text, shown) in [
+            ("DELETE  FROM t\n\tWHERE id = 1", "DELETE FROM t ↵ WHERE id = 1"),
+            ("DELETE -- AND\r\nOR true", "DELETE -- AND ↵ OR true"),
+            ("DELETE -- AND\rOR true\n\n", "DELETE -- AND ↵ OR true"),
+            ("SELECT id x\u{a0}FROM\u{a0}t", "SELECT id x\\u{a0}FROM\\u{a0}t"),
+            ("a\u{b}b", "a\\u{b}b"),
+        ] {
+            assert_eq!(one_line(text), shown);
+        }
+    }
 }

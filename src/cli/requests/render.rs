@@ -326,7 +326,7 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!(
             lines[1],
-            "k7f3m9q2x0ab  pending  alice  shop      write   in 14 min  DELETE FROM payments\\u{202e} WHERE id = $1"
+            "k7f3m9q2x0ab  pending  alice  shop      write   in 14 min  DELETE ↵ FROM payments\\u{202e} WHERE id = $1"
         );
         assert_eq!(list(&[], at("2026-03-01T12:00:00Z"), 80), "No requests.\n");
     }

@@ -96,8 +96,9 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::reveal::{escape, hidden};
+    use super::super::reveal::escape;
     use super::*;
+    use crate::model::hidden::why_hidden;
 
     /// What a browser makes of our markup: tags away, references resolved.
     fn text_content(markup: &str) -> String {
@@ -122,7 +123,7 @@ mod tests {
         let mut out = String::new();
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
-            if c == '\r' && chars.peek() == Some(&'\n') || hidden(c).is_none() {
+            if c == '\r' && chars.peek() == Some(&'\n') || why_hidden(c).is_none() {
                 out.push(c);
             } else {
                 out.push_str(&escape(c));
@@ -197,7 +198,7 @@ mod tests {
         #[test]
         fn no_hidden_character_is_left(text in any::<String>()) {
             let markup = listing(&text).to_string();
-            prop_assert!(markup.chars().all(|c| hidden(c).is_none()));
+            prop_assert!(markup.chars().all(|c| why_hidden(c).is_none()));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What is odd about a text, for a warning above it.
 
 use super::lexer::{Kind, tokens};
-use super::reveal::{count_hidden, hidden, is_plain};
+use super::reveal::{count_hidden, is_plain};
+use crate::model::hidden::why_hidden;
 
 /// Blank lines in a row that push what follows out of sight.
 const BLANK_LINES: usize = 10;
@@ -32,7 +33,7 @@ impl Oddities {
         }
         for (kind, token) in tokens(text) {
             if matches!(kind, Kind::Name | Kind::QuotedName) {
-                let foreign = |c: &char| !c.is_ascii() && hidden(*c).is_none();
+                let foreign = |c: &char| !c.is_ascii() && why_hidden(*c).is_none();
                 found.foreign_letters += token.chars().filter(foreign).count();
             }
         }

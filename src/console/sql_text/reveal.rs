@@ -6,6 +6,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::model::hidden::why_hidden;
+
 /// Finished HTML: escaped, and safe to put between tags.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::console) struct Markup(String);
@@ -27,7 +29,7 @@ impl Markup {
     /// Adds text as it is to be read: escaped, the invisible made visible.
     pub(super) fn text(&mut self, text: &str) {
         for c in text.chars() {
-            match hidden(c) {
+            match why_hidden(c) {
                 Some(why) => {
                     // Writing into a String cannot fail.
                     let _ = write!(self.0, r#"<span class="esc" title="{why}">{}</span>"#, escape(c));
@@ -40,7 +42,7 @@ impl Markup {
     /// Adds a name: as text, with letters outside of ASCII marked, for they can pass for others.
     pub(super) fn name(&mut self, text: &str) {
         for c in text.chars() {
-            if c.is_ascii() || hidden(c).is_some() {
+            if c.is_ascii() || why_hidden(c).is_some() {
                 self.text(c.encode_utf8(&mut [0; 4]));
             } else {
                 let _ = write!(self.0, r#"<span class="odd" title="U+{:04X}">"#, u32::from(c));
@@ -91,7 +93,7 @@ pub(in crate::console) fn count_hidden(text: &str) -> usize {
     let mut count = 0;
     while let Some(c) = chars.next() {
         let is_line_break = c == '\r' && chars.peek() == Some(&'\n');
-        count += usize::from(hidden(c).is_some() && !is_line_break);
+        count += usize::from(why_hidden(c).is_some() && !is_line_break);
     }
     count
 }
@@ -105,47 +107,6 @@ pub(super) fn is_plain(text: &str) -> bool {
 /// How a hidden character reads.
 pub(super) fn escape(c: char) -> String {
     format!("[U+{:04X}]", u32::from(c))
-}
-
-/// Why a character cannot be left as it is, if it cannot.
-pub(super) fn hidden(c: char) -> Option<&'static str> {
-    match c {
-        '\n' | '\t' => None,
-        '\0'..='\u{1F}' | '\u{7F}'..='\u{9F}' => Some("a control character"),
-        '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
-            Some("a character that changes the direction of reading")
-        }
-        '\u{2028}' | '\u{2029}' => Some("a line break that SQL does not see as one"),
-        '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}' => {
-            Some("a space that SQL does not see as one")
-        }
-        '\u{AD}'
-        | '\u{34F}'
-        | '\u{115F}'
-        | '\u{1160}'
-        | '\u{17B4}'
-        | '\u{17B5}'
-        | '\u{180B}'..='\u{180F}'
-        | '\u{200B}'..='\u{200D}'
-        | '\u{2060}'..='\u{2065}'
-        | '\u{206A}'..='\u{206F}'
-        | '\u{2800}'
-        | '\u{3164}'
-        | '\u{FE00}'..='\u{FE0F}'
-        | '\u{FEFF}'
-        | '\u{FFA0}'
-        | '\u{FFF0}'..='\u{FFFB}'
-        | '\u{1BCA0}'..='\u{1BCA3}'
-        | '\u{1D173}'..='\u{1D17A}'
-        | '\u{E0000}'..='\u{E0FFF}' => Some("an invisible character"),
-        '\u{334}'..='\u{338}' | '\u{488}' | '\u{489}' | '\u{20D0}'..='\u{20FF}' => {
-            Some("a mark that is drawn over the character before it")
-        }
-        '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}' => {
-            Some("a private character, drawn as anything")
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

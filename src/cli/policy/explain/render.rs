@@ -215,7 +215,7 @@ pub(super) fn as_json(
         "decision": decision_as_json(decision),
         "catalogue_looked_up": looked_up,
     });
-    format!("{answer:#}\n")
+    crate::cli::output::json(&answer)
 }
 
 fn rule_as_json(considered: &Considered<'_>) -> Value {

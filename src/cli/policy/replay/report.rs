@@ -174,7 +174,7 @@ pub(super) fn as_json(replayed: &Replayed, examples: usize) -> String {
         "users": users,
         "changes": changes,
     });
-    format!("{all:#}\n")
+    crate::cli::output::json(&all)
 }
 
 fn examples_of(group: &Group, most: usize) -> Vec<Value> {
