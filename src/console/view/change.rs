@@ -7,6 +7,8 @@ use crate::model::HeldRequest;
 
 /// More lines than this of both texts are not compared; the whole texts can be downloaded.
 const MOST_LINES: usize = 4_000;
+/// Nor more bytes.
+const MOST_BYTES: usize = 256 * 1024;
 
 /// A line of one text, or of both.
 #[derive(Debug)]
@@ -32,10 +34,11 @@ impl ChangeView {
     pub(in crate::console) fn of(request: &HeldRequest) -> Option<Self> {
         let edit = request.edits.last()?;
         let (old, new) = (&request.asked.statement, &edit.statement);
-        let lines = old.lines().count() + new.lines().count();
+        let is_long = old.len() + new.len() > MOST_BYTES;
+        let is_too_much = is_long || old.lines().count() + new.lines().count() > MOST_LINES;
         Some(Self {
             editor: shown(&edit.editor),
-            lines: if lines > MOST_LINES {
+            lines: if is_too_much {
                 Vec::new()
             } else {
                 compared(old, new)

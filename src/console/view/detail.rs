@@ -6,7 +6,9 @@ use super::effect::EffectView;
 use super::quorum::{missing_after, missing_after_one, missing_in_words, missing_seats};
 use super::timeline::{Moment, StateView, timeline};
 use super::when::{When, duration};
-use crate::model::{Earlier, EarlierOutcome, HeldRequest, Principal, RequestId, StateKind, TableAccess};
+use crate::model::{
+    Earlier, EarlierOutcome, HeldRequest, Parameter, Principal, RequestId, StateKind, TableAccess,
+};
 
 /// The most of a statement that a page lists, in bytes; the whole can be downloaded.
 const LISTED: usize = 512 * 1024;
@@ -35,6 +37,8 @@ pub(in crate::console) struct ParameterView {
     pub(in crate::console) number: usize,
     /// `None` is NULL.
     pub(in crate::console) value: Option<Markup>,
+    /// So many characters of it are not shown.
+    pub(in crate::console) more: usize,
     pub(in crate::console) type_name: Option<Markup>,
 }
 
@@ -156,7 +160,7 @@ impl Detail {
             change: ChangeView::of(request),
             edits: request.edits.len(),
             editable: may_edit(request, may).then(|| statement.to_owned()),
-            parameters: parameters(request),
+            parameters: parameter_views(&request.asked.parameters),
             written: tables(request, true),
             read: tables(request, false),
             functions: asked.functions.iter().map(|f| shown_name(f)).collect(),
@@ -209,13 +213,26 @@ fn may_edit(request: &HeldRequest, may: Ways) -> bool {
     may.decide && text.len() <= LONGEST && count_hidden(text) == 0
 }
 
-fn parameters(request: &HeldRequest) -> Vec<ParameterView> {
-    let numbered = request.asked.parameters.iter().zip(1..);
+/// All of them, and of their values as much as a page can take: a character may become a hundred bytes of it.
+fn parameter_views(parameters: &[Parameter]) -> Vec<ParameterView> {
+    const SHOWN_IN_ALL: usize = 128 * 1024;
+    let mut left = SHOWN_IN_ALL;
+    let mut part = |value: &str| {
+        let end = value.char_indices().nth(left).map_or(value.len(), |(at, _)| at);
+        let more = value[end..].chars().count();
+        left -= value[..end].chars().count();
+        (shown(&value[..end]), more)
+    };
+    let numbered = parameters.iter().zip(1..);
     numbered
-        .map(|(parameter, number)| ParameterView {
-            number,
-            value: parameter.value.as_deref().map(shown),
-            type_name: parameter.r#type.as_deref().map(shown),
+        .map(|(parameter, number)| {
+            let (value, more) = parameter.value.as_deref().map(&mut part).unzip();
+            ParameterView {
+                number,
+                value,
+                more: more.unwrap_or(0),
+                type_name: parameter.r#type.as_deref().map(shown),
+            }
         })
         .collect()
 }
@@ -286,5 +303,36 @@ fn why_not(request: &HeldRequest, viewer: &Principal) -> String {
             "Only a member of {} can decide on it.",
             request.asked.quorum.groups().join(" or ")
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_page_has_as_much_of_the_parameters_as_it_can_take() {
+        let value = |text: String| Parameter {
+            value: Some(text),
+            r#type: Some("text".to_owned()),
+        };
+        let null = Parameter {
+            value: None,
+            r#type: None,
+        };
+        let all = [
+            value("é\u{1}".repeat(65_535)),
+            value("éab".to_owned()),
+            null,
+            value("x".to_owned()),
+        ];
+        let views = parameter_views(&all);
+        let more: Vec<usize> = views.iter().map(|view| view.more).collect();
+        assert_eq!(more, [0, 1, 0, 1]);
+        assert_eq!(views[1].value.as_ref().unwrap().to_string(), "éa");
+        assert!(views[2].value.is_none());
+        assert_eq!(views[3].value.as_ref().unwrap().to_string(), "");
     }
 }
