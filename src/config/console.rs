@@ -54,8 +54,38 @@ impl ConsoleConfig {
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
                 "must have no user and no password: everybody sees it".to_owned()
             }
+            Ok(url) if url.path() != "/" => {
+                "must have no path: the console's pages stand at the root of their host".to_owned()
+            }
             Ok(_) => return,
         };
         section.fail("public_url", problem);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn links_lead_somewhere() {
+        let console = |url: Option<&str>| ConsoleConfig {
+            public_url: url.map(str::to_owned),
+            ..ConsoleConfig::default()
+        };
+        for (url, bound, expected) in [
+            (None, "127.0.0.1:8432", "http://127.0.0.1:8432"),
+            (None, "[::1]:8432", "http://[::1]:8432"),
+            (None, "0.0.0.0:8432", "http://localhost:8432"),
+            (
+                Some("https://hold.example/"),
+                "0.0.0.0:8432",
+                "https://hold.example",
+            ),
+        ] {
+            assert_eq!(console(url).public_url(bound.parse().unwrap()), expected);
+        }
     }
 }

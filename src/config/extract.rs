@@ -7,7 +7,6 @@ use figment::error::{Actual, Kind};
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
 
-#[cfg(test)]
 use super::TlsConfig;
 use super::database::RawDatabase;
 use super::error::Problems;
@@ -56,7 +55,6 @@ pub(super) fn settings() -> Vec<(&'static str, &'static str)> {
 }
 
 /// The keys of `[proxy.tls]`.
-#[cfg(test)]
 pub(super) fn tls_keys() -> &'static [&'static str] {
     known_keys::<TlsConfig>()
 }

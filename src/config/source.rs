@@ -9,7 +9,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, ConfigProblem, Place, Problems};
-use super::extract::{database_keys, settings};
+use super::extract::{database_keys, settings, tls_keys};
 use crate::model::nearest::nearest_within;
 
 /// What every variable of ours begins with.
@@ -251,6 +251,11 @@ fn lacks_underscore(rest: &str) -> Option<String> {
         .into_iter()
         .map(|(section, key)| format!("{section}_{key}"))
         .collect();
+    // Not whatever has this beginning: orchestrators make variables out of services' names.
+    let is_of_tls = |key: &&str| tls_keys().iter().any(|known| known.eq_ignore_ascii_case(key));
+    if let Some(key) = rest.strip_prefix("PROXY_TLS_").filter(is_of_tls) {
+        return Some(format!("PROXY{SEPARATOR}TLS{SEPARATOR}{key}"));
+    }
     let candidates: Vec<&str> = single.iter().map(String::as_str).collect();
     if let Some(database) = rest.strip_prefix("DATABASES_") {
         let (name, key) = database_keys()

@@ -125,6 +125,7 @@ fn variables_of_other_programs_are_left_alone() {
         "HOLDPOINT_CONSOLE_PORT",
         "HOLDPOINT_CONSOLE_SERVICE_HOST",
         "HOLDPOINT_PROXY_SERVICE_PORT",
+        "HOLDPOINT_PROXY_TLS_SERVICE_PORT",
         "HOLDPOINT_TOKEN",
         "HOLDPOINT_URL",
     ] {
@@ -234,6 +235,14 @@ fn every_fault_is_named_with_its_place() {
             ],
         ),
         (
+            "[console]\npublic_url = \"https://ops.example.com/hold\"\n",
+            &[],
+            &[
+                "etc/holdpoint.toml:2: console.public_url: must have no path: the console's pages stand at the root of \
+               their host",
+            ],
+        ),
+        (
             "",
             &[("HOLDPOINT_PROXY__LISTN", "x")],
             &[
@@ -264,6 +273,7 @@ fn every_fault_is_named_with_its_place() {
                 ("HOLDPOINT_PROXY_LISTEN", "1"),
                 ("HOLDPOINT_CONSOLE_PUBLIC_URL", "1"),
                 ("HOLDPOINT_DATABASES_SHOP_PASSWORD", "1"),
+                ("HOLDPOINT_PROXY_TLS_MODE", "require"),
             ],
             &[
                 "environment variable HOLDPOINT_CONSOLE_PUBLIC_URL: unknown; did you mean \
@@ -271,6 +281,8 @@ fn every_fault_is_named_with_its_place() {
                 "environment variable HOLDPOINT_DATABASES_SHOP_PASSWORD: unknown; did you mean \
                HOLDPOINT_DATABASES__SHOP__PASSWORD?",
                 "environment variable HOLDPOINT_PROXY_LISTEN: unknown; did you mean HOLDPOINT_PROXY__LISTEN?",
+                "environment variable HOLDPOINT_PROXY_TLS_MODE: unknown; did you mean \
+               HOLDPOINT_PROXY__TLS__MODE?",
             ],
         ),
         (
@@ -493,26 +505,6 @@ fn what_is_wrong_with_a_role_is_named_with_its_place() {
     );
     let found = entry("for = \"a\"\nrole = \"r\"\npassword = 90210");
     assert!(found.len() == 1 && !found[0].contains("90210"), "{found:?}");
-}
-
-#[test]
-fn links_lead_somewhere() {
-    let console = |url: Option<&str>| ConsoleConfig {
-        public_url: url.map(str::to_owned),
-        ..ConsoleConfig::default()
-    };
-    for (url, bound, expected) in [
-        (None, "127.0.0.1:8432", "http://127.0.0.1:8432"),
-        (None, "[::1]:8432", "http://[::1]:8432"),
-        (None, "0.0.0.0:8432", "http://localhost:8432"),
-        (
-            Some("https://hold.example/"),
-            "0.0.0.0:8432",
-            "https://hold.example",
-        ),
-    ] {
-        assert_eq!(console(url).public_url(bound.parse().unwrap()), expected);
-    }
 }
 
 const TLS: &str = "[proxy.tls]\ncert = \"a.crt\"\nkey = \"/b.key\"\n";
