@@ -25,7 +25,7 @@ pub(super) enum Command {
         #[arg(long, conflicts_with = "state")]
         to_review: bool,
         /// At most this many
-        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
         /// Print JSON, as the API answers
         #[arg(long)]
