@@ -1,8 +1,9 @@
 //! The console's connections: no more than so many, and none that is silent for long.
 //!
 //! The console shares its process, and its descriptors, with every database session: somebody who is not even signed in must not
-//! take those away by opening connections. One more than [`MOST`] waits in the system's queue. A page that listens to events is
-//! not silent: the console says something every 15 seconds.
+//! take those away by opening connections. One more than [`MOST`] waits in the system's queue. Silence is the console's own: a
+//! client that sends its request byte by byte does not put it off. To a page that listens to events it says something every 15
+//! seconds.
 //!
 //! Imports axum's listeners and the timers.
 
@@ -22,8 +23,10 @@ use crate::timer::{Instant, Sleep, sleep};
 
 /// Connections at once.
 const MOST: usize = 512;
-/// So long may nothing go either way.
-const LONGEST_SILENCE: Duration = Duration::from_mins(1);
+/// So long may a first request take until something is answered.
+const FIRST_ANSWER: Duration = Duration::from_secs(30);
+/// So long may nothing be answered: longer than reverse proxies keep connections that they do not use.
+const LONGEST_SILENCE: Duration = Duration::from_mins(3);
 /// Where none can be accepted (`EMFILE`), it is tried again after that.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -80,15 +83,22 @@ impl Seated {
     fn new(stream: TcpStream, seat: Option<OwnedSemaphorePermit>) -> Self {
         Self {
             stream,
-            silence: Box::pin(sleep(LONGEST_SILENCE)),
+            silence: Box::pin(sleep(FIRST_ANSWER)),
             _seat: seat,
         }
     }
 
-    /// Something went one way; or else nothing did, for too long.
-    fn heard<T>(&mut self, cx: &mut Context<'_>, moved: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if moved.is_ready() {
+    /// Something was said.
+    fn said<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
             self.silence.as_mut().reset(Instant::now() + LONGEST_SILENCE);
+        }
+        self.moved(cx, written)
+    }
+
+    /// What can go one way goes; or else the console has said nothing for too long.
+    fn moved<T>(&mut self, cx: &mut Context<'_>, moved: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if moved.is_ready() {
             return moved;
         }
         ready!(self.silence.as_mut().poll(cx));
@@ -100,7 +110,7 @@ impl AsyncRead for Seated {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
-        this.heard(cx, read)
+        this.moved(cx, read)
     }
 }
 
@@ -108,7 +118,7 @@ impl AsyncWrite for Seated {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, buf);
-        this.heard(cx, written)
+        this.said(cx, written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -126,7 +136,7 @@ impl AsyncWrite for Seated {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
-        this.heard(cx, written)
+        this.said(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -168,12 +178,11 @@ mod tests {
     async fn a_silent_connection_ends() {
         let (mut client, mut seats) = connected().await;
         let (mut seated, _) = seats.accept().await;
-        // What is heard puts it off.
-        seated.silence = Box::pin(sleep(Duration::from_millis(1)));
+        // What is said puts it off, what is heard does not.
         client.write_u8(7).await.unwrap();
-        client.flush().await.unwrap();
-        seated.stream.readable().await.unwrap();
         assert_eq!(seated.read_u8().await.unwrap(), 7);
+        assert!(seated.silence.deadline() <= Instant::now() + FIRST_ANSWER);
+        seated.write_u8(7).await.unwrap();
         assert!(seated.silence.deadline() > Instant::now() + LONGEST_SILENCE / 2);
         seated.silence = Box::pin(sleep(Duration::from_millis(1)));
         let error = seated.read_u8().await.unwrap_err();
