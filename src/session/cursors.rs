@@ -2,6 +2,7 @@
 //! statement, since it runs it on, or again.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 
 use super::names::cut;
 use crate::model::{Effect, Facts};
@@ -19,6 +20,8 @@ pub(super) struct Cursors {
     /// One has, or had, a name that is not ASCII, which the server may know by other bytes: as it converts them, or folds
     /// their case.
     has_other_names: bool,
+    /// How often there was something new to know.
+    news: u32,
 }
 
 /// What stood behind a name.
@@ -34,11 +37,20 @@ impl Cursors {
     }
 
     /// A cursor is about to be made. Plain reads need no entry: but a name once entered stays, since the
-    /// cursor that it stood for may still be there if this one is not made. Gives whether anything is news.
-    pub(super) fn note(&mut self, name: &[u8], facts: &Facts) -> bool {
-        if facts.effect <= Effect::Read {
-            return false;
+    /// cursor that it stood for may still be there if this one is not made.
+    pub(super) fn note(&mut self, name: &[u8], facts: &Facts) {
+        if facts.effect > Effect::Read && self.enter(name, facts) {
+            self.news = self.news.wrapping_add(1);
         }
+    }
+
+    /// Differs where there was something new to know.
+    pub(super) fn news(&self) -> NonZeroU32 {
+        NonZeroU32::MIN.saturating_add(self.news)
+    }
+
+    /// Gives whether it is news.
+    fn enter(&mut self, name: &[u8], facts: &Facts) -> bool {
         let is_news = !name.is_ascii() && !std::mem::replace(&mut self.has_other_names, true);
         if let Some(known) = self.by_name.get_mut(cut(name)) {
             known.note(facts) || is_news

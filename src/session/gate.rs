@@ -40,7 +40,7 @@ use resolve::{changes_names, leaves_traces, may_copy};
 pub(super) use ruling::Ruled;
 
 /// What this transaction has bound, as far as a Bind that failed leaves in doubt what it is.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct BoundInTransaction {
     /// A text that changes names was bound to the unnamed portal.
     changes_names: bool,
@@ -384,9 +384,7 @@ impl Session {
 
     /// Something may stand behind this name that does this: what is bound to fetch from it was not judged by that.
     fn note_cursor(&mut self, name: &[u8], facts: &Facts) {
-        if self.cursors.note(name, facts) {
-            self.outlook.moved();
-        }
+        self.cursors.note(name, facts);
     }
 
     /// Whether the unnamed portal was bound in this segment.

@@ -13,17 +13,12 @@ use crate::wire::backend::{ServerError, TransactionStatus, rows_of};
 
 /// One approved statement.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "four independent facts about its way"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about its way")]
 struct Run {
     id: RunId,
     running: Running,
     /// The portal it is bound to; `None` for a simple query, or once another is.
     portal: Option<Box<[u8]>>,
-    /// The segment of its Bind.
-    bound_in: u64,
     /// The segment in which its portal is closed, or bound anew, unless the server skips that.
     unbound_in: Option<u64>,
     /// It is a text of its own, which may commit in its middle and go on.
@@ -39,6 +34,8 @@ struct Run {
     ahead: usize,
     /// It has run, in part at least.
     begun: bool,
+    /// In a segment that has ended well.
+    begun_before: bool,
     /// It has run to its end.
     ended: bool,
     tag: String,
@@ -76,7 +73,6 @@ impl Runs {
             id,
             running,
             portal: portal.map(|portal| cut(portal).into()),
-            bound_in: segment,
             unbound_in: None,
             is_text: portal.is_none(),
             is_committed: false,
@@ -85,6 +81,7 @@ impl Runs {
             since: Instant::now(),
             ahead,
             begun: false,
+            begun_before: false,
             ended: false,
             tag: String::new(),
             rows: None,
@@ -239,9 +236,10 @@ impl Runs {
                     run.portal = None;
                 }
             }
+            run.begun_before |= run.begun && unit_error.is_none();
             match &unit_error {
                 // Its portal may still be there, and be executed behind a ROLLBACK TO SAVEPOINT.
-                Some(error) if here && !idle && run.waits_since_before(segment) => {
+                Some(error) if here && !idle && run.may_go_on() => {
                     run.skipped = Some(error.clone());
                     self.list.push(run);
                 }
@@ -294,9 +292,9 @@ impl Run {
         !self.ended && self.unbound_in.is_none() && self.portal.as_deref() == Some(cut(portal))
     }
 
-    /// Whether it was bound before this segment, and has not begun.
-    fn waits_since_before(&self, segment: u64) -> bool {
-        self.bound_in < segment && self.portal.is_some() && !self.begun && !self.ended
+    /// Whether what has failed in its segment leaves its portal as it was, perhaps: it has not begun, or in an earlier one.
+    fn may_go_on(&self) -> bool {
+        self.portal.is_some() && self.error.is_none() && !self.ended && (!self.begun || self.begun_before)
     }
 
     /// Whether it was skipped, and nothing has executed it since.

@@ -47,13 +47,13 @@ pub(super) enum Doubt {
 }
 
 /// Joins what SQL `EXECUTE` names with what it would execute: a PREPARE before it in the same text, or
-/// what the session knows. `is_moved`: a FETCH may be from a portal whose text's names stand for something else by now.
+/// what the session knows. `is_moved`: whether what a portal of this name names stands for something else by now.
 pub(super) fn resolve(
     judged: &Judged,
     names: &Names,
     cursors: &Cursors,
     segment: u64,
-    is_moved: bool,
+    is_moved: &dyn Fn(&[u8]) -> bool,
 ) -> Resolved {
     let mut prepared_here: Vec<(&str, Prepared)> = Vec::new();
     let mut used = Vec::new();
@@ -103,7 +103,7 @@ pub(super) fn resolve(
                 if let Some(facts) = cursors.facts(name.as_bytes()) {
                     statement.facts.absorb(&facts);
                 }
-                if is_moved {
+                if is_moved(name.as_bytes()) {
                     statement.facts.absorb(&Facts::unknown(MOVED_SINCE_BIND));
                 }
             }

@@ -105,14 +105,18 @@ impl Session {
             .statements
             .iter()
             .any(|s| s.name_op.as_ref().is_some_and(is_ambiguous));
-        let is_moved = self.is_some_portal_moved();
-        let fetches = (is_moved || !self.cursors.is_empty()) && judged.statements.iter().any(fetches);
+        let fetches =
+            (self.has_late_portals() || !self.cursors.is_empty()) && judged.statements.iter().any(fetches);
         if !ambiguous && !fetches && !executes(judged) {
             return self.ruled(judged, Joined::default());
         }
-        let Resolved::As { judged, used, doubt } =
-            resolve(judged, &self.names, &self.cursors, self.intake.segment, is_moved)
-        else {
+        let Resolved::As { judged, used, doubt } = resolve(
+            judged,
+            &self.names,
+            &self.cursors,
+            self.intake.segment,
+            &|portal| self.is_portal_moved(portal),
+        ) else {
             return Ruled::Unanswered;
         };
         // People are not asked about what nobody can tell them; where policy lets it pass, the server answers.

@@ -41,12 +41,16 @@ impl Session {
     }
 
     fn with_names<T>(&self, judged: &Judged, of: impl Fn(&Judged) -> T) -> T {
-        let is_moved = self.is_some_portal_moved();
-        let may_fetch = is_moved || !self.cursors.is_empty();
+        let may_fetch = self.has_late_portals() || !self.cursors.is_empty();
         let by_name = executes(judged) || (may_fetch && judged.statements.iter().any(fetches));
         if by_name
-            && let Resolved::As { judged, .. } =
-                resolve(judged, &self.names, &self.cursors, self.intake.segment, is_moved)
+            && let Resolved::As { judged, .. } = resolve(
+                judged,
+                &self.names,
+                &self.cursors,
+                self.intake.segment,
+                &|portal| self.is_portal_moved(portal),
+            )
         {
             return of(&judged);
         }

@@ -50,7 +50,7 @@ async fn what_is_copied_is_what_was_judged() {
     assert_eq!(told, ["1 2 H d c C(COPY 1) Z(I)"]);
     // One of them is refused, and everything behind it skipped.
     let told = attack(&proxy, [send(moved_between("COPY salaries TO STDOUT", "po"))]).await;
-    assert_eq!(told, ["1 2 1 2 E(42501) Z(I)"]);
+    assert_eq!(told, ["1 2 1 2 C(SET) E(42501) Z(I)"]);
     let told = attack(&proxy, [send(moved_between("COPY salaries TO STDOUT", ""))]).await;
     assert_eq!(told, ["1 2 1 2 C(SET) E(42501) Z(I)"]);
     // The server has planned this by the names as they were.
@@ -156,6 +156,54 @@ async fn a_migration_by_the_extended_protocol_runs() {
     untouched(&proxy, alice).await;
 }
 
+/// As pgjdbc does it with a fetch size: each text has a portal of its own name.
+#[tokio::test]
+async fn texts_in_portals_of_their_own_run() {
+    let policy = r#"
+        [[rule]]
+        name = "all but the unknown"
+        when = { effects = ["session", "read", "write", "schema"] }
+        then = "allow"
+    "#;
+    let policy = format!("default_groups = [\"dba\"]\n{policy}");
+    let proxy = set(Proxy::with().policy(&policy).start().await).await;
+    let mut alice = Player::alice(&proxy).await;
+    let texts = [
+        "BEGIN",
+        "LOCK TABLE t IN ACCESS SHARE MODE",
+        "UPDATE t SET v = v WHERE id = 1",
+        "TRUNCATE t",
+        "TRUNCATE t",
+        "EXPLAIN SELECT 1",
+        "SELECT id FROM t WHERE id = 1",
+        "CREATE TABLE a (id int)",
+        "CREATE TABLE b (id int)",
+        "ROLLBACK",
+    ];
+    for (sql, number) in texts.iter().zip(0..) {
+        let portal = format!("C_{number}");
+        let frames = Frames::new()
+            .parse("", sql)
+            .bind(&portal, "", &[])
+            .execute(&portal, 0)
+            .sync();
+        let told = alice.plays([send(frames)]).await;
+        assert!(
+            !told[0].contains("E(") && told[0].contains("C("),
+            "{sql}: {told:?}"
+        );
+    }
+    let cursors = [
+        query("BEGIN"),
+        send(Frames::new().statement("CREATE TABLE c (id int)").sync()),
+        query("DECLARE k CURSOR FOR SELECT 7"),
+        query("FETCH ALL FROM k"),
+        query("ROLLBACK"),
+    ];
+    assert_eq!(alice.plays(cursors).await[3], "T D(7) C(FETCH 1) Z(T)");
+    untouched(&proxy, alice).await;
+}
+
 const ACTS: &str = "SELECT pg_cancel_backend(0)";
 
 /// A FETCH is judged by the cursor that there is when it runs.
@@ -235,6 +283,47 @@ async fn what_runs_behind_something_that_was_skipped_is_recorded() {
         assert_eq!(request.outcome()["rows"], 1);
         untouched(&proxy, alice).await;
     }
+}
+
+/// Also where all of it comes in one segment.
+#[tokio::test]
+async fn what_runs_behind_a_savepoint_in_its_own_segment_is_recorded() {
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let first = Frames::new()
+        .parse("u", "UPDATE t SET v = 'new' WHERE id = 1")
+        .bind("", "u", &[]);
+    let first = first
+        .parse("s", "SAVEPOINT a")
+        .bind("q", "s", &[])
+        .execute("q", 0);
+    let back = Frames::new()
+        .parse("r", "ROLLBACK TO a")
+        .bind("q2", "r", &[])
+        .execute("q2", 0);
+    let told = alice
+        .plays([
+            query("BEGIN"),
+            send(first.parse("bad", "select nocolumn from t").sync()).approved(),
+            send(back.sync()),
+            send(Frames::new().execute("", 0).sync()),
+            query("COMMIT"),
+        ])
+        .await;
+    let request = &alice.approved[0];
+    if told[3] == "C(UPDATE 1) Z(T)" {
+        let request = proxy.bob.sees(request, "executed").await;
+        assert_eq!(request.outcome()["rows"], 1);
+    } else {
+        // Refused, it is not there.
+        proxy.bob.sees(request, "failed").await;
+        assert_eq!(
+            proxy.database.value("SELECT v FROM t WHERE id = 1").await,
+            "v1",
+            "{told:?}"
+        );
+    }
+    untouched(&proxy, alice).await;
 }
 
 /// What was skipped and never executed has failed by what it was skipped for.
