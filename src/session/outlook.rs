@@ -199,11 +199,6 @@ impl Outlook {
         self.moves
     }
 
-    /// Names may have come to stand for something else.
-    pub(super) fn moved(&mut self) {
-        self.moves = self.moves.checked_add(1).unwrap_or(NonZeroU32::MIN);
-    }
-
     /// A text was cleared.
     pub(super) fn note(&mut self, judged: &Judged) {
         let may_move = judged.effect() >= Effect::Schema
@@ -212,7 +207,7 @@ impl Outlook {
                 .iter()
                 .any(|statement| statement.facts.sets.search_path);
         if may_move {
-            self.moved();
+            self.moves = self.moves.checked_add(1).unwrap_or(NonZeroU32::MIN);
         }
         for statement in &judged.statements {
             let Facts { sets, effect, .. } = &statement.facts;

@@ -15,7 +15,7 @@ const STATEMENT_INDENT: usize = 66;
 /// A statement is shown at least this wide, on however narrow a terminal.
 const STATEMENT_MINIMUM: usize = 24;
 
-/// A list of requests, one line each.
+/// A list of requests, one line each: with what would run, or ran.
 pub(super) fn list(requests: &[Request], now: Timestamp, width: usize) -> String {
     if requests.is_empty() {
         return "No requests.\n".to_owned();
@@ -24,14 +24,17 @@ pub(super) fn list(requests: &[Request], now: Timestamp, width: usize) -> String
     let rows: Vec<Vec<String>> = requests
         .iter()
         .map(|r| {
+            let edit = r.edits.last();
+            let statement = edit.map_or(&r.statement, |edit| &edit.statement);
+            let effect = edit.and_then(|edit| edit.effect.as_ref()).unwrap_or(&r.effect);
             vec![
                 visible(&r.id),
                 visible(&r.state),
                 visible(&r.user),
                 visible(&r.database),
-                visible(&r.effect),
+                visible(effect),
                 waits_for(r, now),
-                shortened(&one_line(&r.statement), room),
+                shortened(&one_line(statement), room),
             ]
         })
         .collect();
@@ -357,10 +360,11 @@ mod tests {
     #[test]
     fn how_to_approve_a_change_is_said_while_that_can_be_done() {
         let mut changed = request();
-        let edit =
-            json!({"editor": "bob", "at": "2026-03-01T12:02:00Z", "comment": "", "statement": "SELECT 1"});
+        let edit = json!({"editor": "bob", "at": "2026-03-01T12:02:00Z", "comment": "", "statement": "SELECT 1", "effect": "read"});
         changed.edits = vec![serde_json::from_value(edit).unwrap()];
         let now = at("2026-03-01T12:15:30Z");
+        let listed = list(std::slice::from_ref(&changed), now, 200);
+        assert!(listed.ends_with("read    in 14 min  SELECT 1\n"), "{listed}");
         assert!(whole(&changed, now).contains("To approve it as it is now: --edits 1\n"));
         changed.state = "executed".to_owned();
         assert!(!whole(&changed, now).contains("--edits"));

@@ -129,6 +129,8 @@ pub(super) struct Edit {
     pub(super) editor: String,
     pub(super) statement: String,
     #[serde(default)]
+    pub(super) effect: Option<String>,
+    #[serde(default)]
     pub(super) comment: String,
     pub(super) at: Timestamp,
 }
