@@ -16,6 +16,7 @@ mod grant_row;
 mod grants;
 mod list;
 pub(super) mod lookup;
+pub(super) mod migrations;
 mod observe;
 mod proposals;
 mod query;

@@ -5,17 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection as _;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 use super::PostgresStore;
 use crate::model::{Clock, RequestId};
 use crate::store::StoreError;
 use crate::store::sql::lookup::Lookup;
+use crate::store::sql::migrations::{File, migrator};
 use crate::store::sql::writer::Queue;
 use crate::store::sql::{ACQUIRE_TIMEOUT, Connection as _};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+const MIGRATIONS: &[File] = &[(
+    1,
+    "initial",
+    include_str!("../../../migrations/postgres/0001_initial.sql"),
+)];
 
 /// One of them listens.
 const READERS: u32 = 5;
@@ -202,7 +207,7 @@ async fn migrate(connection: &mut PgConnection, place: &str) -> Result<(), OpenE
         .run("SET statement_timeout = 0; SET lock_timeout = '60s'; SELECT pg_advisory_lock(7526756211034517604)")
         .await
         .map_err(connect)?;
-    MIGRATIONS
+    migrator(MIGRATIONS)
         .run_direct(None, &mut *connection, false)
         .await
         .map_err(|error| match error {
@@ -221,4 +226,10 @@ async fn migrate(connection: &mut PgConnection, place: &str) -> Result<(), OpenE
     .await
     .map_err(connect)?;
     Ok(())
+}
+
+#[cfg(test)]
+#[tokio::test]
+async fn the_migrations_are_those_of_the_folder() {
+    crate::store::sql::migrations::tests::are_those_of(MIGRATIONS, "postgres").await;
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -16,10 +16,42 @@ use super::SqliteStore;
 use crate::model::Clock;
 use crate::store::StoreError;
 use crate::store::sql::lookup::Lookup;
+use crate::store::sql::migrations::{File, migrator};
 use crate::store::sql::writer::Queue;
 use crate::store::sql::{ACQUIRE_TIMEOUT, Engine as _};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+const MIGRATIONS: &[File] = &[
+    (
+        1,
+        "initial",
+        include_str!("../../../migrations/sqlite/0001_initial.sql"),
+    ),
+    (
+        2,
+        "transaction since",
+        include_str!("../../../migrations/sqlite/0002_transaction_since.sql"),
+    ),
+    (
+        3,
+        "observations",
+        include_str!("../../../migrations/sqlite/0003_observations.sql"),
+    ),
+    (
+        4,
+        "approval",
+        include_str!("../../../migrations/sqlite/0004_approval.sql"),
+    ),
+    (
+        5,
+        "standing approval rows",
+        include_str!("../../../migrations/sqlite/0005_standing_approval_rows.sql"),
+    ),
+    (
+        6,
+        "earlier",
+        include_str!("../../../migrations/sqlite/0006_earlier.sql"),
+    ),
+];
 
 /// How long a statement waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -238,7 +270,7 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
         source,
     };
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(connect)?;
-    MIGRATIONS
+    migrator(MIGRATIONS)
         .run_direct(None, &mut *tx, false)
         .await
         .map_err(|error| match error {
@@ -255,4 +287,10 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenError> {
         .await
         .map_err(connect)?;
     tx.commit().await.map_err(connect)
+}
+
+#[cfg(test)]
+#[tokio::test]
+async fn the_migrations_are_those_of_the_folder() {
+    crate::store::sql::migrations::tests::are_those_of(MIGRATIONS, "sqlite").await;
 }
