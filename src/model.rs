@@ -23,8 +23,8 @@ pub use clock::{Clock, CoarseClock, SystemClock};
 pub use decision::{Asks, Decision, HoldTerms, Justification, ReviewMode};
 pub use effect::Effect;
 pub use facts::{
-    ColumnWrite, Facts, Gist, Judged, KEPT_TEXT, NameOp, NoShape, PreparedSql, Sets, Shape, Statement,
-    TableAccess, cut_text,
+    ColumnWrite, Defines, Facts, Gist, Judged, KEPT_TEXT, NameOp, NoShape, PreparedSql, Sets, Shape,
+    Statement, TableAccess, cut_text,
 };
 pub use given::Given;
 pub use grant::{Grant, GrantKind, GrantState, Holder, NewGrant, Scope};

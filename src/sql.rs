@@ -29,6 +29,7 @@ mod cache;
 mod calls;
 mod catalogue;
 mod columns;
+mod defines;
 mod definitions;
 mod findings;
 mod gather;

@@ -131,7 +131,30 @@ impl Asking {
                 Some((row.string(0)?, row.object(1)?))
             })
             .await?;
-        definitions.types = self.read("types", queries::TYPES, |row| row.object(0)).await?;
+        let types = self
+            .read("types", queries::TYPES, |row| {
+                Some((row.object(0)?, row.text(3)? == "t", row.text(4)? == "t"))
+            })
+            .await?;
+        for (r#type, is_open, has_parts) in types {
+            if has_parts {
+                definitions.composed.insert(r#type.oid);
+            }
+            if is_open {
+                definitions.open.insert(r#type.oid);
+            }
+            definitions.types.push(r#type);
+        }
+        definitions.writing = self
+            .read("changes", queries::WRITING, |row| {
+                Some((row.oid(0)?, row.string(1)?))
+            })
+            .await?;
+        definitions.changed_with = self
+            .read("foreign keys", queries::CHANGED_WITH, |row| {
+                Some((row.oid(0)?, row.oid(1)?))
+            })
+            .await?;
         definitions.operators = self.read("operators", queries::OPERATORS, operator).await?;
         definitions.calls = self.read("calls", queries::CALLS, call).await?;
         definitions.casts = self.read("casts", queries::CASTS, cast).await?;
@@ -214,6 +237,7 @@ fn operator(row: &Columns<'_>) -> Option<Operator> {
     Some(Operator {
         object: row.object(0)?,
         operands: [row.oid(3)?, row.oid(4)?],
+        is_beside_own: row.text(5)? == "t",
     })
 }
 

@@ -58,7 +58,7 @@ pub(super) const FUNCTIONS: Locking = Locking {
 SELECT p.oid, n.nspname, p.proname, p.provolatile, l.lanname, \
   greatest(0, p.pronargs - p.pronargdefaults - (p.provariadic <> 0)::int), \
   CASE WHEN p.provariadic <> 0 THEN 32767 ELSE p.pronargs END, \
-  CASE WHEN p.provolatile = 'v' OR l.lanname NOT IN ('sql', 'plpgsql', 'internal') THEN '' \
+  CASE WHEN p.provolatile = 'v' OR l.lanname NOT IN ('sql', 'plpgsql', 'internal', 'c') THEN '' \
     WHEN p.prosrc = '' THEN {text} ELSE p.prosrc END, \
   p.prosrc = '', coalesce(p.proconfig::pg_catalog.text LIKE '%search_path=%', false), \
   p.provariadic <> 0 \
@@ -103,19 +103,60 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid IN {locked})",
 };
 
-/// Types: OID, schema, name.
+/// Types: OID, schema, name, whether values of others become such without a word (a constant or a text does, or what a cast takes
+/// by itself), and whether they have parts, which are made when a constant is read.
 pub(super) const TYPES: &str = "\
-SELECT t.oid, n.nspname, t.typname \
+SELECT t.oid, n.nspname, t.typname, t.typtype = 'd' OR t.typcategory = 'S' \
+  OR EXISTS (SELECT FROM pg_catalog.pg_cast c \
+    WHERE c.casttarget = t.oid AND c.castcontext = 'i' AND c.castsource < 16384), \
+  t.typtype IN ('c', 'r', 'm') OR t.typelem <> 0 OR EXISTS (SELECT FROM pg_catalog.pg_type b \
+    WHERE t.typtype = 'd' AND b.oid = t.typbasetype AND (b.typtype <> 'b' OR b.typelem <> 0)) \
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
 WHERE t.oid >= 16384 \
   OR t.oid IN (SELECT u FROM pg_catalog.pg_cast c, LATERAL pg_catalog.unnest(ARRAY[c.castsource, c.casttarget]) u \
     WHERE c.oid >= 16384 AND c.castfunc <> 0)";
 
-/// Operators: OID, schema, name, the types of both operands.
+/// Operators: OID, schema, name, the types of both operands, and whether one of PostgreSQL's own has the same name, and in the same
+/// place the same type.
 pub(super) const OPERATORS: &str = "\
-SELECT o.oid, n.nspname, o.oprname, o.oprleft, o.oprright \
+SELECT o.oid, n.nspname, o.oprname, o.oprleft, o.oprright, EXISTS (SELECT FROM pg_catalog.pg_operator w \
+    WHERE w.oid < 16384 AND w.oprname = o.oprname \
+      AND (w.oprleft = o.oprleft AND w.oprleft <> 0 OR w.oprright = o.oprright)) \
 FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace \
 WHERE o.oid >= 16384";
+
+/// Tables of which a change runs more than itself: OID, and what. Triggers and rules; defaults and row security that call
+/// functions of users; what is stored elsewhere, or behind a view. Before PostgreSQL 15, a partition's copy of a trigger is
+/// said to be internal; those of foreign keys have functions of PostgreSQL's own.
+pub(super) const WRITING: &str = "\
+SELECT t.tgrelid, 'its trigger ' || t.tgname FROM pg_catalog.pg_trigger t \
+  WHERE t.tgenabled <> 'D' AND t.tgfoid >= 16384 \
+UNION ALL \
+SELECT r.ev_class, 'its rule ' || r.rulename FROM pg_catalog.pg_rewrite r \
+  WHERE r.ev_type <> '1' AND r.ev_class >= 16384 \
+UNION ALL \
+SELECT c.oid, CASE c.relkind WHEN 'v' THEN 'what is behind the view' ELSE 'the server that it is stored on' END \
+  FROM pg_catalog.pg_class c WHERE c.relkind IN ('v', 'f') AND c.oid >= 16384 \
+UNION ALL \
+SELECT a.adrelid, 'the default of a column' FROM pg_catalog.pg_attrdef a JOIN pg_catalog.pg_depend d ON d.objid = a.oid \
+  WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass \
+    AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid >= 16384 \
+UNION ALL \
+SELECT a.attrelid, 'the default of the type ' || t.typname FROM pg_catalog.pg_attribute a \
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+  WHERE t.oid >= 16384 AND t.typdefaultbin IS NOT NULL AND a.attrelid >= 16384 \
+UNION ALL \
+SELECT p.polrelid, 'its row security' FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_depend d ON d.objid = p.oid \
+  WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass \
+    AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid >= 16384";
+
+/// Tables that are changed with others, as partitions and children are, and what a foreign key cascades to: OIDs of the one that
+/// is named, and of the one that is changed with it.
+pub(super) const CHANGED_WITH: &str = "\
+SELECT i.inhparent, i.inhrelid FROM pg_catalog.pg_inherits i \
+UNION \
+SELECT c.confrelid, c.conrelid FROM pg_catalog.pg_constraint c \
+  WHERE c.contype = 'f' AND (c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd'))";
 
 /// Which functions are called by what: kind and OID of what calls, OID, schema and name of the function. The
 /// functions of a type that are in C read and write its values; they are trusted.

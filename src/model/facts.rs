@@ -142,9 +142,78 @@ impl Sets {
     }
 }
 
+/// What names may stand for something else by, once a statement has run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Defines {
+    /// None does.
+    #[default]
+    Nothing,
+    /// These, folded and without schema, of whatever kind.
+    Names {
+        /// The names.
+        names: Vec<String>,
+        /// Functions or operators are among them: what calls one of that name, or is one by another name, may do
+        /// something else as well.
+        is_code: bool,
+    },
+    /// Any may.
+    Anything,
+}
+
+impl Defines {
+    /// More names than this are any.
+    const MOST: usize = 1000;
+
+    /// Takes over what `other` defines.
+    pub fn absorb(&mut self, other: &Self) {
+        match (&mut *self, other) {
+            (_, Self::Nothing) | (Self::Anything, _) => {}
+            (Self::Nothing, _) => *self = other.clone(),
+            (
+                Self::Names { names, is_code },
+                Self::Names {
+                    names: more,
+                    is_code: code,
+                },
+            ) if names.len() + more.len() <= Self::MOST => {
+                names.extend_from_slice(more);
+                *is_code |= code;
+            }
+            _ => *self = Self::Anything,
+        }
+    }
+
+    /// Whether it may give this name a meaning.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            // With a type comes the one of its arrays.
+            Self::Names { names, .. } => {
+                let bare = name.trim_start_matches('_');
+                names
+                    .iter()
+                    .any(|defined| defined.trim_start_matches('_') == bare)
+            }
+            Self::Anything => true,
+        }
+    }
+
+    /// Whether what is called may run something else.
+    #[must_use]
+    pub const fn is_code(&self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Names { is_code, .. } => *is_code,
+            Self::Anything => true,
+        }
+    }
+}
+
 /// The facts of one statement. Holds no constants of the text, so that texts which differ
 /// only in integer literals can share it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Facts {
     /// The most severe thing that the statement does.
     pub effect: Effect,
@@ -174,6 +243,12 @@ pub struct Facts {
     /// What it may do to settings that judging, or the read shield, rests on.
     #[serde(skip)]
     pub sets: Sets,
+    /// What it defines.
+    #[serde(skip)]
+    pub defines: Defines,
+    /// It may run code as soon as it is parsed: a constant of a type that acts is read then.
+    #[serde(skip)]
+    pub acts_when_parsed: bool,
     /// Why the effect is what it is, where that is not plain from the command; for the
     /// approver's eyes. Sentences without a full stop.
     pub signals: Vec<String>,
@@ -194,7 +269,29 @@ impl Facts {
             shape: None,
             unresolved: false,
             sets: Sets::default(),
+            defines: Defines::Anything,
+            acts_when_parsed: false,
             signals: vec![why.into()],
+        }
+    }
+
+    /// What it were if it gave its client all that it reads, and what it writes to as well, and wrote nothing.
+    #[must_use]
+    pub fn as_read(&self) -> Self {
+        let mut tables = self.tables.clone();
+        for table in &mut tables {
+            table.written = false;
+        }
+        tables.dedup();
+        Self {
+            effect: Effect::Read,
+            commands: vec!["SELECT".to_owned()],
+            tables,
+            functions: self.functions.clone(),
+            unlimited: true,
+            defines: Defines::Nothing,
+            signals: Vec::new(),
+            ..Self::unknown("")
         }
     }
 
@@ -217,6 +314,8 @@ impl Facts {
             self.unlimited |= other.unlimited;
             self.unresolved |= other.unresolved;
             self.sets.absorb(other.sets);
+            self.defines.absorb(&other.defines);
+            self.acts_when_parsed |= other.acts_when_parsed;
             if self.shape != other.shape {
                 self.shape = None;
             }
@@ -468,6 +567,8 @@ impl Judged {
                 shape: None,
                 unresolved: false,
                 sets: Sets::default(),
+                defines: Defines::Nothing,
+                acts_when_parsed: false,
                 signals: Vec::new(),
             };
         };

@@ -17,6 +17,8 @@ fn facts(effect: Effect) -> Facts {
         shape: None,
         unresolved: false,
         sets: crate::model::Sets::default(),
+        defines: crate::model::Defines::Nothing,
+        acts_when_parsed: false,
         signals: Vec::new(),
     }
 }

@@ -200,6 +200,8 @@ mod tests {
             shape: None,
             unresolved: false,
             sets: crate::model::Sets::default(),
+            defines: crate::model::Defines::Nothing,
+            acts_when_parsed: false,
             signals: Vec::new(),
         }
     }

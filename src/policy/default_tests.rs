@@ -25,6 +25,8 @@ fn facts(effect: Effect, commands: &[&str], functions: &[&str], unfiltered: bool
         shape: None,
         unresolved: false,
         sets: crate::model::Sets::default(),
+        defines: crate::model::Defines::Nothing,
+        acts_when_parsed: false,
         signals: Vec::new(),
     }
 }

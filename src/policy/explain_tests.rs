@@ -25,6 +25,8 @@ fn update() -> Facts {
         shape: Some(Shape::new([1; 32])),
         unresolved: false,
         sets: crate::model::Sets::default(),
+        defines: crate::model::Defines::Nothing,
+        acts_when_parsed: false,
         signals: Vec::new(),
     }
 }

@@ -45,6 +45,8 @@ fn facts(says: &Says) -> Facts {
         shape: None,
         unresolved: false,
         sets: crate::model::Sets::default(),
+        defines: crate::model::Defines::Nothing,
+        acts_when_parsed: false,
         signals: Vec::new(),
     }
 }

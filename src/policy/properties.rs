@@ -218,6 +218,8 @@ prop_compose! {
             shape,
             unresolved: false,
             sets: crate::model::Sets::default(),
+            defines: crate::model::Defines::Nothing,
+            acts_when_parsed: false,
             signals: Vec::new(),
         }
     }

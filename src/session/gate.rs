@@ -34,7 +34,7 @@ use crate::sql::may_be_own;
 use crate::wire::frontend;
 pub(super) use bind::Large;
 pub(super) use refusals::too_many_names;
-use refusals::{changed, missing};
+use refusals::{acts_before_approval, changed, missing};
 pub(super) use resolve::{Joined, is_unresolved, with_prepared};
 use resolve::{changes_names, leaves_traces, may_copy};
 pub(super) use ruling::Ruled;
@@ -168,10 +168,20 @@ pub(super) struct PortalExecute {
 
 impl Gated {
     /// Whether the text could not even be parsed: the server may refuse it by itself.
+/// Whether parsing it may already run something.
+fn acts_when_parsed(judged: &Judged) -> bool {
+    judged
+        .statements
+        .iter()
+        .any(|statement| statement.facts.acts_when_parsed)
+}
+
     pub(super) fn may_be_probed(&self) -> bool {
         let judged = &self.pass.judged;
         let is_misnamed = judged.statements.len() == 1 && self.is_misnamed();
-        self.tag == b'Q' && !self.probed && (judged.is_unparsed() || is_misnamed)
+        // For that it is parsed, before people have seen it.
+        let is_harmless = !acts_when_parsed(judged);
+        self.tag == b'Q' && !self.probed && is_harmless && (judged.is_unparsed() || is_misnamed)
     }
 
     /// Whether it names what the catalogue does not know.
@@ -227,7 +237,7 @@ impl Session {
                 ruling,
                 text: with_prepared(text, &joined.used),
                 parameters: Vec::new(),
-                facts,
+                facts: *facts,
                 source: None,
                 probed: false,
                 pass: Pass {
@@ -268,6 +278,9 @@ impl Session {
         let judged = self.with_types(judged, &types);
         let name = self.name_of(parse.name)?;
         let has_room = self.names.kept.load(Ordering::Relaxed) <= self.limits.max_message;
+        if acts_when_parsed(&judged) && !self.decide(&judged).passes() {
+            return Ok(Step::Refuse(acts_before_approval()));
+        }
         // One without a name takes the place of the last; and with it, what is too many can be deallocated.
         if !name.is_empty() && !self.has_room_for_names() {
             return Ok(Step::Refuse(too_many_names()));

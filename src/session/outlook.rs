@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::catalogue::{Snapshot, Upkeep};
-use crate::model::{Effect, Facts, Judged};
+use crate::model::{Defines, Effect, Facts, Judged};
 use crate::sql::Sight;
 
 /// What a startup packet moves.
@@ -201,7 +201,11 @@ impl Outlook {
 
     /// A text was cleared.
     pub(super) fn note(&mut self, judged: &Judged) {
-        let may_move = judged.effect() >= Effect::Schema
+        let is_definition = judged
+            .statements
+            .iter()
+            .any(|statement| may_define(&statement.facts));
+        let may_move = is_definition
             || judged
                 .statements
                 .iter()
@@ -218,11 +222,19 @@ impl Outlook {
             }
         }
         if let Some(upkeep) = &self.upkeep
-            && !self.changing
-            && judged.effect() >= Effect::Schema
+            && is_definition
         {
+            let before = self.sight.take().filter(|_| self.changing);
+            let mut defined = before.map(|sight| sight.defined()).unwrap_or_default();
+            for statement in &judged.statements {
+                match may_define(&statement.facts) {
+                    true if statement.facts.effect < Effect::Schema => defined = Defines::Anything,
+                    true => defined.absorb(&statement.facts.defines),
+                    false => {}
+                }
+            }
             self.changing = true;
-            self.sight = Some(upkeep.last().in_doubt());
+            self.sight = Some(upkeep.last().in_doubt_of(defined));
         }
     }
 
@@ -251,9 +263,40 @@ impl Outlook {
     }
 }
 
+/// Whether a statement may change definitions. A transaction that was prepared may have changed any.
+fn may_define(facts: &Facts) -> bool {
+    facts.effect >= Effect::Schema || facts.commands.iter().any(|command| command == "COMMIT PREPARED")
+}
+
 impl Drop for Outlook {
     /// What was forwarded may still take effect.
     fn drop(&mut self) {
         self.transaction_ended();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::{Judge, JudgeLimits, Meaning};
+
+    #[test]
+    fn what_was_prepared_may_have_defined_anything() {
+        let judge = Judge::new(JudgeLimits::default());
+        let meaning = Meaning {
+            standard_conforming_strings: true,
+            encoding_is_safe: true,
+        };
+        for (text, expected) in [
+            ("COMMIT PREPARED 'a'", true),
+            ("ROLLBACK PREPARED 'a'", false),
+            ("CREATE TABLE t ()", true),
+            ("DELETE FROM t", false),
+            ("this is no SQL", true),
+        ] {
+            let judged = judge.judge_inline(text.as_bytes(), meaning);
+            let is_definition = judged.map(|judged| may_define(&judged.joined_facts()));
+            assert_eq!(is_definition, Some(expected), "{text}");
+        }
     }
 }

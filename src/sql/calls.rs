@@ -32,12 +32,19 @@ pub(super) fn judge(call: &Tree, findings: &mut Findings) {
         }
         Function::Reading => findings.refers(reference(call, &name, true)),
         Function::Acting(acting) => {
+            // The next number of another sequence is a gap in it, and no more.
+            if name.last() != Some(&"nextval") {
+                findings.acts_on_constants();
+            }
             findings.calls(
                 acting.effect,
                 format!("the function {} {}", name.join("."), acting.does),
             );
         }
-        Function::SetConfig => set::judge_set_config(call, findings),
+        Function::SetConfig => {
+            findings.acts_on_constants();
+            set::judge_set_config(call, findings);
+        }
         Function::Foreign => findings.refers(reference(call, &name, false)),
     }
 }
@@ -60,7 +67,10 @@ pub(super) fn judge_type(r#type: &Tree, findings: &mut Findings) {
     } else {
         name
     };
-    findings.refers(Reference::new(Kind::Type, &name, names::is_own_type(&name)));
+    findings.refers(Reference {
+        is_array: !r#type.list("array_bounds").is_empty(),
+        ..Reference::new(Kind::Type, &name, names::is_own_type(&name))
+    });
 }
 
 /// `TABLESAMPLE method (…)`: a method is a function.

@@ -14,6 +14,9 @@
 //! `src/backend/executor/functions.c`), but may call one that is; C code is trusted to be what it is declared.
 
 mod definitions;
+#[cfg(test)]
+mod doubt_tests;
+mod entries;
 mod reach;
 mod sight;
 #[cfg(test)]
@@ -22,6 +25,9 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::model::Defines;
+use entries::{ByName, Entries};
 
 pub use definitions::{Callee, Definitions, Function, Node, Object, Operator, Text, Use};
 pub use sight::Sight;
@@ -32,10 +38,10 @@ const MAX_SIGHTS: usize = 256;
 /// The catalogue of one database, as it was at one time.
 #[derive(Debug)]
 pub struct Catalogue {
-    functions: HashMap<Box<str>, Vec<Entry>>,
-    relations: HashMap<Box<str>, Vec<Entry>>,
-    operators: HashMap<Box<str>, Vec<Entry>>,
-    types: HashMap<Box<str>, Vec<Entry>>,
+    functions: ByName,
+    relations: ByName,
+    operators: ByName,
+    types: ByName,
     /// Tables and views of `pg_catalog` and `information_schema`, by name, with their schema.
     system: HashMap<Box<str>, Box<str>>,
     /// Types that act, by OID: parameters are given types by number.
@@ -54,98 +60,23 @@ enum Through {
     Doubt,
 }
 
-/// Something with a name.
-#[derive(Debug)]
-struct Entry {
-    schema: Box<str>,
-    /// Why it may do more than read, where names in the bodies of functions are looked for in the default path;
-    /// `None` where it does not.
-    acts: Option<Arc<str>>,
-    /// The same, where they are looked for anywhere.
-    acts_anywhere: Option<Arc<str>>,
-    /// An operand of an operator is of a type of a user's.
-    takes_users_types: bool,
-    /// A function's first argument can be a row.
-    takes_row: bool,
-    /// The least and the most arguments of a function.
-    arguments: (usize, usize),
-}
-
-impl Entry {
-    fn why(&self, has_default_path: bool) -> Option<&Arc<str>> {
-        if has_default_path {
-            self.acts.as_ref()
-        } else {
-            self.acts_anywhere.as_ref()
-        }
-    }
-}
-
 impl Catalogue {
     /// Follows what reaches what. Takes milliseconds for hundreds of definitions; parses views, and so needs a
     /// stack of [`super::STACK_SIZE`].
     #[must_use]
     pub fn new(definitions: &Definitions) -> Self {
-        let (by_path, anywhere) = reach::follow(definitions);
-        let entry = |node: Node, schema: &str, arguments| Entry {
-            schema: schema.into(),
-            acts: by_path.get(&node).cloned(),
-            acts_anywhere: anywhere.get(&node).cloned(),
-            takes_users_types: false,
-            takes_row: false,
-            arguments,
-        };
-        let mut functions: HashMap<Box<str>, Vec<Entry>> = HashMap::new();
-        for function in &definitions.functions {
-            let object = &function.object;
-            functions
-                .entry(object.name.as_str().into())
-                .or_default()
-                .push(Entry {
-                    takes_row: function.takes_row,
-                    ..entry(Node::Function(object.oid), &object.schema, function.arguments)
-                });
-        }
-        let by_name = |objects: &[Object], node: fn(u32) -> Node| {
-            let mut entries: HashMap<Box<str>, Vec<Entry>> = HashMap::new();
-            for object in objects {
-                let entry = entry(node(object.oid), &object.schema, (0, 0));
-                entries
-                    .entry(object.name.as_str().into())
-                    .or_default()
-                    .push(entry);
-            }
-            entries
-        };
-        let mut operators: HashMap<Box<str>, Vec<Entry>> = HashMap::new();
-        for operator in &definitions.operators {
-            let object = &operator.object;
-            let entry = entry(Node::Operator(object.oid), &object.schema, (0, 0));
-            operators
-                .entry(object.name.as_str().into())
-                .or_default()
-                .push(Entry {
-                    takes_users_types: operator.operands.iter().any(|oid| !Node::Type(*oid).is_own()),
-                    ..entry
-                });
-        }
+        let entries = Entries::of(definitions);
         Self {
-            relations: by_name(&definitions.relations, Node::Relation),
-            operators,
-            types: by_name(&definitions.types, Node::Type),
-            functions,
+            relations: entries.relations(),
+            operators: entries.operators(),
+            types: entries.types(),
+            functions: entries.functions(),
             system: definitions
                 .system
                 .iter()
                 .map(|(schema, name)| (name.as_str().into(), schema.as_str().into()))
                 .collect(),
-            acting_types: anywhere
-                .iter()
-                .filter_map(|(node, why)| match node {
-                    Node::Type(oid) => Some((*oid, Arc::clone(why))),
-                    _ => None,
-                })
-                .collect(),
+            acting_types: entries.acting_types(),
             default_path: definitions.path.iter().map(|s| s.as_str().into()).collect(),
             sights: Mutex::default(),
         }
@@ -175,6 +106,11 @@ impl Catalogue {
         self.as_seen(Through::Doubt)
     }
 
+    /// As [`Self::in_doubt`], for a session that has itself defined this, which nobody else sees yet.
+    pub fn in_doubt_of(self: &Arc<Self>, defined: Defines) -> Arc<Sight> {
+        Arc::new(Sight::new(Arc::clone(self), None, Some(defined), next_number()))
+    }
+
     fn as_seen(self: &Arc<Self>, mut through: Through) -> Arc<Sight> {
         let mut sights = self.sights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = sights.get(&through).and_then(Weak::upgrade) {
@@ -187,11 +123,11 @@ impl Catalogue {
                 return known;
             }
         }
-        let (path, is_in_doubt) = match &through {
-            Through::Path(path) => (path.clone(), false),
-            Through::Doubt => (None, true),
+        let (path, doubt) = match &through {
+            Through::Path(path) => (path.clone(), None),
+            Through::Doubt => (None, Some(Defines::Nothing)),
         };
-        let sight = Arc::new(Sight::new(Arc::clone(self), path, is_in_doubt, next_number()));
+        let sight = Arc::new(Sight::new(Arc::clone(self), path, doubt, next_number()));
         sights.insert(through, Arc::downgrade(&sight));
         sight
     }

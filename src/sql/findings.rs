@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::references::{Eyes, Reference};
 use super::settings;
-use crate::model::{ColumnWrite, Effect, Facts, Sets, Shape, TableAccess};
+use crate::model::{ColumnWrite, Defines, Effect, Facts, Sets, Shape, TableAccess};
 
 /// More signals than a person would read are only counted.
 const MAX_SIGNALS: usize = 20;
@@ -23,6 +23,7 @@ pub(super) enum Runs {
 
 /// What has been found.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct Findings {
     runs: Runs,
     effect: Effect,
@@ -36,6 +37,13 @@ pub(super) struct Findings {
     references: BTreeSet<Reference>,
     unresolved: bool,
     sets: Sets,
+    defines: Defines,
+    /// It has to do with a type that acts as soon as a constant of it is read.
+    acts_when_read: bool,
+    /// There is a constant in it that may become one of any type.
+    has_text: bool,
+    /// A constant in it may be what it acts on.
+    acts_on_constants: bool,
     signals: Vec<String>,
     signals_left_out: usize,
 }
@@ -56,6 +64,10 @@ impl Findings {
             references: BTreeSet::new(),
             unresolved: false,
             sets: Sets::default(),
+            defines: Defines::Anything,
+            acts_when_read: false,
+            has_text: false,
+            acts_on_constants: false,
             signals: Vec::new(),
             signals_left_out: 0,
         }
@@ -165,6 +177,28 @@ impl Findings {
         self.unlimited |= self.runs == Runs::Now;
     }
 
+    /// It calls something that does what its arguments say, which may be constants: what is like it but for these may do
+    /// something else.
+    pub(super) fn acts_on_constants(&mut self) {
+        self.acts_on_constants = true;
+    }
+
+    /// It has to do with a type that acts as soon as a constant of it is read.
+    pub(super) fn acts_when_read(&mut self) {
+        self.acts_when_read = true;
+    }
+
+    /// There is a constant in quotes in it: the server reads it as one of the type that is wanted there, and does what
+    /// the type does, when it parses the text.
+    pub(super) fn has_text(&mut self) {
+        self.has_text = true;
+    }
+
+    /// It defines this, if it is a definition.
+    pub(super) fn defines(&mut self, what: Defines) {
+        self.defines = what;
+    }
+
     /// It has this shape.
     pub(super) fn shaped(&mut self, shape: Shape) {
         self.shape = Some(shape);
@@ -213,9 +247,15 @@ impl Findings {
             unfiltered: self.unfiltered,
             columns: self.columns.into_iter().collect(),
             unlimited: self.unlimited,
-            shape: self.shape,
+            shape: self.shape.filter(|_| !self.acts_on_constants),
             unresolved: self.unresolved,
             sets: self.sets,
+            defines: match self.effect {
+                Effect::Session | Effect::Read | Effect::Write => Defines::Nothing,
+                Effect::Schema | Effect::Privilege => self.defines,
+                Effect::Server | Effect::Unknown => Defines::Anything,
+            },
+            acts_when_parsed: self.acts_when_read && self.has_text,
             signals: self.signals,
         };
         if let Eyes::Open(sight) = eyes {

@@ -74,7 +74,11 @@ impl<'t> Gatherer<'t> {
 
     fn node(&mut self, node: &'t Tree) {
         match node.kind {
-            "AConst" => {}
+            "AConst" => {
+                if node.node("val").is_some_and(|value| value.kind == "String") {
+                    self.findings.has_text();
+                }
+            }
             "SelectStmt" => self.select(node),
             "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt" => self.change(node),
             "IntoClause" => self.new_table(node),

@@ -16,6 +16,8 @@ pub(super) struct Reference {
     pub(super) name: String,
     /// PostgreSQL has one of this name itself: another may hide behind it, by the types of its arguments.
     pub(super) is_own: bool,
+    /// An array of the type is meant.
+    pub(super) is_array: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +41,8 @@ pub(super) enum Found {
     Reads,
     /// It may do more, and why.
     Acts(String),
+    /// Likewise, and as soon as a constant of the type is read.
+    ActsWhenRead(String),
     /// There is no such thing as far as the catalogue knows.
     Missing,
 }
@@ -76,6 +80,7 @@ impl Reference {
             schema: schema.to_owned(),
             name: name.to_owned(),
             is_own,
+            is_array: false,
         }
     }
 
@@ -96,6 +101,10 @@ impl Reference {
             Eyes::Open(sight) => match sight.look_up(self) {
                 Found::Reads => {}
                 Found::Acts(why) => findings.resolved(Effect::Unknown, why),
+                Found::ActsWhenRead(why) => {
+                    findings.acts_when_read();
+                    findings.resolved(Effect::Unknown, why);
+                }
                 // A column, or a slip that the server will tell.
                 Found::Missing if matches!(self.kind, Kind::Attribute | Kind::Call) => {}
                 Found::Missing => {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::aliases::Aliases;
 use super::calls;
+use super::defines;
 use super::definitions;
 use super::findings::{Findings, Runs};
 use super::gather::{Gatherer, Tables};
@@ -43,9 +44,17 @@ pub(super) fn judge(raw: &RawStmt, text: &str, look: &Look<'_>) -> Statement {
             transaction_control: true,
         };
     };
+    let mut facts = facts(node, look);
+    let name_op = name_op(node, raw, text, look);
+    // What it stores is parsed at once.
+    if let Some(NameOp::Prepare { prepared, .. }) = &name_op
+        && prepared.facts.acts_when_parsed
+    {
+        facts.absorb(&prepared.facts);
+    }
     Statement {
-        facts: facts(node, look),
-        name_op: name_op(node, raw, text, look),
+        facts,
+        name_op,
         transaction_control: matches!(node, NodeEnum::TransactionStmt(_)),
     }
 }
@@ -109,6 +118,7 @@ fn gather(node: &impl Serialize, tables: Tables, findings: Findings, look: &Look
             gatherer.value(&tree);
             let mut findings = gatherer.findings;
             if let Some(statement) = tree.as_node() {
+                findings.defines(defines::of(statement));
                 outline::note(statement, &tree, &mut findings);
             }
             findings.into_facts(look.eyes)

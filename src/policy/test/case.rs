@@ -319,6 +319,8 @@ fn facts(reader: &mut Reader<'_, '_>, raw: Spanned<RawFacts>) -> Option<Facts> {
         shape: raw.shape,
         unresolved: false,
         sets: crate::model::Sets::default(),
+        defines: crate::model::Defines::Nothing,
+        acts_when_parsed: false,
         signals: Vec::new(),
     })
 }

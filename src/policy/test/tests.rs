@@ -38,6 +38,8 @@ fn judge(sql: &str) -> Judged {
         shape: None,
         unresolved: false,
         sets: crate::model::Sets::default(),
+        defines: crate::model::Defines::Nothing,
+        acts_when_parsed: false,
         signals: Vec::new(),
     };
     let statements = sql.split(';').filter(|statement| !statement.trim().is_empty());

@@ -174,7 +174,7 @@ impl Session {
             Ruled::Stops(ruling, facts, joined) => match source {
                 Some(source) => Bound::Stops {
                     ruling,
-                    facts,
+                    facts: *facts,
                     source,
                     pass: pass(judged, joined),
                 },

@@ -53,7 +53,7 @@ impl Session {
                     ruling,
                     text: Bytes::from_static(text.as_bytes()),
                     parameters: values::parameters(&call.arguments, types),
-                    facts,
+                    facts: *facts,
                     source: None,
                     probed: false,
                     pass: Pass {

@@ -27,6 +27,17 @@ pub(super) fn changed() -> Report {
     .hint("Bind it again.")
 }
 
+pub(super) fn acts_before_approval() -> Report {
+    Report::error(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        "this statement cannot be prepared before it is approved",
+    )
+    .detail(
+        "It has to do with a type that may run code, as soon as the server reads a constant of that type.",
+    )
+    .hint("Send it as a simple query, which can be reviewed.")
+}
+
 pub(super) fn not_ascii() -> Report {
     Report::error(
         sqlstate::FEATURE_NOT_SUPPORTED,

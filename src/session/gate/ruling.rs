@@ -19,7 +19,7 @@ use crate::wire::{Malformed, Report};
 /// What the rules say, names resolved.
 pub(in crate::session) enum Ruled {
     Passes(Allowed, Joined, Option<Observed>),
-    Stops(Ruling, Facts, Joined),
+    Stops(Ruling, Box<Facts>, Joined),
     Missing(String),
     Refused(Report),
     /// Not before the server has answered what came before.
@@ -94,7 +94,9 @@ impl Session {
         }
         match self.rule_in_review(judged) {
             None => {}
-            Some(Ok(ruling)) => return Ruled::Stops(ruling, judged.joined_facts(), Joined::default()),
+            Some(Ok(ruling)) => {
+                return Ruled::Stops(ruling, Box::new(judged.joined_facts()), Joined::default());
+            }
             Some(Err(report)) => return Ruled::Refused(report),
         }
         if self.server_refuses_all_but_the_end() && !judged.statements.iter().any(|s| s.transaction_control) {
@@ -154,9 +156,11 @@ fn ruled(decision: Decision, judged: &Arc<Judged>, joined: Joined) -> Ruled {
     let observed = Observed::of(&decision, judged);
     match stand(decision) {
         Standing::Passes(proof) => Ruled::Passes(proof, joined, observed),
-        Standing::Held(terms) => Ruled::Stops(Ruling::Hold(terms), judged.joined_facts(), joined),
-        Standing::Denied { rule, reason } => {
-            Ruled::Stops(Ruling::Deny { rule, reason }, judged.joined_facts(), joined)
-        }
+        Standing::Held(terms) => Ruled::Stops(Ruling::Hold(terms), Box::new(judged.joined_facts()), joined),
+        Standing::Denied { rule, reason } => Ruled::Stops(
+            Ruling::Deny { rule, reason },
+            Box::new(judged.joined_facts()),
+            joined,
+        ),
     }
 }

@@ -1,5 +1,7 @@
 //! What a server tells of a database's own definitions.
 
+use std::collections::HashSet;
+
 /// The first OID that objects of users have (`FirstNormalObjectId`, `src/include/access/transam.h`).
 const FIRST_OF_USERS: u32 = 16_384;
 
@@ -72,6 +74,8 @@ pub struct Operator {
     pub object: Object,
     /// The types of its operands; 0 where there is none.
     pub operands: [u32; 2],
+    /// One of PostgreSQL's own has its name, and one of its operands in the same place.
+    pub is_beside_own: bool,
 }
 
 /// SQL that reading something runs.
@@ -114,6 +118,14 @@ pub struct Definitions {
     pub locked: Vec<Node>,
     /// Types of users.
     pub types: Vec<Object>,
+    /// Those of them that values of others become without a word.
+    pub open: HashSet<u32>,
+    /// Those that have parts, which are made when a constant is read.
+    pub composed: HashSet<u32>,
+    /// Relations of which a change runs more than itself, and what.
+    pub writing: Vec<(u32, String)>,
+    /// Relations, and what is changed with them.
+    pub changed_with: Vec<(u32, u32)>,
     /// Views, row security, checks of domains.
     pub texts: Vec<Text>,
     /// What reaches what.
@@ -127,6 +139,21 @@ pub struct Definitions {
 }
 
 impl Definitions {
+    /// Whether no value comes to this operator but one that is of a type of a user's already, or a constant beside one: then
+    /// what it does is what the type does, which is found wherever the value comes from.
+    ///
+    /// A constant is of any type that an operator asks for. Beside a value of a type of PostgreSQL's own, it is not of a user's where
+    /// PostgreSQL has an operator for that value itself: it takes that one, or finds that there are several
+    /// (`func_select_candidate` in `src/backend/parser/parse_func.c`).
+    #[must_use]
+    pub fn is_found_by_type(&self, operator: &Operator) -> bool {
+        let operands = operator.operands.into_iter().filter(|oid| *oid != 0);
+        let (own, of_users): (Vec<u32>, Vec<u32>) = operands.partition(|oid| Node::Type(*oid).is_own());
+        !of_users.is_empty()
+            && of_users.iter().all(|oid| !self.open.contains(oid))
+            && (own.is_empty() || operator.is_beside_own)
+    }
+
     /// Notes what reading `of` runs; `None` where that could not be read for somebody's lock.
     pub fn note(&mut self, of: Node, sql: Option<String>, is_expression: bool) {
         match sql {

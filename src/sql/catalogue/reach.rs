@@ -20,7 +20,7 @@ use crate::sql::references::Eyes;
 const MAX_TEXT: usize = 1024 * 1024;
 
 /// What acts, and why.
-type Acts = HashMap<Node, Arc<str>>;
+pub(super) type Acts = HashMap<Node, Arc<str>>;
 
 /// Follows what reaches what: where names in the bodies of functions are looked for in the default path, and where
 /// they are looked for anywhere.
@@ -133,7 +133,7 @@ fn why_by_itself(function: &Function, symbols: &[(String, Object)]) -> Option<St
         ));
     }
     match function.language.as_str() {
-        "c" if RUN_TEXTS.contains(&function.object.name.as_str()) => Some(format!(
+        "c" if RUN_TEXTS.contains(&function.source.as_str()) => Some(format!(
             "the function {name}, which runs a text that it is given, and says that it only reads"
         )),
         "c" => None,
@@ -152,13 +152,13 @@ fn why_by_itself(function: &Function, symbols: &[(String, Object)]) -> Option<St
     }
 }
 
-/// Functions of the extensions tablefunc and xml2 that are declared STABLE and run what they are given.
-const RUN_TEXTS: [&str; 6] = [
+/// What is behind functions of the extensions tablefunc and xml2 that are declared STABLE and run what they are given; anybody
+/// can give them other names.
+const RUN_TEXTS: [&str; 5] = [
     "crosstab",
-    "crosstab2",
-    "crosstab3",
-    "crosstab4",
-    "connectby",
+    "crosstab_hash",
+    "connectby_text",
+    "connectby_text_serial",
     "xpath_table",
 ];
 
@@ -343,15 +343,14 @@ impl<'d> Bodies<'d> {
         }
     }
 
-    /// Functions in whose body the characters of an operator that acts stand act. One that takes a type of a
-    /// user's, behind a name of PostgreSQL's own, is left to its type.
+    /// Functions in whose body the characters of an operator that acts stand act. One that takes types of users' alone,
+    /// behind a name of PostgreSQL's own, is left to these.
     fn find_operators(&self, definitions: &Definitions, acts: &mut Acts) {
         let acting: Vec<(&Object, Arc<str>)> = definitions
             .operators
             .iter()
             .filter(|operator| {
-                let takes_users_types = operator.operands.iter().any(|oid| !Node::Type(*oid).is_own());
-                !(takes_users_types && names::is_own_operator(&[&operator.object.name]))
+                !(names::is_own_operator(&[&operator.object.name]) && definitions.is_found_by_type(operator))
             })
             .filter_map(|operator| {
                 let why = acts.get(&Node::Operator(operator.object.oid))?;

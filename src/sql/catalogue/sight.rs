@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use super::{Catalogue, Entry};
-use crate::model::Facts;
+use super::Catalogue;
+use super::entries::{ByName, Entry};
+use crate::model::{Defines, Facts, TableAccess};
 use crate::sql::references::{Found, Kind, Reference};
 
 /// What names stand for, for sessions with the same catalogue and search path.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sight {
     catalogue: Arc<Catalogue>,
     /// `None`: not known, a name without a schema is any of that name.
     path: Option<Vec<String>>,
     /// The path is the one that sessions begin with: what bodies of functions name is looked for there alone.
     has_default_path: bool,
-    /// Definitions may be others by now.
-    is_in_doubt: bool,
+    /// Definitions may be others by now; these for certain, where the session itself changes them.
+    doubt: Option<Defines>,
     number: u64,
 }
 
@@ -23,7 +24,7 @@ impl Sight {
     pub(super) fn new(
         catalogue: Arc<Catalogue>,
         path: Option<Vec<String>>,
-        is_in_doubt: bool,
+        doubt: Option<Defines>,
         number: u64,
     ) -> Self {
         let default = &catalogue.default_path;
@@ -34,17 +35,50 @@ impl Sight {
             catalogue,
             path,
             has_default_path,
-            is_in_doubt,
+            doubt,
             number,
         }
     }
 
     /// The same catalogue, where names are looked for being not known.
     pub(in crate::sql) fn without_path(&self) -> Arc<Self> {
-        if self.is_in_doubt {
-            return self.catalogue.in_doubt();
+        if self.doubt.is_some() {
+            // It has no path, and is the same.
+            return Arc::new(self.clone());
         }
         self.catalogue.through(None)
+    }
+
+    /// What the session has defined by itself so far.
+    #[must_use]
+    pub fn defined(&self) -> Defines {
+        self.doubt.clone().unwrap_or_default()
+    }
+
+    /// What a change of this table runs beside itself, or may run, for all that is known.
+    #[must_use]
+    pub fn runs_when_written(&self, table: &TableAccess) -> Option<String> {
+        let schema = table.schema.as_deref().unwrap_or("");
+        let named = self.catalogue.relations.get(table.name.as_str());
+        let mut named = named
+            .into_iter()
+            .flatten()
+            .filter(|entry| self.is_in_sight(schema, &entry.schema))
+            .peekable();
+        if self.doubt.is_some() || named.peek().is_none() {
+            return Some(format!(
+                "what a change of {} runs is not known",
+                table.qualified()
+            ));
+        }
+        named.find_map(|entry| {
+            let runs = match (&entry.when_written, entry.why(self.has_default_path)) {
+                (Some(what), _) => what,
+                (None, Some(why)) => &**why,
+                (None, None) => return None,
+            };
+            Some(format!("a change of {}.{} runs {runs}", entry.schema, table.name))
+        })
     }
 
     /// Why values of the type with this OID may do more than be read.
@@ -62,15 +96,16 @@ impl Sight {
     /// What a reference stands for, at worst.
     pub(in crate::sql) fn look_up(&self, reference: &Reference) -> Found {
         let found = self.look_up_as_known(reference);
-        if self.is_in_doubt {
-            return self.doubted(reference, found);
+        match &self.doubt {
+            Some(defined) => self.doubted(reference, found, defined),
+            None => found,
         }
-        found
     }
 
-    /// What is said to act does. Beyond that, only what comes with PostgreSQL is known to be what it was; and where
-    /// there was no catalogue at all, a column may be a call.
-    fn doubted(&self, reference: &Reference, found: Found) -> Found {
+    /// What is said to act does. Beyond that, only what comes with PostgreSQL is known to be what it was, where the session has
+    /// put nothing in its way; and where there was no catalogue at all, a column may be a call.
+    fn doubted(&self, reference: &Reference, found: Found, defined: &Defines) -> Found {
+        let name = &reference.name;
         let may_be_called = || {
             Found::Acts(format!(
                 "\".{}\" may call a function, and what the server defines is not known",
@@ -78,17 +113,39 @@ impl Sight {
             ))
         };
         match (reference.kind, found) {
-            (_, Found::Acts(why)) => Found::Acts(why),
+            (_, found @ (Found::Acts(_) | Found::ActsWhenRead(_))) => found,
             (Kind::Call, _) | (Kind::Attribute, Found::Reads) => may_be_called(),
-            (Kind::Attribute, Found::Missing) if self.catalogue.is_empty() => may_be_called(),
-            (Kind::Relation, Found::Reads)
-                if self.system_schema(&reference.schema, &reference.name).is_some() =>
-            {
+            (Kind::Attribute, Found::Missing) if self.catalogue.is_empty() || defined.has(name) => {
+                may_be_called()
+            }
+            // Said to be PostgreSQL's own, it is.
+            (Kind::Type, _) if reference.schema != "pg_catalog" && defined.has(name) => Found::ActsWhenRead(
+                format!("the type {name} may be one that the transaction has made, and do anything"),
+            ),
+            (_, Found::Reads) if reference.schema != "pg_catalog" && self.is_hidden(reference, defined) => {
+                Found::Missing
+            }
+            (Kind::Relation, Found::Reads) if self.system_schema(&reference.schema, name).is_some() => {
                 Found::Reads
             }
             (_, Found::Reads) if reference.is_own => Found::Reads,
             _ => Found::Missing,
         }
+    }
+
+    /// Whether something else than PostgreSQL's own may have this name by now, or have had it and do something else.
+    fn is_hidden(&self, reference: &Reference, defined: &Defines) -> bool {
+        let all = match reference.kind {
+            Kind::Function(_) | Kind::Call | Kind::Attribute => &self.catalogue.functions,
+            Kind::Operator => &self.catalogue.operators,
+            Kind::Type => &self.catalogue.types,
+            Kind::Relation => &self.catalogue.relations,
+        };
+        defined.has(&reference.name)
+            || (defined.is_code()
+                && self
+                    .entries(all, reference)
+                    .any(|entry| !entry.is_found_by_type && !entry.is_fixed))
     }
 
     fn look_up_as_known(&self, reference: &Reference) -> Found {
@@ -111,7 +168,7 @@ impl Sight {
         // A cast in function's clothes, where a type has the name, too.
         let casts = self.named(&self.catalogue.types, reference);
         if casts.acts() {
-            return casts.found(reference, "uses");
+            return self.cast(reference, &casts, "uses");
         }
         if !candidates.is_empty() {
             return candidates.found(reference, "calls");
@@ -130,6 +187,11 @@ impl Sight {
         let takes_one = |entry: &&Entry| {
             (entry.arguments.0..=entry.arguments.1).contains(&1) && (entry.takes_row || !is_row)
         };
+        // A cast in the clothes of a column.
+        let casts = self.named(&self.catalogue.types, reference);
+        if casts.acts() {
+            return self.cast(reference, &casts, "may use");
+        }
         let functions = self
             .entries(&self.catalogue.functions, reference)
             .filter(takes_one);
@@ -145,16 +207,31 @@ impl Sight {
         if candidates.is_empty() && reference.is_own {
             return Found::Reads;
         }
-        candidates.found(reference, "uses")
+        self.cast(reference, &candidates, "uses")
     }
 
-    /// Behind a name of PostgreSQL's own, one that takes a type of a user's is not looked for: where it acts, the
-    /// type does, and is found wherever its values come from.
+    /// What a cast to any of these types does: where the type has parts, what acts are they, and they are made when a constant
+    /// is read.
+    fn cast(&self, reference: &Reference, types: &Candidates<'_>, does: &str) -> Found {
+        let has_parts = || {
+            reference.is_array
+                || self
+                    .entries(&self.catalogue.types, reference)
+                    .any(|entry| entry.has_parts)
+        };
+        match types.found(reference, does) {
+            Found::Acts(why) if has_parts() => Found::ActsWhenRead(why),
+            found => found,
+        }
+    }
+
+    /// Behind a name of PostgreSQL's own, one that is found by the types of its operands is not looked for: where it acts,
+    /// they do.
     fn operator(&self, reference: &Reference) -> Found {
         let named = self.entries(&self.catalogue.operators, reference);
         let candidates = Candidates::of(
             self,
-            named.filter(|entry| !reference.is_own || !entry.takes_users_types),
+            named.filter(|entry| !reference.is_own || !entry.is_found_by_type),
         );
         if candidates.is_empty() && reference.is_own {
             return Found::Reads;
@@ -170,19 +247,11 @@ impl Sight {
         candidates.found(reference, "reads")
     }
 
-    fn named<'c>(
-        &'c self,
-        map: &'c std::collections::HashMap<Box<str>, Vec<Entry>>,
-        reference: &'c Reference,
-    ) -> Candidates<'c> {
+    fn named<'c>(&'c self, map: &'c ByName, reference: &'c Reference) -> Candidates<'c> {
         Candidates::of(self, self.entries(map, reference))
     }
 
-    fn entries<'c>(
-        &'c self,
-        map: &'c std::collections::HashMap<Box<str>, Vec<Entry>>,
-        reference: &'c Reference,
-    ) -> impl Iterator<Item = &'c Entry> {
+    fn entries<'c>(&'c self, map: &'c ByName, reference: &'c Reference) -> impl Iterator<Item = &'c Entry> {
         map.get(reference.name.as_str())
             .into_iter()
             .flatten()
@@ -230,7 +299,7 @@ impl Sight {
     }
 
     fn schema_of(&self, name: &str) -> Option<&str> {
-        if self.is_in_doubt {
+        if self.doubt.is_some() {
             return None;
         }
         let named = self.catalogue.relations.get(name).map_or(&[][..], Vec::as_slice);

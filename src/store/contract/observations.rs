@@ -1,7 +1,7 @@
 //! Observations.
 
 use super::*;
-use crate::model::{Facts, Observation, ObservedDecision, Sightings};
+use crate::model::{Defines, Facts, Observation, ObservedDecision, Sightings};
 use crate::store::{ObservationQuery, StoredObservation};
 
 /// More than any test here records.
@@ -21,9 +21,14 @@ fn observation(user: &str, statement: &str) -> Observation {
                 commands: vec!["DELETE".to_owned()],
                 tables: request(1).tables,
                 unfiltered: true,
+                // What matters to the session alone is not kept.
+                defines: Defines::Nothing,
                 ..Facts::unknown("why")
             },
-            Facts::unknown("why else"),
+            Facts {
+                defines: Defines::Nothing,
+                ..Facts::unknown("why else")
+            },
         ],
         decision: ObservedDecision::Hold,
         rules: groups(&["writes need a DBA"]),

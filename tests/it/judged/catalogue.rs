@@ -1,5 +1,6 @@
 //! What the server's catalogue adds to judging, end to end.
 
+mod hidden;
 mod locked;
 
 use crate::support::cluster::Role;
@@ -531,7 +532,7 @@ async fn what_is_defined_when_its_session_is_gone_is_seen() {
 async fn what_defines_something_and_goes_on_and_on_ends_with_its_client() {
     let proxy = stage().await;
     let mut other = proxy.alice.raw().await;
-    let rows = "CREATE TABLE another (id int); SELECT repeat('x', 1000) FROM generate_series(1, 100000000)";
+    let rows = "CREATE TABLE another (id int); SELECT repeat('x', 1000), generate_series(1, 100000000)";
     other.send(Frames::new().query(rows)).await;
     let request = proxy.bob.approves_next().await;
     while other.message().await.tag != b'D' {}
