@@ -142,6 +142,11 @@ impl Session {
                  in a WITH",
             );
         }
+        if self.why_not_undone(gated).is_some() {
+            return Err(
+                "a change of its table runs more than itself, as triggers, rules and views do, or may: a rollback may not undo that",
+            );
+        }
         if self.review.is_some() {
             return Err("it is in a transaction that is reviewed as a whole");
         }

@@ -2,7 +2,8 @@
 //!
 //! Asked for by `SET holdpoint.review = 'transaction'`, or by the rules that hold. Invariants:
 //! - only what a rollback undoes, and what shows nothing, runs so: single INSERT, UPDATE, DELETE and MERGE without
-//!   RETURNING that call nothing which acts;
+//!   RETURNING that call nothing which acts, on tables of which a change runs nothing else (triggers), and of which policy
+//!   lets its client read all that it reads and changes: what it has written can be read in the same transaction;
 //! - as long as something has run so, nothing commits but a COMMIT by itself that people have approved;
 //! - what people do not approve fails at its COMMIT, and with it the server rolls back;
 //! - it holds its locks for a limited time, wherever it stands (`limit.rs`).
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use super::gate::{Gated, Ruling};
 use super::names::{Source, cut};
 use super::relay::Session;
+use super::runs::Came;
 use crate::model::{
     Asks, Basis, Effect, Facts, HoldTerms, Judged, NewRequest, Parameter, RequestId, ReviewMode, Statement,
 };
@@ -106,8 +108,8 @@ struct Ran {
     signals: Vec<String>,
     /// It is a savepoint or a rollback to one: what stands above may be undone.
     is_control: bool,
-    /// Rows affected, once it has run to its end.
-    rows: Option<u64>,
+    /// What came of it, as far as the server has said; `None`: it has not run to its end.
+    came: Option<Came>,
 }
 
 /// What a text does to a transaction that is in review.
@@ -166,7 +168,8 @@ impl Session {
         }
     }
 
-    /// Whether a statement that policy holds runs in the open transaction, to be reviewed with its COMMIT.
+    /// Whether a statement that policy holds may run in the open transaction, to be reviewed with its COMMIT, unless
+    /// [`Self::why_not_later`] says why not.
     pub(super) fn is_reviewed_later(&self, gated: &Gated, asks: &Asks) -> bool {
         let asked_for = match asks.review {
             ReviewMode::Transaction => true,
@@ -186,6 +189,24 @@ impl Session {
             && !self.intake.has_control
             && !self.inflight.awaits_ready()
             && self.review.as_deref().is_none_or(is_open)
+    }
+
+    /// Why a statement that [`is_undone`] by its text is held by itself all the same.
+    pub(super) fn why_not_later(&self, gated: &Gated) -> Option<String> {
+        let reads = self.policy.decide_facts(&self.subject(), &gated.facts.as_read());
+        if !reads.passes() {
+            return Some("policy does not let its client read what it reads or changes".to_owned());
+        }
+        self.why_not_undone(gated)
+    }
+
+    /// What a change that [`is_undone`] by its text may do beside that, which a rollback may leave.
+    pub(super) fn why_not_undone(&self, gated: &Gated) -> Option<String> {
+        let Some(sight) = self.outlook.sight() else {
+            return Some("what a change of its table runs is not known: no catalogue is kept".to_owned());
+        };
+        let mut written = gated.facts.tables.iter().filter(|table| table.written);
+        written.find_map(|table| sight.runs_when_written(table))
     }
 
     /// Whether a text that people are asked about by itself would commit what is in review, under another name.
@@ -286,7 +307,7 @@ impl Session {
             parameters: request.parameters.clone(),
             signals: request.signals.clone(),
             is_control: false,
-            rows: None,
+            came: None,
         });
         Basis::Transaction {
             id: review.id.to_string(),
@@ -322,23 +343,23 @@ impl Session {
                 parameters: Vec::new(),
                 signals: Vec::new(),
                 is_control: true,
-                rows: None,
+                came: None,
             });
         }
     }
 
-    /// Statements have run to their end: with how many rows.
+    /// Statements have run to their end: notes what came of them.
     pub(super) fn note_all_ran(&mut self) {
-        for (id, rows) in self.runs.done.drain(..) {
+        for (id, came) in self.runs.done.drain(..) {
             let Some(review) = self.review.as_deref_mut() else {
                 continue;
             };
-            if review.id == id {
+            if review.id == id && came != Came::Failed {
                 // COMMIT AND CHAIN: nothing of it is left to be rolled back.
                 review.limit.is_committed();
             }
             if let Some(ran) = review.statements.iter_mut().find(|ran| ran.id == id) {
-                ran.rows = rows;
+                ran.came = Some(came);
             }
         }
     }
@@ -346,9 +367,9 @@ impl Session {
     /// As [`Self::note_all_ran`], of what has run so far in a segment that goes on.
     pub(super) fn note_ran_so_far(&mut self) {
         if let Some(review) = self.review.as_deref_mut() {
-            for (id, rows) in self.runs.ended() {
+            for (id, came) in self.runs.ended() {
                 if let Some(ran) = review.statements.iter_mut().find(|ran| ran.id == id) {
-                    ran.rows = rows;
+                    ran.came = Some(came);
                 }
             }
         }
@@ -413,7 +434,7 @@ impl Session {
     }
 }
 
-/// Whether a rollback undoes all of it, and it gives its client nothing but a number of rows.
+/// Whether, by its text, a rollback undoes all of it, and it gives its client nothing but a number of rows.
 pub(super) fn is_undone(gated: &Gated) -> bool {
     let facts = &gated.facts;
     let is_change = |command: &String| matches!(command.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE");
@@ -452,12 +473,14 @@ impl Ran {
             );
             return;
         }
-        let rows = match self.rows {
-            Some(1) => "1 row".to_owned(),
-            Some(rows) => format!("{rows} rows"),
+        let came = match self.came {
+            Some(Came::Ran(Some(1))) => "1 row".to_owned(),
+            Some(Came::Ran(Some(rows))) => format!("{rows} rows"),
+            Some(Came::Ran(None)) => "it ran; how many rows is not known".to_owned(),
+            Some(Came::Failed) => "failed, and changed nothing".to_owned(),
             None => "not yet run to its end".to_owned(),
         };
-        let _ = writeln!(text, "-- {number}: {rows} (request {})", self.id);
+        let _ = writeln!(text, "-- {number}: {came} (request {})", self.id);
         for signal in &self.signals {
             let _ = writeln!(text, "-- note: {signal}");
         }

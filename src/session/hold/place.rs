@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use crate::approval;
-use crate::model::{EarlierOutcome, HoldTerms, NewRequest, RequestId};
+use crate::model::{Basis, EarlierOutcome, HoldTerms, NewRequest, RequestId};
 use crate::session::Fault;
 use crate::session::gate::Gated;
 use crate::session::intake::Stop;
@@ -22,8 +22,8 @@ impl Session {
     ) -> Result<Verdict, Fault> {
         let is_commit = self.is_reviewed_commit(gated);
         let mut asker = self.asker(terms);
-        if asker.bypass.is_none() && self.is_reviewed_later(gated, &terms.asks) {
-            asker.bypass = Some(self.review_later(&request, terms, &gated.facts));
+        if asker.bypass.is_none() {
+            asker.bypass = self.with_its_transaction(&mut request, terms, gated);
         }
         // From here on Ctrl-C withdraws.
         self.handle.set_holding(true);
@@ -90,6 +90,26 @@ impl Session {
             request = self.request(gated);
             request.signals.push(notices::was_undone(&basis, &why, held.id));
         }
+    }
+
+    /// On which grounds it runs now, to be reviewed with its transaction; where it could, and is asked about by itself, its
+    /// approvers are told why.
+    fn with_its_transaction(
+        &mut self,
+        request: &mut NewRequest,
+        terms: &HoldTerms,
+        gated: &Gated,
+    ) -> Option<Basis> {
+        if !self.is_reviewed_later(gated, &terms.asks) {
+            return None;
+        }
+        let Some(why) = self.why_not_later(gated) else {
+            return Some(self.review_later(request, terms, &gated.facts));
+        };
+        request.signals.push(format!(
+            "asked about by itself, and not with its transaction: {why}"
+        ));
+        None
     }
 
     /// What the requester is told of it.

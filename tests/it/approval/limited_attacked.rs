@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::grants::ran;
-use super::limited::{basis, failed, limited};
+use super::limited::{basis, failed, hears, limited};
 use crate::support::raw::{Frames, describe, tags};
 use crate::support::{Proxy, eventually};
 
@@ -172,5 +172,27 @@ async fn a_cancel_request_while_its_grounds_are_recorded_withdraws_it() {
         request.outcome()["error"],
         "withdrawn by the requester; it did not run"
     );
+    assert_eq!(proxy.database.items().await, 10);
+}
+
+/// What a trigger does may stay when it is rolled back.
+#[tokio::test]
+async fn what_fires_a_trigger_is_held() {
+    let proxy = Proxy::start().await;
+    proxy
+        .database
+        .run(
+            "CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';
+             CREATE TRIGGER noted BEFORE DELETE ON items FOR EACH ROW EXECUTE FUNCTION noted()",
+        )
+        .await;
+    limited(&proxy, "DELETE FROM items WHERE id < 1", 5).await;
+    let mut alice = proxy.alice.raw().await;
+    alice
+        .send(Frames::new().query("DELETE FROM items WHERE id < 3"))
+        .await;
+    hears(&mut alice, "and does not cover this").await;
+    proxy.bob.rejects_next("no").await;
+    assert!(tags(&alice.ready().await).ends_with("EZ"));
     assert_eq!(proxy.database.items().await, 10);
 }
