@@ -20,6 +20,8 @@ pub(super) struct Cursors {
     /// One has, or had, a name that is not ASCII, which the server may know by other bytes: as it converts them, or folds
     /// their case.
     has_other_names: bool,
+    /// One was declared for whose name there was no room.
+    has_more_declared: bool,
     /// How often there was something new to know.
     news: u32,
 }
@@ -29,6 +31,8 @@ pub(super) struct Cursors {
 struct Known {
     facts: Facts,
     statements: usize,
+    /// One of them is a cursor that was declared.
+    is_declared: bool,
 }
 
 impl Cursors {
@@ -36,12 +40,30 @@ impl Cursors {
         self.by_name.is_empty() && !self.full
     }
 
-    /// A cursor is about to be made. Plain reads need no entry: but a name once entered stays, since the
-    /// cursor that it stood for may still be there if this one is not made.
+    /// A cursor or a portal is about to be made. Plain reads need no entry: but a name once entered stays, since what it
+    /// stood for may still be there if this one is not made.
     pub(super) fn note(&mut self, name: &[u8], facts: &Facts) {
         if facts.effect > Effect::Read && self.enter(name, facts) {
             self.news = self.news.wrapping_add(1);
         }
+    }
+
+    /// As [`Self::note`], of a DECLARE: it runs nothing, and what it makes was not approved to run.
+    pub(super) fn note_declared(&mut self, name: &[u8], facts: &Facts) {
+        self.note(name, facts);
+        if facts.effect > Effect::Read {
+            match self.by_name.get_mut(cut(name)) {
+                Some(known) => known.is_declared = true,
+                None => self.has_more_declared = true,
+            }
+        }
+    }
+
+    /// Whether a cursor that was declared, and does more than read, may stand behind this name.
+    pub(super) fn may_be_declared(&self, name: &[u8]) -> bool {
+        self.by_name
+            .get(cut(name))
+            .map_or(self.has_more_declared, |known| known.is_declared)
     }
 
     /// Differs where there was something new to know.
@@ -58,6 +80,7 @@ impl Cursors {
             let known = Known {
                 facts: facts.clone(),
                 statements: 1,
+                is_declared: false,
             };
             self.by_name.insert(cut(name).into(), known);
             true
@@ -100,3 +123,57 @@ impl Known {
 const TOO_MANY: &str = "there are too many cursors in this session to know this one";
 const NOT_ASCII: &str =
     "it fetches by a name that is not ASCII, and may stand for a cursor that does more than read";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn does(effect: Effect) -> Facts {
+        let mut facts = Facts::unknown("a test");
+        facts.effect = effect;
+        facts
+    }
+
+    #[test]
+    fn a_cursor_that_acts_is_told_from_a_portal_of_its_name() {
+        let mut cursors = Cursors::default();
+        cursors.note(b"bound", &does(Effect::Write));
+        cursors.note_declared(b"reads", &does(Effect::Read));
+        cursors.note_declared(b"declared", &does(Effect::Write));
+        cursors.note_declared(b"bound later", &does(Effect::Write));
+        cursors.note(b"bound later", &does(Effect::Schema));
+        cursors.note(b"bound before", &does(Effect::Schema));
+        cursors.note_declared(b"bound before", &does(Effect::Write));
+        let long = "p".repeat(63);
+        cursors.note_declared(format!("{long}x").as_bytes(), &does(Effect::Write));
+        for (name, acts, may_be_declared) in [
+            ("none", false, false),
+            ("bound", true, false),
+            ("reads", false, false),
+            ("declared", true, true),
+            ("bound later", true, true),
+            ("bound before", true, true),
+            (&format!("{long}y"), true, true),
+        ] {
+            let name_of = name.as_bytes();
+            assert_eq!(cursors.facts(name_of).is_some(), acts, "{name}");
+            assert_eq!(cursors.may_be_declared(name_of), may_be_declared, "{name}");
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_room_for_names_one_of_the_others_may_be_declared() {
+        let mut cursors = Cursors::default();
+        for number in 0..LIMIT {
+            cursors.note(format!("c{number}").as_bytes(), &does(Effect::Write));
+        }
+        cursors.note(b"bound", &does(Effect::Write));
+        assert!(cursors.facts(b"other").is_some(), "it may be any");
+        assert!(!cursors.may_be_declared(b"other"), "none was declared");
+        cursors.note_declared(b"declared", &does(Effect::Write));
+        assert!(cursors.may_be_declared(b"other"));
+        assert!(!cursors.may_be_declared(b"c0"), "there was room for it");
+        cursors.note_declared(b"c0", &does(Effect::Write));
+        assert!(cursors.may_be_declared(b"c0"));
+    }
+}

@@ -25,12 +25,14 @@ use super::inflight::{Desync, Expect, RunId};
 use super::intake::{Misstep, Step, Stop};
 use super::names::{Prepared, Source};
 use super::relay::Session;
+use super::runs::Keeps;
 use super::shield::{Control, Need};
 use crate::approval::Running;
 use crate::model::{
     Decision, EarlierOutcome, Effect, Facts, HoldTerms, Judged, NameOp, Parameter, Statement,
 };
 use crate::sql::may_be_own;
+use crate::wire::backend::TransactionStatus;
 use crate::wire::frontend;
 pub(super) use bind::Large;
 pub(super) use refusals::too_many_names;
@@ -166,8 +168,6 @@ pub(super) struct PortalExecute {
     moves: NonZeroU32,
 }
 
-impl Gated {
-    /// Whether the text could not even be parsed: the server may refuse it by itself.
 /// Whether parsing it may already run something.
 fn acts_when_parsed(judged: &Judged) -> bool {
     judged
@@ -176,6 +176,8 @@ fn acts_when_parsed(judged: &Judged) -> bool {
         .any(|statement| statement.facts.acts_when_parsed)
 }
 
+impl Gated {
+    /// Whether the text could not even be parsed: the server may refuse it by itself.
     pub(super) fn may_be_probed(&self) -> bool {
         let judged = &self.pass.judged;
         let is_misnamed = judged.statements.len() == 1 && self.is_misnamed();
@@ -276,11 +278,11 @@ impl Session {
         };
         let types: Vec<u32> = parse.types().collect();
         let judged = self.with_types(judged, &types);
-        let name = self.name_of(parse.name)?;
-        let has_room = self.names.kept.load(Ordering::Relaxed) <= self.limits.max_message;
         if acts_when_parsed(&judged) && !self.decide(&judged).passes() {
             return Ok(Step::Refuse(acts_before_approval()));
         }
+        let name = self.name_of(parse.name)?;
+        let has_room = self.names.kept.load(Ordering::Relaxed) <= self.limits.max_message;
         // One without a name takes the place of the last; and with it, what is too many can be deallocated.
         if !name.is_empty() && !self.has_room_for_names() {
             return Ok(Step::Refuse(too_many_names()));
@@ -310,13 +312,16 @@ impl Session {
     pub(super) fn begin_run(&mut self, approved: Approved, tag: u8) -> Result<(), Desync> {
         let Approved { running, pass } = approved;
         let id = running.id();
+        let keeps = self.keeps(&pass);
+        let changes = pass.does().effect() > Effect::Read;
         if let Some(portal) = &pass.portal {
             self.runs.unbind(portal, self.intake.segment);
         }
         let ahead = self.intake.clearance.len();
+        let portal = pass.portal.as_deref();
         let run = self
             .runs
-            .start(running, pass.portal.as_deref(), self.intake.segment, ahead);
+            .start(running, portal, self.intake.segment, ahead, keeps, changes);
         let commands = pass.judged.joined_facts().commands;
         let is_commit = commands == ["COMMIT"];
         self.remember_request(id, &commands.join(", "), EarlierOutcome::Held, tag);
@@ -327,12 +332,28 @@ impl Session {
                 self.note_cleared(pass.does());
                 self.note_call(Some(run))
             }
-            _ => self.note_bind(pass, true),
+            _ => self.note_bind(pass, Some(run)),
         };
         if is_commit {
             self.commit_cleared(portal.as_deref());
         }
         begun
+    }
+
+    /// What of a text a rollback of its pipeline does not undo.
+    fn keeps(&self, pass: &Pass) -> Keeps {
+        // What the server said last is so still: nothing is on its way that may end a transaction.
+        let in_block = self.status == TransactionStatus::InTransaction
+            && !self.intake.has_control
+            && !self.inflight.awaits_ready();
+        Keeps::of(pass.does(), pass.judged.kept_text(), in_block)
+    }
+
+    /// A text is cleared that policy lets pass: what people have approved before it in its pipeline may be committed with it.
+    fn note_may_commit(&mut self, pass: &Pass) {
+        if !self.runs.is_empty() && self.keeps(pass) == Keeps::Commits {
+            self.runs.may_be_committed();
+        }
     }
 
     /// A text was cleared that starts work.
@@ -353,6 +374,9 @@ impl Session {
         }
         self.note_cursors(&pass);
         self.note_cleared(pass.does());
+        if run.is_none() {
+            self.note_may_commit(&pass);
+        }
         if self.control(&pass.judged).is_possible {
             self.shield.doubt();
         }
@@ -380,24 +404,20 @@ impl Session {
         Ok(())
     }
 
-    /// Notes cursors and named portals that do more than read: what is fetched from them is judged again.
+    /// Notes cursors and named portals that do more than read: what is fetched from them is judged again, since what is bound
+    /// to do so was not judged by that.
     fn note_cursors(&mut self, pass: &Pass) {
         for statement in &Arc::clone(&pass.judged).statements {
             if let Some(NameOp::Declare { name }) = &statement.name_op {
-                self.note_cursor(name.as_bytes(), &statement.facts);
+                self.cursors.note_declared(name.as_bytes(), &statement.facts);
                 // Where an approved statement's portal has this name, that is closed, or this fails.
                 self.runs.unbind(name.as_bytes(), self.intake.segment);
                 self.note_declared(name);
             }
             if let Some(portal) = pass.portal.as_deref().filter(|portal| !portal.is_empty()) {
-                self.note_cursor(portal, &statement.facts);
+                self.cursors.note(portal, &statement.facts);
             }
         }
-    }
-
-    /// Something may stand behind this name that does this: what is bound to fetch from it was not judged by that.
-    fn note_cursor(&mut self, name: &[u8], facts: &Facts) {
-        self.cursors.note(name, facts);
     }
 
     /// Whether the unnamed portal was bound in this segment.

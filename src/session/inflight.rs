@@ -59,7 +59,9 @@ pub(super) enum Expect {
         name: Option<Box<[u8]>>,
         prepared: Prepared,
     },
-    Bind,
+    Bind {
+        run: Option<RunId>,
+    },
     Describe {
         /// The prepared statement; `None` for a portal.
         statement: Option<Box<[u8]>>,
@@ -158,6 +160,8 @@ pub(super) struct Seen {
 #[derive(Debug)]
 pub(super) struct Inflight {
     queue: VecDeque<Expect>,
+    /// How many of it bring a ReadyForQuery: asked for each message, and the queue may be long.
+    ready: u32,
     /// For the entry at the front.
     copying: Copying,
     /// For what comes when there is none.
@@ -168,6 +172,7 @@ impl Default for Inflight {
     fn default() -> Self {
         Self {
             queue: VecDeque::new(),
+            ready: 0,
             copying: Copying::No,
             open: Open::default(),
         }
@@ -230,7 +235,7 @@ impl Expect {
             | Self::ShieldInside { .. }
             | Self::Limited => b'P',
             Self::Call { .. } => b'F',
-            Self::Bind => b'B',
+            Self::Bind { .. } => b'B',
             Self::Describe { .. } => b'D',
             Self::Execute { .. } => b'E',
             Self::Close { .. } => b'C',
@@ -257,12 +262,12 @@ impl Inflight {
 
     /// Whether the end of a segment (or a simple query) is not answered yet.
     pub(super) fn awaits_ready(&self) -> bool {
-        self.queue.iter().any(Expect::brings_ready)
+        self.ready > 0
     }
 
     /// A message of our own that goes upstream before all that is cleared, of which nothing has been forwarded.
     pub(super) fn push_own_before(&mut self, expect: Expect) {
-        self.queue.push_front(expect);
+        self.put_front(expect);
     }
 
     /// Whether the last answer that is awaited is a ReadyForQuery, which the server flushes by itself; also if none is.
@@ -278,7 +283,7 @@ impl Inflight {
             self.queue.iter().rev().find(|expect| !ends_none(expect)),
             Some(
                 Expect::Parse { .. }
-                    | Expect::Bind
+                    | Expect::Bind { .. }
                     | Expect::Describe { .. }
                     | Expect::Execute { .. }
                     | Expect::Close { .. }
@@ -317,7 +322,31 @@ impl Inflight {
         if self.queue.capacity() == 0 {
             self.queue = SPARE.take();
         }
+        self.put_back(expect);
+    }
+
+    fn put_back(&mut self, expect: Expect) {
+        self.ready += u32::from(expect.brings_ready());
         self.queue.push_back(expect);
+    }
+
+    fn put_front(&mut self, expect: Expect) {
+        self.ready += u32::from(expect.brings_ready());
+        self.queue.push_front(expect);
+    }
+
+    fn take_front(&mut self) -> Option<Expect> {
+        let taken = self.queue.pop_front()?;
+        self.ready -= u32::from(taken.brings_ready());
+        debug_assert!(self.ready == 0 || !self.queue.is_empty());
+        Some(taken)
+    }
+
+    /// Of what stands behind the front.
+    fn drop_second(&mut self) {
+        if let Some(dropped) = self.queue.remove(1) {
+            self.ready -= u32::from(dropped.brings_ready());
+        }
     }
 
     /// The entry that the next reply belongs to.
@@ -343,13 +372,14 @@ impl Inflight {
         Ok(Relay::Pass)
     }
 
-    /// BindComplete.
-    pub(super) fn bind_complete(&mut self) -> Result<Relay, Desync> {
+    /// BindComplete: also of which approved statement, if it was one.
+    pub(super) fn bind_complete(&mut self) -> Result<(Relay, Option<RunId>), Desync> {
         match self.front() {
-            Some(Expect::RollBack { simple: false, .. }) => Ok(Relay::Swallow),
-            Some(Expect::Bind) => {
+            Some(Expect::RollBack { simple: false, .. }) => Ok((Relay::Swallow, None)),
+            Some(Expect::Bind { run }) => {
+                let run = *run;
                 self.pop_in_segment();
-                Ok(Relay::Pass)
+                Ok((Relay::Pass, run))
             }
             _ => Err(UNASKED),
         }
@@ -523,7 +553,7 @@ impl Inflight {
             Some(Expect::Probe { .. } | Expect::Pause { .. }) => (Relay::Pass, None),
             _ => return Err(UNASKED),
         };
-        self.queue.pop_front();
+        self.take_front();
         self.segment_ended();
         if self.front().is_none() {
             names.settle();

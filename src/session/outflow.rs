@@ -219,10 +219,6 @@ impl Session {
                 self.inflight.command_complete(&mut self.names).map(|seen| {
                     self.note_begun(seen.run);
                     self.runs.completed(seen.run, tag);
-                    // That of a transaction which has failed is a ROLLBACK.
-                    if tag == "COMMIT" {
-                        self.runs.committed(seen.run);
-                    }
                     Relay::Pass
                 })
             }
@@ -240,7 +236,10 @@ impl Session {
                 })
             }
             b'1' => self.inflight.parse_complete(&mut self.names),
-            b'2' => self.inflight.bind_complete(),
+            b'2' => self.inflight.bind_complete().map(|(relay, run)| {
+                self.runs.bound(run);
+                relay
+            }),
             b'3' => self.inflight.close_complete(&mut self.names),
             b'n' => self.inflight.described_no_data().map(pass),
             b'G' => self.inflight.copy_in().map(pass),

@@ -4,6 +4,7 @@
 //! Most of them try to make holdpoint and the server disagree on what a name stands for, or on where in
 //! the stream of messages they are.
 
+mod bound;
 mod copy;
 mod dropped;
 mod interrupted;

@@ -7,7 +7,7 @@ use super::resolve::{Joined, UNSEEN, changes_names, executes, may_copy, with_pre
 use super::{Gated, Pass, PortalExecute, Ruled, Ruling};
 use crate::approval::{Allowed, Standing, stand};
 use crate::model::{Facts, Judged};
-use crate::session::inflight::{Desync, Expect};
+use crate::session::inflight::{Desync, Expect, RunId};
 use crate::session::intake::{Misstep, Step, Stop};
 use crate::session::names::{Lookup, Prepared, Source, cut};
 use crate::session::observe::Observed;
@@ -68,7 +68,7 @@ impl Session {
                 if let Some(stop) = self.shield_stop(need) {
                     return Ok(Step::Stop(stop));
                 }
-                self.note_bind(pass, false)?;
+                self.note_bind(pass, None)?;
                 self.note_read(bind.statement, need);
                 Step::Allowed(proof)
             }
@@ -119,7 +119,7 @@ impl Session {
                 if let Some(stop) = self.shield_stop(need) {
                     return Ok(Large::Stop(stop));
                 }
-                self.note_bind(pass, false)?;
+                self.note_bind(pass, None)?;
                 self.note_read(statement, need);
                 Large::Passes(proof)
             }
@@ -231,8 +231,8 @@ impl Session {
         }
     }
 
-    /// A Bind is cleared: notes what it does to names, cursors and the unnamed portal.
-    pub(super) fn note_bind(&mut self, pass: Pass, approved: bool) -> Result<(), Desync> {
+    /// A Bind is cleared: notes what it does to names, cursors and the unnamed portal. `run`: people have approved it.
+    pub(super) fn note_bind(&mut self, pass: Pass, run: Option<RunId>) -> Result<(), Desync> {
         self.note_cursors(&pass);
         self.note_cleared(pass.does());
         self.note_late(&pass);
@@ -245,12 +245,13 @@ impl Session {
         self.intake.after_control = false;
         self.unnamed.copies |= may_copy(pass.does());
         self.unnamed.sets_encoding |= self.intake.has_doubtful_encoding;
-        self.inflight.push(Expect::Bind)?;
-        self.note_names(&pass, approved);
-        if !approved {
+        self.inflight.push(Expect::Bind { run })?;
+        self.note_names(&pass, run.is_some());
+        if run.is_none() {
             if let Some(portal) = &pass.portal {
                 self.runs.unbind(portal, self.intake.segment);
             }
+            self.note_may_commit(&pass);
             self.record(&pass.judged, &pass.joined);
             self.remember(pass.judged);
         }

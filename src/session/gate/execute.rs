@@ -23,6 +23,10 @@ impl Session {
         if self.waits_in_review(self.control_of_portal(portal).is_possible) {
             return Ok(Step::Stop(Stop::InTurn));
         }
+        // What becomes of it in an earlier segment is known once that is answered: it may be there no more, or never have been.
+        if self.inflight.awaits_ready() && self.runs.is_at_work(portal, self.intake.segment) {
+            return Ok(Step::Stop(Stop::InTurn));
+        }
         if let Err(report) = self.execute_in_review(portal) {
             return Ok(Step::Refuse(report));
         }
@@ -46,7 +50,7 @@ impl Session {
             self.portal_names.clone()
         } else {
             if let Some(facts) = self.cursors.facts(portal)
-                && !self.runs.is_bound(portal)
+                && !self.is_approved_portal(portal)
                 && !self.decide(&judged_alone(facts)).passes()
             {
                 return Ok(Step::Refuse(fetch_instead()));
@@ -71,6 +75,13 @@ impl Session {
         self.intake.has_doubtful_encoding |= self.unnamed.sets_encoding;
         self.inflight.push(Expect::Execute { names, run, rows })?;
         Ok(Step::Control)
+    }
+
+    /// Whether what people have approved stands behind this name. Not by the server's answers alone: a Bind that fails leaves
+    /// what was there, and a rollback may bring it back. So nothing else that acts may ever have stood there: no cursor was
+    /// declared, and whatever else was bound was approved, or passed.
+    fn is_approved_portal(&self, portal: &[u8]) -> bool {
+        !self.cursors.may_be_declared(portal) && self.runs.is_bound(portal, self.intake.segment)
     }
 
     /// What is to be done about the names that texts in a portal execute, if anything.

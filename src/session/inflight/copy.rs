@@ -84,7 +84,7 @@ impl Inflight {
         // Data are one with the data before them. But every end is that of another COPY.
         let joins = |last: &Expect| matches!((last, &marker), (Expect::CopyData, Expect::CopyData));
         if self.queue.back().is_some_and(|last| !joins(last)) {
-            self.queue.push_back(marker);
+            self.put_back(marker);
         }
         self.follow_copy()
     }
@@ -100,7 +100,7 @@ impl Inflight {
                 (Some(Expect::CopyEnd), _) => self.copying = Copying::No,
                 (Some(other), _) => return Err(Desync::InCopy(other.tag())),
             }
-            self.queue.remove(1);
+            self.drop_second();
         }
         Ok(())
     }

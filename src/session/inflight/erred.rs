@@ -162,7 +162,7 @@ impl Inflight {
                 _ => {}
             }
             // A simple query behind the error is discarded too, with the ReadyForQuery it would have had.
-            match self.queue.pop_front() {
+            match self.take_front() {
                 Some(Expect::Poison { report, .. }) if first => erred.relay = Relay::Replace(report),
                 Some(Expect::Execute { run, .. }) if first => erred.seen.run = run,
                 Some(Expect::Parse { name, .. }) => names.parse_failed(name.as_deref()),

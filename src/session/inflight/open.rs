@@ -28,9 +28,14 @@ impl Inflight {
             _ if self.is_copying() => {}
             None => self.open.flushed |= self.open.begun,
             Some(Expect::Flush | Expect::CopyData | Expect::CopyEnd) => {}
-            Some(_) if self.ends_open() => self.queue.push_back(Expect::Flush),
+            Some(_) if self.ends_open() => self.put_back(Expect::Flush),
             Some(_) => {}
         }
+    }
+
+    /// Whether nothing is awaited behind the last Flush.
+    pub(in crate::session) fn ends_flushed(&self) -> bool {
+        matches!(self.queue.back(), Some(Expect::Flush))
     }
 
     /// Whether a segment is open in which a Flush stands.
@@ -48,7 +53,7 @@ impl Inflight {
     pub(super) fn drop_unanswered(&mut self) {
         while let Some(Expect::CopyEnd | Expect::CopyData | Expect::Flush) = self.queue.front() {
             // Outside of a COPY the server ignores data and their end.
-            match self.queue.pop_front() {
+            match self.take_front() {
                 Some(Expect::Flush) => self.open.flushed |= self.open.begun,
                 _ => self.open.stray |= self.open.begun,
             }
@@ -58,7 +63,7 @@ impl Inflight {
     /// The message of the extended protocol at the front is answered: its segment goes on.
     pub(super) fn pop_in_segment(&mut self) -> Option<Expect> {
         self.open.begun = true;
-        self.queue.pop_front()
+        self.take_front()
     }
 
     /// The server is ready, or has read a query, by which a segment ends: none is open.

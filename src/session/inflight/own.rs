@@ -17,7 +17,7 @@ impl Inflight {
     /// It is answered.
     pub(in crate::session) fn inquiry_done(&mut self) -> Option<Box<Inquiry>> {
         self.segment_ended();
-        match self.queue.pop_front() {
+        match self.take_front() {
             Some(Expect::Inquiry(inquiry)) => Some(inquiry),
             _ => None,
         }
@@ -45,7 +45,7 @@ impl Inflight {
     /// The step at the front, which must be there, is at its end.
     pub(in crate::session) fn limited_done(&mut self) {
         self.segment_ended();
-        self.queue.pop_front();
+        self.take_front();
     }
 
     /// EmptyQueryResponse: the tag with which holdpoint answers instead, where the empty text was put in the place of
@@ -67,7 +67,7 @@ impl Inflight {
         };
         let report = std::mem::replace(report, Box::new(Report::notice("")));
         if !*simple {
-            self.queue.pop_front();
+            self.take_front();
         }
         Some(report)
     }

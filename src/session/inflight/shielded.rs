@@ -59,7 +59,7 @@ impl Inflight {
     /// The move at the front is at its end: whether it was done.
     pub(in crate::session) fn shield_done(&mut self) -> Option<(Move, bool)> {
         self.segment_ended();
-        let ended = self.queue.pop_front();
+        let ended = self.take_front();
         self.shrink();
         match ended {
             Some(Expect::Shield {

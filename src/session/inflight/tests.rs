@@ -39,6 +39,10 @@ fn report() -> Report {
     Report::error("42501", "no")
 }
 
+fn bind() -> Expect {
+    Expect::Bind { run: None }
+}
+
 fn execute() -> Expect {
     Expect::Execute {
         names: None,
@@ -90,7 +94,7 @@ fn a_failed_parse_leaves_the_old_statement() {
 fn an_error_ends_everything_up_to_sync_and_nothing_behind_it() {
     let (mut inflight, mut names) = (Inflight::default(), Names::default());
     parse(&mut inflight, &mut names, b"a", 1, "a");
-    inflight.push(Expect::Bind).unwrap();
+    inflight.push(bind()).unwrap();
     parse(&mut inflight, &mut names, b"b", 1, "b");
     inflight.push_sync(1).unwrap();
     parse(&mut inflight, &mut names, b"c", 2, "c");
@@ -108,9 +112,26 @@ fn an_error_ends_everything_up_to_sync_and_nothing_behind_it() {
 }
 
 #[test]
+fn a_bind_that_succeeds_says_of_which_approved_statement() {
+    let mut inflight = Inflight::default();
+    for run in [None, Some(RunId(7))] {
+        inflight.push(Expect::Bind { run }).unwrap();
+        assert_eq!(inflight.bind_complete(), Ok((Relay::Pass, run)));
+    }
+    assert!(inflight.bind_complete().is_err(), "nothing is bound");
+}
+
+/// A pipeline may have ten thousand of them.
+#[test]
+fn no_entry_is_larger_than_that_of_a_parse() {
+    let of_parse = size_of::<(Option<Box<[u8]>>, Prepared)>() + size_of::<usize>();
+    assert!(size_of::<Expect>() <= of_parse, "{}", size_of::<Expect>());
+}
+
+#[test]
 fn the_poison_is_replaced_and_only_where_it_is_reached() {
     let (mut inflight, mut names) = (Inflight::default(), Names::default());
-    inflight.push(Expect::Bind).unwrap();
+    inflight.push(bind()).unwrap();
     inflight
         .push(Expect::Poison {
             report: Box::new(report()),
@@ -128,7 +149,7 @@ fn the_poison_is_replaced_and_only_where_it_is_reached() {
     assert!(inflight.is_empty());
 
     // An error of the server's own before it: that is the client's, and the poison is never reached.
-    inflight.push(Expect::Bind).unwrap();
+    inflight.push(bind()).unwrap();
     inflight
         .push(Expect::Poison {
             report: Box::new(report()),
@@ -188,7 +209,7 @@ fn a_probe_is_invisible_unless_the_server_refuses() {
 fn syncs_inside_copy_data_are_not_answered() {
     let (mut inflight, mut names) = (Inflight::default(), Names::default());
     // As libpq does it: Sync behind Execute, and again behind CopyDone.
-    inflight.push(Expect::Bind).unwrap();
+    inflight.push(bind()).unwrap();
     inflight.push(execute()).unwrap();
     inflight.push_sync(1).unwrap();
     inflight.bind_complete().unwrap();
@@ -296,7 +317,7 @@ fn the_answer_to_our_copy_fail_tells_whether_the_copy_ran() {
         inflight.push(execute()).unwrap();
         inflight.copy_in().unwrap();
         inflight.push_copy_data().unwrap();
-        assert_eq!(inflight.push(Expect::Bind), Err(Desync::InCopy(b'B')));
+        assert_eq!(inflight.push(bind()), Err(Desync::InCopy(b'B')));
         inflight.fail_copy();
         let erred = inflight.error(&error, &mut names);
         assert_eq!(erred.copy_failed, ran);
