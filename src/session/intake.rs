@@ -313,7 +313,10 @@ impl Session {
         };
         self.intake.congested = false;
         while span.at < buffer.len() && !self.intake.is_stopped() {
-            if self.client.spill() > SPILL_LIMIT {
+            // What was gathered may be many more messages than may be on their way. A server answers none of which it has
+            // not the end.
+            let is_crowded = self.inflight.len() >= INFLIGHT_LIMIT && !self.intake.is_passing();
+            if is_crowded || self.client.spill() > SPILL_LIMIT {
                 self.intake.congested = true;
                 break;
             }
@@ -355,13 +358,15 @@ impl Session {
         if draining || ((crowded || long) && !self.intake.is_stopped()) {
             span.release = span.at;
         }
-        if span.release > span.start {
+        let is_forwarding = span.release > span.start;
+        if is_forwarding {
             self.forward(cx, &buffer[span.start..span.release])?;
             span.start = span.release;
         }
         // Of our own bytes none may come inside a message of the client's. Behind what ends with ReadyForQuery a Flush
         // would be for nothing, and might stop the server's clock of idle transactions.
-        if (crowded || draining) && !self.intake.is_passing() && !self.inflight.ends_ready() {
+        let is_flushed = !is_forwarding && self.inflight.ends_flushed();
+        if (crowded || draining) && !self.intake.is_passing() && !self.inflight.ends_ready() && !is_flushed {
             self.server.out().extend_from_slice(request::FLUSH);
             self.inflight.note_flush();
         }

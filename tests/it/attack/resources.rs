@@ -125,3 +125,30 @@ async fn texts_of_prepared_statements_are_kept_up_to_a_limit() {
     assert!(grown < 40 * 1024, "{grown} KiB more");
     untouched(&proxy, alice).await;
 }
+
+/// Tens of thousands of messages in one write are answered in their order, and others go on meanwhile.
+#[tokio::test]
+async fn a_flood_in_one_write_is_answered_in_order() {
+    const MANY: usize = 15_000;
+    let proxy = stage().await;
+    let mut alice = Player::alice(&proxy).await;
+    let mut other = Player::alice(&proxy).await;
+    let mut frames = Frames::new().query("select pg_sleep(0.2)");
+    for _ in 0..MANY {
+        frames = frames.execute("not_there", 1);
+    }
+    let flood = async {
+        let told = alice.plays([send(frames.sync()).times(2)]).await;
+        assert_eq!(told, ["T D() C(SELECT 1) Z(I) E(34000) Z(I)"]);
+    };
+    let looks = async {
+        for _ in 0..20 {
+            assert_eq!(
+                other.plays([query("select 1")]).await,
+                ["T D(1) C(SELECT 1) Z(I)"]
+            );
+        }
+    };
+    tokio::join!(flood, looks);
+    untouched(&proxy, alice).await;
+}
