@@ -7,6 +7,7 @@
 //! changes nothing; what an earlier run left open is settled before the first session; a stop ends
 //! sessions, then waits until everything that must be recorded is.
 
+mod expel;
 mod last;
 mod logging;
 mod reload;
@@ -43,6 +44,7 @@ use crate::tls::TlsError;
 use crate::tls::client::ClientTlsError;
 use crate::upstream::Pool;
 use crate::wire;
+use expel::Disabled;
 use last::Last;
 pub use shared::sight_of;
 use signals::{Signals, Wish};
@@ -50,8 +52,6 @@ use workers::Workers;
 
 /// How long running statements are given at a stop.
 const GRACE: Duration = Duration::from_secs(10);
-/// How often it is looked for users who were disabled.
-const LOOK_FOR_DISABLED: Duration = Duration::from_secs(2);
 /// How often connections to servers are looked at that nobody uses.
 const TEND_POOLS: Duration = Duration::from_secs(1);
 
@@ -202,7 +202,7 @@ async fn run(
     let console_address = listeners.console.local_addr().map_err(ServeError::Start)?;
     let public_url = config.console.public_url(console_address);
     // Before anything of this one could be taken for something that is left over.
-    store.beat(&public_url).await?;
+    store.beat(&public_url, config.store.dead_after).await?;
     let left_over = parts.broker.abandon_left_over().await?;
     if left_over > 0 {
         tracing::warn!(
@@ -238,7 +238,7 @@ async fn run(
         control.handle(),
     ));
     let threads = config.proxy.workers.count().get();
-    let rounds = parts.rounds(&sessions, config.store.dead_after);
+    let rounds = parts.rounds(&sessions, config.store.dead_after).await?;
     let workers = Workers::start(&shared, listeners.proxy, threads).map_err(ServeError::Start)?;
 
     let keeper = tokio::spawn(tend_pools(Arc::clone(&shared)));
@@ -379,14 +379,19 @@ impl Parts {
         }
     }
 
-    /// What goes on as long as there are sessions; to be dropped then.
-    fn rounds(&self, sessions: &Arc<Sessions>, dead_after: Duration) -> [JoinHandle<()>; 4] {
-        [
+    /// What goes on as long as there are sessions; to be dropped then. To be called before there are some.
+    async fn rounds(
+        &self,
+        sessions: &Arc<Sessions>,
+        dead_after: Duration,
+    ) -> Result<[JoinHandle<()>; 4], StoreError> {
+        let disabled = Disabled::watch(Arc::clone(&self.directory), Arc::clone(sessions)).await?;
+        Ok([
             tokio::spawn(sweep_expired(self.broker.clone())),
             tokio::spawn(follow_fellows(self.broker.clone(), dead_after)),
-            tokio::spawn(expel_disabled(Arc::clone(&self.directory), Arc::clone(sessions))),
+            tokio::spawn(disabled.expel()),
             tokio::spawn(tick(Arc::clone(&self.ticks))),
-        ]
+        ])
     }
 }
 
@@ -466,29 +471,6 @@ async fn tick(ticks: Arc<CoarseClock>) {
     loop {
         let now = seconds.tick().await;
         ticks.tick(u32::try_from((now - start).as_secs()).unwrap_or(u32::MAX));
-    }
-}
-
-/// Ends the sessions of users who are disabled. They are disabled by another process, which writes to the store
-/// and cannot tell this one.
-async fn expel_disabled(directory: Arc<Directory>, sessions: Arc<Sessions>) {
-    let mut looks = crate::timer::interval(LOOK_FOR_DISABLED);
-    looks.set_missed_tick_behavior(crate::timer::MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        if sessions.is_empty() {
-            continue;
-        }
-        match directory.disabled().await {
-            Ok(users) => {
-                let told = sessions.expel(&users);
-                if told > 0 {
-                    tracing::info!(sessions = told, "users were disabled: their sessions end");
-                }
-            }
-            // The next look may do better; who holds a statement meanwhile is told by the store itself.
-            Err(error) => tracing::warn!(%error, "cannot look for users who were disabled"),
-        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::waiters::{News, Waiters};
 use crate::model::{
     Basis, Clock, HeldRequest, NewRequest, Principal, RequestId, Review, Settlement, StateKind, Verdict,
 };
-use crate::store::{Abandoned, Grounds, Placed, RequestFilter, Store, StoreError};
+use crate::store::{Abandoned, FollowedUp, Grounds, Placed, RequestFilter, Store, StoreError};
 
 /// Changes kept for a slow listener; one that lags re-reads everything.
 const CHANGES_KEPT: usize = 1024;
@@ -71,7 +71,7 @@ pub enum DecideError {
     /// There is no such request, or the person may not see it.
     #[error("there is no such request")]
     NotFound,
-    /// The person is in none of the groups that it needs.
+    /// The person is in none of the groups that it needs; or not any more, or disabled, by the time that it would be recorded.
     #[error("only a member of {} can decide on this request", .groups.join(", "))]
     NotEntitled {
         /// The groups that can.
@@ -190,6 +190,7 @@ impl Broker {
             verdict,
             comment: comment.trim().to_owned(),
             at: self.now(),
+            lapsed: Vec::new(),
         };
         let broker = self.clone();
         let recorded = self.on_control(async move {
@@ -197,10 +198,13 @@ impl Broker {
             broker.changed(id);
             Ok(recorded)
         });
-        if !recorded.await? {
-            return Err(DecideError::AlreadyReviewed);
+        match recorded.await? {
+            FollowedUp::Recorded => self.request(id, by).await?.ok_or(DecideError::NotFound),
+            FollowedUp::NotWaitedFor => Err(DecideError::AlreadyReviewed),
+            FollowedUp::NotEntitled => Err(DecideError::NotEntitled {
+                groups: request.asked.quorum.groups(),
+            }),
         }
-        self.request(id, by).await?.ok_or(DecideError::NotFound)
     }
 
     /// Whether `by` is among those who are to look at it afterwards, and nobody has.

@@ -105,6 +105,7 @@ impl Broker {
             verdict: Verdict::Approve,
             comment: comment.trim().to_owned(),
             at: now,
+            lapsed: Vec::new(),
         };
         let broker = self.clone();
         let decided = self.on_control(async move {
@@ -127,6 +128,7 @@ impl Broker {
             Decided::AlreadySettled(state) => Err(DecideError::AlreadySettled(state).into()),
             Decided::AlreadyReviewed => Err(DecideError::AlreadyReviewed.into()),
             Decided::Changed => Err(DecideError::Changed.into()),
+            Decided::NotEntitled { groups } => Err(DecideError::NotEntitled { groups }.into()),
         }
     }
 
@@ -211,15 +213,10 @@ impl Broker {
             return false;
         };
         let news = || {
-            let approvers: Vec<Vec<String>> = request
-                .counting()
-                .iter()
-                .map(|review| review.groups.clone())
-                .collect();
-            let missing = request.asked.quorum.missing(&approvers);
+            let missing = request.asked.quorum.missing(&request.approvers()).into_iter();
             News::Edited {
                 edit: edit.clone(),
-                missing: missing.into_iter().cloned().collect(),
+                missing: missing.cloned().collect(),
             }
         };
         self.shared

@@ -61,7 +61,9 @@ pub(super) fn may_decide(request: &HeldRequest, by: &Principal) -> bool {
     request.state.kind() == StateKind::Pending
         && (request.asked.origin.user != by.name || request.asked.self_approval)
         && !standing_groups(request, by).is_empty()
-        && !request.counting().iter().any(|r| r.reviewer == by.name)
+        && (!request.counting().iter().any(|r| r.reviewer == by.name)
+            // Somebody has come back whose approval counts again: it waits for one of them to say so.
+            || request.asked.quorum.is_met(&request.approvers()))
 }
 
 #[cfg(test)]

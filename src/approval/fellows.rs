@@ -1,8 +1,8 @@
 //! Other proxies that share the store: what they change, and what one of them leaves behind.
 //!
 //! Invariants: a hint only makes this proxy look; and it looks without one, too, so a lost hint costs time and nothing else.
-//! Whether another proxy lives is told by its beats, as this one has watched them by its own clock: clocks need not agree, and
-//! while the store cannot be reached, nobody's time runs.
+//! Whether another proxy lives is told by its beats, as this one has watched them by its own clock: clocks need not agree, nor what
+//! is configured, since each beats by its own and says so; and while the store cannot be reached, nobody's time runs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -106,8 +106,8 @@ async fn in_time(look: impl Future<Output = Result<(), StoreError>>) -> Result<(
         })
 }
 
-/// Says that this proxy lives, and takes over from those that have not gone on for `dead_after`, for ever; ends at
-/// once where there are no others. `console` is where people find it. Cancel-safe: to be dropped at shutdown.
+/// Says that this proxy lives, and takes over from those that have not gone on for `dead_after`, or for what they say themselves
+/// where that is longer, for ever; ends at once where there are no others. `console` is where people find it. Cancel-safe: to be dropped at shutdown.
 pub async fn beat_on(broker: Broker, console: Arc<str>, dead_after: Duration) {
     if !broker.shared.store.is_shared() {
         return;
@@ -135,7 +135,7 @@ pub async fn beat_on(broker: Broker, console: Arc<str>, dead_after: Duration) {
 async fn beat(broker: &Broker, console: &str, watch: &mut Watch) -> Result<(), StoreError> {
     let store = &broker.shared.store;
     let now = Instant::now();
-    let others = store.beat(console).await?;
+    let others = store.beat(console, watch.dead_after).await?;
     for dead in watch.dead(others, now) {
         if store.bury(&dead).await? {
             tracing::warn!(proxy.console = dead.console, "another proxy is gone");
@@ -190,7 +190,8 @@ impl Watch {
                 _ => now,
             };
             self.seen.insert(beat.proxy.clone(), (beat.beats, since));
-            if now.duration_since(since) >= self.dead_after {
+            // One that may be silent for longer beats more slowly, too.
+            if now.duration_since(since) >= self.dead_after.max(beat.dead_after) {
                 dead.push(beat);
             }
         }
@@ -246,7 +247,34 @@ mod tests {
             proxy: proxy.to_owned(),
             console: String::new(),
             beats,
+            dead_after: Duration::ZERO,
         }
+    }
+
+    /// Of what the two are configured with, the longer counts.
+    #[test]
+    fn who_may_be_silent_for_longer_is_given_the_time() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut watch = Watch::new(Duration::from_secs(6));
+        let slow = Beat {
+            dead_after: Duration::from_mins(1),
+            ..beat_of("slow", 1)
+        };
+        let quick = Beat {
+            dead_after: Duration::from_secs(2),
+            ..beat_of("quick", 1)
+        };
+        let mut looks = |from: u64, to: u64| -> Vec<Beat> {
+            (from..=to)
+                .flat_map(|second| watch.dead(vec![slow.clone(), quick.clone()], at(second)))
+                .collect()
+        };
+        assert_eq!(looks(0, 5), []);
+        assert_eq!(looks(6, 6), std::slice::from_ref(&quick));
+        let others = looks(7, 59);
+        assert!(others.iter().all(|one| *one == quick), "{others:?}");
+        assert_eq!(looks(60, 60), [slow.clone(), quick.clone()]);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::Broker;
 use super::entitlement::standing_groups;
 use crate::model::given::{LONGEST_REASON, LONGEST_TICKET, plain};
 use crate::model::{
-    Effect, Grant, GrantState, HeldRequest, Holder, NewGrant, Principal, RequestId, Review, Scope, Shape,
-    Verdict, duration,
+    Effect, Grant, GrantState, HeldRequest, Holder, NewGrant, Principal, Quorum, RequestId, Review, Scope,
+    Shape, Verdict, duration,
 };
 use crate::policy::Access;
 use crate::store::{GrantDecided, GrantEnd, GrantFilter, StoreError};
@@ -177,7 +177,7 @@ impl Broker {
             created_at: now,
             expires_at: now.saturating_add(timeout).unwrap_or(now),
         };
-        Ok(self.add(grant, None).await?)
+        self.add(grant, None).await
     }
 
     /// Allows statements like that of a request beforehand, as far as `by` can; others may have to agree.
@@ -203,6 +203,7 @@ impl Broker {
             verdict: Verdict::Approve,
             comment: justification.clone().unwrap_or_default(),
             at: now,
+            lapsed: Vec::new(),
         };
         let what = request.asked;
         let grant = NewGrant {
@@ -230,7 +231,7 @@ impl Broker {
             created_at: now,
             expires_at: now.saturating_add(STANDING_WAITS).unwrap_or(now),
         };
-        Ok(self.add(grant, Some(first)).await?)
+        self.add(grant, Some(first)).await
     }
 
     /// A person's verdict on a grant that waits; with `length`, for no longer than that.
@@ -264,6 +265,7 @@ impl Broker {
             verdict,
             comment: comment.trim().to_owned(),
             at: self.now(),
+            lapsed: Vec::new(),
         };
         let broker = self.clone();
         let decided = self.on_control(async move {
@@ -280,6 +282,10 @@ impl Broker {
             }
             GrantDecided::AlreadySettled(state) => Err(GrantError::AlreadySettled(state)),
             GrantDecided::AlreadyReviewed => Err(GrantError::AlreadyReviewed),
+            GrantDecided::NotEntitled => Err(GrantError::Forbidden(only_members(
+                &grant.asked.quorum,
+                "decide on",
+            ))),
         }
     }
 
@@ -332,7 +338,8 @@ impl Broker {
     pub fn may_decide_grant(&self, grant: &Grant, by: &Principal) -> bool {
         grant.state == GrantState::Pending
             && may_decide(grant, by).is_ok()
-            && !grant.reviews.iter().any(|review| review.reviewer == by.name)
+            && (!grant.reviews.iter().any(|review| review.reviewer == by.name)
+                || grant.asked.quorum.is_met(&grant.approvers()))
     }
 
     /// Whether `by` could take this grant back now.
@@ -356,31 +363,39 @@ impl Broker {
         may_limit_rows(request)
     }
 
-    async fn add(&self, grant: NewGrant, first: Option<Review>) -> Result<Grant, StoreError> {
+    async fn add(&self, grant: NewGrant, first: Option<Review>) -> Result<Grant, AskError> {
+        let forbidden = only_members(&grant.quorum, "allow");
         tracing::info!(grant.id = %grant.id, user.name = grant.asked_by, database.name = grant.database,
             kind = grant.scope.kind().as_str(), "a grant is asked for");
         let broker = self.clone();
-        self.on_control(async move {
+        let inserted = self.on_control(async move {
             let inserted = broker.shared.store.insert_grant(&grant, first.as_ref()).await;
             if let Err(StoreError::InDoubt(_)) = inserted {
                 // Who asked hears that it failed, and may ask again: it is not to count beside that.
                 broker.take_back_grant_later(grant.id, &grant.asked_by);
             }
             let inserted = inserted?;
-            broker.changed(inserted.asked.id);
+            broker.changed(grant.id);
             Ok(inserted)
-        })
-        .await
+        });
+        inserted.await?.ok_or(AskError::Forbidden(forbidden))
     }
+}
+
+/// Who can do that, for somebody who cannot.
+fn only_members(quorum: &Quorum, what: &str) -> String {
+    format!(
+        "only a member of {} can {what} this",
+        quorum.groups().join(" or ")
+    )
 }
 
 /// The groups for which this person can stand, or why they cannot decide.
 fn may_decide(grant: &Grant, by: &Principal) -> Result<Vec<String>, String> {
     let mut groups = grant.asked.quorum.groups();
-    let named = groups.join(" or ");
     groups.retain(|group| by.is_member(group));
     if groups.is_empty() {
-        return Err(format!("only a member of {named} can decide on this"));
+        return Err(only_members(&grant.asked.quorum, "decide on"));
     }
     if grant.is_held_by(&by.name, &by.groups) && !grant.asked.self_approval {
         return Err("nobody decides on a grant of their own".to_owned());
@@ -420,10 +435,7 @@ fn may_allow(
 ) -> Result<(Holder, Shape, Vec<String>), AskError> {
     let groups = standing_groups(request, by);
     if groups.is_empty() {
-        return Err(AskError::Forbidden(format!(
-            "only a member of {} can allow this",
-            request.asked.quorum.groups().join(" or ")
-        )));
+        return Err(AskError::Forbidden(only_members(&request.asked.quorum, "allow")));
     }
     let origin = &request.asked.origin;
     let holder = asked

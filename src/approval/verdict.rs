@@ -51,6 +51,7 @@ impl Broker {
             verdict,
             comment: comment.to_owned(),
             at: now,
+            lapsed: Vec::new(),
         };
         // To its end also where the person's connection goes away: whoever waits must be woken.
         let broker = self.clone();
@@ -69,6 +70,7 @@ impl Broker {
             Decided::AlreadySettled(state) => Err(DecideError::AlreadySettled(state)),
             Decided::AlreadyReviewed => Err(DecideError::AlreadyReviewed),
             Decided::Changed => Err(DecideError::Changed),
+            Decided::NotEntitled { groups } => Err(DecideError::NotEntitled { groups }),
         }
     }
 
@@ -165,7 +167,7 @@ fn is_last(request: &HeldRequest, review: &Review) -> bool {
 fn approvals(request: &HeldRequest) -> Vec<Review> {
     let counting = request.counting().iter();
     counting
-        .filter(|review| review.verdict == Verdict::Approve)
+        .filter(|review| review.verdict == Verdict::Approve && !review.is_lapsed())
         .cloned()
         .collect()
 }
@@ -175,20 +177,10 @@ fn news(request: &HeldRequest) -> Option<News> {
     if request.state.kind() != StateKind::Pending {
         return settlement(request).map(|settlement| News::Settled(settlement, None));
     }
-    let approvals = request
-        .counting()
-        .iter()
-        .filter(|r| r.verdict == Verdict::Approve);
-    let approvers: Vec<Vec<String>> = approvals.map(|review| review.groups.clone()).collect();
+    let missing = request.asked.quorum.missing(&request.approvers()).into_iter();
     Some(News::Approved {
         by: request.reviews.last()?.clone(),
-        missing: request
-            .asked
-            .quorum
-            .missing(&approvers)
-            .into_iter()
-            .cloned()
-            .collect(),
+        missing: missing.cloned().collect(),
     })
 }
 

@@ -20,7 +20,8 @@ pub struct StoreConfig {
     /// Which database.
     #[serde(deserialize_with = "value::word")]
     pub url: StoreUrl,
-    /// So long another proxy that shares the store may be silent; then what it held is settled as abandoned. At least 2 s.
+    /// So long another proxy that shares the store may be silent, or so long as that one says, if it is longer; then what it held is
+    /// settled as abandoned. At least 2 s.
     #[serde(deserialize_with = "value::duration")]
     pub dead_after: Duration,
 }

@@ -228,6 +228,16 @@ impl Directory {
         Ok(disabled.map(|record| record.principal.name).collect())
     }
 
+    /// The names of those who were disabled behind the event numbered `seen`, also where they are enabled again; and the number
+    /// of the latest event. Who logs in from then on does so by what is in the store, and not by what was known before.
+    pub async fn disabled_since(&self, seen: i64) -> Result<(Vec<String>, i64), StoreError> {
+        let (names, latest) = self.store.disabled_since(seen).await?;
+        if !names.is_empty() {
+            self.known.forget();
+        }
+        Ok((names, latest))
+    }
+
     async fn begin_session(&self, user: &str) -> Result<NewWebSession, StoreError> {
         let cookie = Token::random();
         let now = self.clock.now();

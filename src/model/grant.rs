@@ -209,6 +209,12 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// For whom those stand who have approved it, each by themselves: what its quorum is met by.
+    #[must_use]
+    pub fn approvers(&self) -> Vec<Vec<String>> {
+        Review::approvers(&self.reviews)
+    }
+
     /// Whether this person's statements are covered; for a group's, its members' are.
     #[must_use]
     pub fn is_held_by(&self, user: &str, groups: &[String]) -> bool {

@@ -130,6 +130,32 @@ pub struct Review {
     pub comment: String,
     /// When.
     pub at: Timestamp,
+    /// Those of `groups` that they stand for no more: they have left them, or are disabled. None where nothing is left to
+    /// decide, which stays as it was decided.
+    #[serde(skip)]
+    pub lapsed: Vec<String>,
+}
+
+impl Review {
+    /// The groups for which it counts.
+    #[must_use]
+    pub fn stands_for(&self) -> Vec<String> {
+        let mut groups = self.groups.clone();
+        groups.retain(|group| !self.lapsed.contains(group));
+        groups
+    }
+
+    /// Whether it counted, and does so no more.
+    #[must_use]
+    pub fn is_lapsed(&self) -> bool {
+        !self.lapsed.is_empty() && self.stands_for().is_empty()
+    }
+
+    /// For whom those stand who have approved, each by themselves.
+    pub(super) fn approvers(reviews: &[Self]) -> Vec<Vec<String>> {
+        let approvals = reviews.iter().filter(|review| review.verdict == Verdict::Approve);
+        approvals.map(Self::stands_for).collect()
+    }
 }
 
 /// A statement as an approver has changed it.
@@ -160,7 +186,7 @@ pub struct Edit {
 pub struct Outcome {
     /// The command tag of the last command, as in `DELETE 3`; empty where there was none.
     pub tag: String,
-    /// Rows affected or returned in all; `None` where the tags carry no number.
+    /// Rows affected or returned in all; `None` where the tags carry no number, or a change gave its client only some of its rows.
     pub rows: Option<u64>,
     /// SQLSTATE of the error that ended it.
     pub sqlstate: Option<String>,
@@ -381,6 +407,12 @@ impl HeldRequest {
     pub fn counting(&self) -> &[Review] {
         let before = self.edits.last().map_or(0, |edit| edit.reviews_before);
         self.reviews.get(before..).unwrap_or_default()
+    }
+
+    /// For whom those stand who have approved the statement as it stands now, each by themselves: what a quorum is met by.
+    #[must_use]
+    pub fn approvers(&self) -> Vec<Vec<String>> {
+        Review::approvers(self.counting())
     }
 
     /// The text that would run now.

@@ -4,10 +4,11 @@
 
 mod begun;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Instant;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -46,8 +47,8 @@ pub(super) struct SessionHandle {
     /// Whether the server has begun what was approved.
     begun: Begun,
     waker: Mutex<Option<Waker>>,
-    /// Whose it is; set once, before anybody looks for it.
-    owner: OnceLock<Arc<Principal>>,
+    /// Whose it is, and when they came; set once, before anybody looks for it.
+    owner: OnceLock<Owner>,
     /// Its owner may not go on.
     expelled: AtomicBool,
 }
@@ -67,8 +68,10 @@ impl SessionHandle {
         self.expelled.load(Ordering::Acquire)
     }
 
-    pub(super) fn belongs_to(&self, user: &Arc<Principal>) {
-        let _ = self.owner.set(Arc::clone(user));
+    /// `came`: before that, nothing was read of the user for this session.
+    pub(super) fn belongs_to(&self, user: &Arc<Principal>, came: Instant) {
+        let user = Arc::clone(user);
+        let _ = self.owner.set(Owner { user, came });
     }
 
     /// Whether the requester asked to withdraw what is held now; asked once.
@@ -213,6 +216,21 @@ impl SessionHandle {
     }
 }
 
+/// Whose a session is.
+#[derive(Debug)]
+struct Owner {
+    user: Arc<Principal>,
+    /// When they came, to log in.
+    came: Instant,
+}
+
+impl Owner {
+    /// Whether they are among these users, and came before the time that is said there.
+    fn is_among(&self, users: &HashMap<String, Instant>) -> bool {
+        users.get(&self.user.name).is_some_and(|&until| self.came < until)
+    }
+}
+
 /// Raises the flag when it is dropped; what is known to have arrived forgets it.
 struct Doubt<'a>(&'a AtomicBool);
 
@@ -325,16 +343,13 @@ impl Sessions {
         }
     }
 
-    /// Tells the sessions of these users to end once they are at rest. Gives how many were told for the first
-    /// time.
-    pub fn expel(&self, users: &HashSet<String>) -> usize {
+    /// Tells the sessions of these users to end once they are at rest, as far as they came before the time that is said there.
+    /// Gives how many were told for the first time.
+    pub fn expel(&self, users: &HashMap<String, Instant>) -> usize {
         let mut told = 0;
         for entry in &self.by_pid {
             let handle = entry.value();
-            let is_meant = handle
-                .owner
-                .get()
-                .is_some_and(|owner| users.contains(&owner.name));
+            let is_meant = handle.owner.get().is_some_and(|owner| owner.is_among(users));
             if is_meant && !handle.expelled.swap(true, Ordering::AcqRel) {
                 handle.stop();
                 told += 1;
@@ -372,5 +387,40 @@ pub(super) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         self.sessions.by_pid.remove(&self.handle.pid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn who_came_back_after_they_were_enabled_stays() {
+        let until = Instant::now();
+        let users = HashMap::from([("alice".to_owned(), until)]);
+        let moment = Duration::from_millis(1);
+        for (name, came, is_among) in [
+            ("alice", until.checked_sub(moment), true),
+            ("alice", Some(until), false),
+            ("alice", Some(until + moment), false),
+            ("bob", until.checked_sub(moment), false),
+        ] {
+            let user = Principal {
+                name: name.to_owned(),
+                groups: Vec::new(),
+                admin: false,
+            };
+            let owner = came.map(|came| Owner {
+                user: Arc::new(user),
+                came,
+            });
+            assert_eq!(
+                owner.map(|owner| owner.is_among(&users)),
+                Some(is_among),
+                "{name}"
+            );
+        }
     }
 }

@@ -6,6 +6,7 @@ mod parameters;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::access::{self, Login, Roles};
 use super::encryption::Encryption;
@@ -76,6 +77,7 @@ fn note_moved(moved: Moved, who: &Who) {
 
 /// Opens a session. The caller bounds the time.
 pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAddr) -> Result<Opened, Fault> {
+    let came = Instant::now();
     let Some(first) = opening::first_startup(client, shared.tls.as_ref()).await? else {
         return Ok(Opened::Nothing);
     };
@@ -132,7 +134,7 @@ pub(super) async fn open(shared: &Arc<Shared>, client: &mut Leg, peer: SocketAdd
     let entered = shared
         .sessions
         .enter(connected.cancel_key.clone(), spoken.secret_length());
-    entered.handle.belongs_to(&who.principal);
+    entered.handle.belongs_to(&who.principal, came);
     Ok(Opened::Session(Box::new(LoggedIn {
         who,
         policy: asked.policy,

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 pub(crate) mod grants;
+pub(crate) mod leaving;
 pub(crate) mod lists;
 pub(crate) mod model;
 pub(crate) mod observations;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Abandoned, BoxFuture, Decided, Store, StoreError};
+use super::{Abandoned, Actor, BoxFuture, Decided, Store, StoreError, UserRecord};
 use crate::model::{
     Earlier, EarlierOutcome, Effect, HeldRequest, NewRequest, Origin, Outcome, Parameter, Principal, Quorum,
     RequestId, Review, StateKind, TableAccess, Verdict,
@@ -80,6 +81,19 @@ macro_rules! store_contract {
                 revoking_takes_all_tokens_of_one_user,
                 users_are_filtered_and_paged,
                 the_secret_is_made_once,
+                those_who_were_disabled_are_told_of_once,
+            ],
+            leaving: [
+                who_has_left_decides_on_nothing,
+                who_has_left_changes_nothing,
+                a_verdict_is_for_the_groups_that_are_left,
+                who_comes_back_counts_again,
+                who_has_left_fills_no_seat,
+                who_has_left_one_of_their_groups_sits_for_the_other,
+                what_was_decided_stays_so,
+                who_has_left_looks_at_nothing_afterwards,
+                who_has_left_allows_nothing,
+                who_has_left_fills_no_seat_of_a_grant,
             ],
             observations: [
                 an_observation_reads_back_as_written,
@@ -110,6 +124,7 @@ macro_rules! store_contract {
             ],
             placed: [
                 what_nothing_covers_waits,
+                who_has_given_it_is_not_covered,
                 a_bypass_runs_at_once_and_is_recorded,
                 a_window_covers_up_to_its_effect,
                 a_standing_approval_covers_what_differs_in_constants_alone,
@@ -223,6 +238,7 @@ pub(crate) fn review(reviewer: &str, stands_for: &[&str], verdict: Verdict) -> R
         verdict,
         comment: format!("{reviewer} has looked at it"),
         at: at(5),
+        lapsed: Vec::new(),
     }
 }
 
@@ -259,6 +275,32 @@ pub(crate) fn left_over(why: &str) -> Abandoned<'_> {
     }
 }
 
+/// Those who review in most of the contract.
+pub(crate) const STAFF: [&str; 6] = ["bob", "carol", "dan", "dave", "erin", "frank"];
+
+/// Makes these people, members of every group that the contract's requests name, where they are not there yet.
+pub(crate) async fn employ(store: &dyn Store, names: &[impl AsRef<str>]) {
+    for name in names {
+        let user = UserRecord {
+            principal: person(name.as_ref(), &["dba", "owners", "security"], false),
+            scram_verifier: "a verifier".to_owned(),
+            disabled: false,
+            created_at: start(),
+        };
+        match store.add_user(&user, Actor::CommandLine).await {
+            Ok(()) | Err(StoreError::Exists(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A store with [`STAFF`].
+pub(crate) async fn staffed(subject: &dyn Subject) -> Arc<dyn Store> {
+    let store = subject.open().await;
+    employ(&*store, &STAFF).await;
+    store
+}
+
 /// The request as the store has it now; it must be there.
 pub(crate) async fn read(store: &dyn Store, number: u64) -> HeldRequest {
     store.request(id(number)).await.unwrap().unwrap()
@@ -268,15 +310,16 @@ pub(crate) async fn state(store: &dyn Store, number: u64) -> StateKind {
     read(store, number).await.state.kind()
 }
 
-/// A store with a Pending [`request`] of that number.
+/// A store with a Pending [`request`] of that number, and with [`STAFF`].
 pub(crate) async fn with_pending(subject: &dyn Subject, number: u64) -> Arc<dyn Store> {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     store.insert_pending(&request(number)).await.unwrap();
     store
 }
 
-/// Brings a request that does not exist yet into a state, by the way that leads there.
+/// Brings a request that does not exist yet into a state, by the way that leads there: bob decides.
 pub(crate) async fn bring_to(store: &dyn Store, number: u64, kind: StateKind) {
+    employ(store, &["bob"]).await;
     let id = id(number);
     if kind == StateKind::Denied {
         return store.insert_denied(&request(number), "never").await.unwrap();

@@ -1,5 +1,7 @@
 //! What several proxies that share a store know of one another.
 
+use std::time::Duration;
+
 use super::{BoxFuture, StoreError};
 use crate::model::RequestId;
 
@@ -42,6 +44,8 @@ pub struct Beat {
     pub console: String,
     /// Grows as long as it lives.
     pub beats: i64,
+    /// So long it may be silent, as it says itself; zero where it does not.
+    pub dead_after: Duration,
 }
 
 /// A store as what processes have in common. The defaults are for one that has a single proxy.
@@ -59,9 +63,13 @@ pub trait SharedStore: Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
-    /// Says that this proxy lives, at `console`; what the others have said last.
-    fn beat<'a>(&'a self, console: &'a str) -> BoxFuture<'a, Result<Vec<Beat>, StoreError>> {
-        let _ = console;
+    /// Says that this proxy lives, at `console`, and may be silent for `dead_after`; what the others have said last.
+    fn beat<'a>(
+        &'a self,
+        console: &'a str,
+        dead_after: Duration,
+    ) -> BoxFuture<'a, Result<Vec<Beat>, StoreError>> {
+        let _ = (console, dead_after);
         Box::pin(async { Ok(Vec::new()) })
     }
 

@@ -3,6 +3,7 @@
 //! Imports `model` and the traits of `store`; sqlx appears nowhere else but in the folders of the databases. Invariants:
 //! - one at a time writes, in transactions that hold the database's lock for writers: what is read there cannot change before
 //!   the commit, also when another process has the database open;
+//! - what somebody says is recorded by what they may say at that moment (`standing`);
 //! - writes that arrive together share a transaction, each in a savepoint of its own (`writer`);
 //! - every transition and every change of a user commits together with its row in `audit_events`,
 //!   which can only be added to;
@@ -22,6 +23,7 @@ mod proposals;
 mod query;
 mod row;
 mod sessions;
+mod standing;
 #[cfg(test)]
 pub(super) mod testing;
 pub(super) mod transition;
@@ -41,9 +43,9 @@ use sqlx::pool::PoolConnection;
 pub(super) use engine::{Columns, Connection, Engine, Stopped, Texts, Value, Variant, bound, list_in};
 
 use super::{
-    Abandoned, Actor, BoxFuture, Decided, GrantDecided, GrantEnd, GrantFilter, GrantStore, Grounds,
-    ObservationQuery, ObservationStore, Placed, RequestFilter, RequestStore, StoreError, StoredObservation,
-    UserChange, UserFilter, UserRecord, UserStore, WebSession,
+    Abandoned, Actor, BoxFuture, Decided, FollowedUp, GrantDecided, GrantEnd, GrantFilter, GrantStore,
+    Grounds, ObservationQuery, ObservationStore, Placed, RequestFilter, RequestStore, StoreError,
+    StoredObservation, UserChange, UserFilter, UserRecord, UserStore, WebSession,
 };
 use crate::model::{
     Clock, Edit, Grant, HeldRequest, NewGrant, NewRequest, Outcome, RequestId, Review, Sightings,
@@ -143,7 +145,7 @@ impl<E: Engine> GrantStore for SqlStore<E> {
         &'a self,
         asked: &'a NewGrant,
         first: Option<&'a Review>,
-    ) -> BoxFuture<'a, Result<Grant, StoreError>> {
+    ) -> BoxFuture<'a, Result<Option<Grant>, StoreError>> {
         on_any_thread(self.add_grant(asked, first))
     }
 
@@ -202,7 +204,11 @@ impl<E: Engine> RequestStore for SqlStore<E> {
         on_any_thread(self.insert_placed(request, grounds))
     }
 
-    fn follow_up<'a>(&'a self, id: RequestId, review: &'a Review) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn follow_up<'a>(
+        &'a self,
+        id: RequestId,
+        review: &'a Review,
+    ) -> BoxFuture<'a, Result<FollowedUp, StoreError>> {
         on_any_thread(self.record_followup(id, review))
     }
 
@@ -358,6 +364,10 @@ impl<E: Engine> UserStore for SqlStore<E> {
         actor: Actor<'a>,
     ) -> BoxFuture<'a, Result<UserRecord, StoreError>> {
         on_any_thread(self.apply_change(name, change, actor))
+    }
+
+    fn disabled_since(&self, seen: i64) -> BoxFuture<'_, Result<(Vec<String>, i64), StoreError>> {
+        on_any_thread(self.read_disabled_since(seen))
     }
 
     fn revoke_tokens<'a>(

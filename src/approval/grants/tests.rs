@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use super::*;
 use crate::model::{Clock, Edit, Effect, GrantState, NewRequest, Origin, Quorum, TableAccess};
 use crate::policy::{Policy, Subject};
+use crate::store::contract::employ;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Decided, RequestStore as _};
+use crate::store::{Actor, Decided, RequestStore as _, UserChange, UserStore as _};
 
 /// A clock that stands still.
 struct Still;
@@ -44,6 +45,7 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Self {
         let store = Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap());
+        employ(&*store, &["alice", "bob", "sue"]).await;
         let broker = Broker::new(store.clone(), Arc::new(Still), tokio::runtime::Handle::current());
         Self {
             broker,
@@ -376,6 +378,7 @@ async fn what_was_changed_allows_nothing_beforehand() {
         verdict: Verdict::Approve,
         comment: String::new(),
         at: fixture.broker.now(),
+        lapsed: Vec::new(),
     };
     let store = &fixture.broker.shared.store;
     let edited = store.edit(id, edit, word, 0, false, fixture.broker.now()).await;
@@ -405,6 +408,42 @@ async fn a_standing_approval_waits_for_all_whom_the_rule_asks() {
     assert!(matches!(decide(bob()).await, Err(GrantError::AlreadyReviewed)));
     let sue = person("sue", &["security"]);
     assert_eq!(decide(sue).await.unwrap().state, GrantState::Active);
+}
+
+/// What they may was read before, and they have left since.
+#[tokio::test]
+async fn who_has_left_meanwhile_has_no_say() {
+    let fixture = Fixture::new().await;
+    let asked = fixture.ask(&alice(), wish(Effect::Write, 60)).await.unwrap();
+    let request = fixture.held(1, |_| ()).await;
+    let leaves = UserChange {
+        leave: vec!["dba".to_owned()],
+        ..UserChange::default()
+    };
+    for change in [UserChange::disabled(true), leaves] {
+        let left = fixture.store.change_user("bob", &change, Actor::CommandLine);
+        left.await.unwrap();
+        let decided = fixture
+            .broker
+            .clone()
+            .decide_grant_as(asked.asked.id, bob())
+            .await;
+        assert!(
+            matches!(&decided, Err(GrantError::Forbidden(why)) if why == "only a member of dba can decide on this"),
+            "{decided:?}"
+        );
+        let given = fixture.broker.allow_like(request, &bob(), allowed(None)).await;
+        assert!(
+            matches!(&given, Err(AskError::Forbidden(why)) if why == "only a member of dba can allow this"),
+            "{given:?}"
+        );
+        let enabled = UserChange::disabled(false);
+        let back = fixture.store.change_user("bob", &enabled, Actor::CommandLine);
+        back.await.unwrap();
+    }
+    let sue = person("sue", &["dba"]);
+    let decided = fixture.broker.clone().decide_grant_as(asked.asked.id, sue).await;
+    assert_eq!(decided.unwrap().state, GrantState::Active);
 }
 
 impl Broker {

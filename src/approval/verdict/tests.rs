@@ -8,10 +8,10 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::approval::{Asker, Held, Ticket};
-use crate::model::{Clock, Outcome};
-use crate::store::Store;
-use crate::store::contract::{at, id, outcome, person, read, request, review};
+use crate::model::{Clock, NewRequest, Outcome, Quorum};
+use crate::store::contract::{at, employ, id, outcome, person, read, request, review};
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Actor, Store, UserChange};
 
 /// A clock that stands still.
 struct Still;
@@ -32,6 +32,7 @@ impl Fixture {
     /// A request that a session waits for.
     async fn new() -> Self {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap());
+        employ(&*store, &["bob", "carol"]).await;
         let broker = Broker::new(
             Arc::clone(&store),
             Arc::new(Still),
@@ -243,6 +244,55 @@ async fn a_verdict_that_was_not_recorded_is_not_told() {
     assert_eq!(read(&*store, 1).await.state, RequestState::Pending);
     let told = crate::timer::timeout(std::time::Duration::ZERO, ticket.news()).await;
     assert!(told.is_err(), "{told:?}");
+}
+
+async fn disable(store: &dyn Store, name: &str) {
+    let change = UserChange::disabled(true);
+    store
+        .change_user(name, &change, Actor::CommandLine)
+        .await
+        .unwrap();
+}
+
+/// What they may was read before.
+#[tokio::test]
+async fn who_has_left_meanwhile_decides_on_nothing() {
+    let mut one = Fixture::new().await;
+    disable(&*one.store, "bob").await;
+    let bob = person("bob", &["dba"], false);
+    for verdict in [Verdict::Approve, Verdict::Reject] {
+        let decided = one.broker.decide(id(1), &bob, verdict, "seen").await;
+        assert!(
+            matches!(&decided, Err(DecideError::NotEntitled { groups }) if *groups == ["dba"]),
+            "{decided:?}"
+        );
+    }
+    assert_eq!(read(&*one.store, 1).await.reviews, []);
+    let told = crate::timer::timeout(std::time::Duration::ZERO, one.ticket.news()).await;
+    assert!(told.is_err(), "{told:?}");
+}
+
+#[tokio::test]
+async fn who_has_left_is_missing_again() {
+    let one = Fixture::new().await;
+    let asked = NewRequest {
+        quorum: Quorum::each_of(["dba", "owners", "security"]),
+        ..request(2)
+    };
+    one.store.insert_pending(&asked).await.unwrap();
+    for (name, group) in [("bob", "dba"), ("carol", "security")] {
+        let word = review(name, &[group], Verdict::Approve);
+        one.store.decide(id(2), word, at(5)).await.unwrap();
+        if name == "bob" {
+            disable(&*one.store, name).await;
+        }
+    }
+    let told = news(&read(&*one.store, 2).await);
+    let Some(News::Approved { by, missing }) = told else {
+        panic!("{told:?}");
+    };
+    assert_eq!(by.reviewer, "carol");
+    assert_eq!(missing, [["dba"], ["owners"]]);
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
-//! Who is still missing.
+//! Who is still missing: as the store would count if somebody decided now.
 
 use crate::model::quorum::in_words;
-use crate::model::{Grant, GrantState, HeldRequest, Principal, Quorum, Review, Seat, StateKind, Verdict};
+use crate::model::{Grant, GrantState, HeldRequest, Principal, Quorum, Seat, StateKind};
 
 /// The seats that a pending request still waits for; none once it is decided.
 pub(in crate::console) fn missing_seats(request: &HeldRequest) -> Vec<Seat> {
     if request.state.kind() != StateKind::Pending {
         return Vec::new();
     }
-    missing(&request.asked.quorum, &request.reviews, None)
+    missing(&request.asked.quorum, &request.approvers())
 }
 
 /// The seats that a pending grant still waits for; none once it is decided.
@@ -16,7 +16,7 @@ pub(in crate::console) fn seats_missing_of(grant: &Grant) -> Vec<Seat> {
     if grant.state != GrantState::Pending {
         return Vec::new();
     }
-    missing(&grant.asked.quorum, &grant.reviews, None)
+    missing(&grant.asked.quorum, &grant.approvers())
 }
 
 /// Groups whose approval a pending request still waits for, as far as it must be theirs.
@@ -29,23 +29,24 @@ pub(in crate::console) fn missing_groups(request: &HeldRequest) -> Vec<String> {
 
 /// Who would be missing after `by` approved, in words; `None`: nobody.
 pub(super) fn missing_after(request: &HeldRequest, by: &Principal) -> Option<String> {
-    after(&request.asked.quorum, &request.reviews, by)
+    after(&request.asked.quorum, request.approvers(), by)
 }
 
 /// Who would be missing where `by` alone has said yes, in words; `None`: nobody.
 pub(super) fn missing_after_one(request: &HeldRequest, by: &Principal) -> Option<String> {
-    after(&request.asked.quorum, &[], by)
+    after(&request.asked.quorum, Vec::new(), by)
 }
 
 /// As [`missing_after`], for a grant.
 pub(super) fn missing_after_of(grant: &Grant, by: &Principal) -> Option<String> {
-    after(&grant.asked.quorum, &grant.reviews, by)
+    after(&grant.asked.quorum, grant.approvers(), by)
 }
 
-fn after(quorum: &Quorum, reviews: &[Review], by: &Principal) -> Option<String> {
+fn after(quorum: &Quorum, mut approvers: Vec<Vec<String>>, by: &Principal) -> Option<String> {
     let mut standing = quorum.groups();
     standing.retain(|group| by.is_member(group));
-    let seats = missing(quorum, reviews, Some(standing));
+    approvers.push(standing);
+    let seats = missing(quorum, &approvers);
     (!seats.is_empty()).then(|| words(&seats))
 }
 
@@ -59,12 +60,6 @@ pub(super) fn words(seats: &[Seat]) -> String {
     in_words(&seats.iter().collect::<Vec<_>>())
 }
 
-fn missing(quorum: &Quorum, reviews: &[Review], one_more: Option<Vec<String>>) -> Vec<Seat> {
-    let approvers: Vec<Vec<String>> = reviews
-        .iter()
-        .filter(|review| review.verdict == Verdict::Approve)
-        .map(|review| review.groups.clone())
-        .chain(one_more)
-        .collect();
-    quorum.missing(&approvers).into_iter().cloned().collect()
+fn missing(quorum: &Quorum, approvers: &[Vec<String>]) -> Vec<Seat> {
+    quorum.missing(approvers).into_iter().cloned().collect()
 }

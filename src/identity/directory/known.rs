@@ -34,6 +34,14 @@ struct State {
     users: HashMap<Box<str>, Reading>,
 }
 
+impl State {
+    /// Neither what is kept is given any more, nor what is being read kept.
+    fn forget(&mut self) {
+        self.changes += 1;
+        self.users.clear();
+    }
+}
+
 struct Reading {
     credentials: Credentials,
     /// When it began: what it found may be as old as that.
@@ -94,6 +102,11 @@ impl Known {
         done
     }
 
+    /// Another process has made a change.
+    pub(super) fn forget(&self) {
+        self.lock().forget();
+    }
+
     /// How many users are kept.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
@@ -115,8 +128,7 @@ struct Ended<'a> {
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
         let mut state = self.known.lock();
-        state.changes += 1;
-        state.users.clear();
+        state.forget();
         if !self.is_known {
             state.doubt_until = Some(Instant::now() + IN_DOUBT);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::known::{Known, MAX_KNOWN};
 use super::tests::{PASSWORD, add, directory, set_disabled};
 use super::*;
+use crate::store::{Actor, UserChange};
 
 /// Two proxies with one store: what the second changes, the first hears of by reading.
 async fn two() -> (Directory, Directory) {
@@ -63,6 +64,28 @@ async fn a_user_is_read_once_in_a_moment_whether_there_is_one_or_not() {
     let bob = one.credentials_at("bob", now + just_before).await.unwrap();
     let eve = one.credentials_at("eve", now + just_before).await.unwrap();
     assert!(bob.principal.is_some() && eve.principal.is_none());
+}
+
+/// Their sessions end, and those that begin then are to know of what else was changed.
+#[tokio::test]
+async fn who_was_disabled_is_read_anew() {
+    let (one, other) = two().await;
+    let (_, seen) = one.disabled_since(i64::MAX).await.unwrap();
+    let now = Instant::now();
+    one.credentials_at("bob", now).await.unwrap();
+    set_disabled(&other, "bob", true).await;
+    let back = UserChange {
+        leave: vec!["ops".to_owned()],
+        ..UserChange::disabled(false)
+    };
+    other.change_user(Actor::CommandLine, "bob", &back).await.unwrap();
+    let stale = one.credentials_at("bob", now).await.unwrap();
+    assert_eq!(stale.principal.unwrap().groups, ["ops"]);
+    let (names, latest) = one.disabled_since(seen).await.unwrap();
+    assert_eq!(names, ["bob"]);
+    let fresh = one.credentials_at("bob", now).await.unwrap();
+    assert_eq!(fresh.principal.unwrap().groups, [""; 0]);
+    assert_eq!(one.disabled_since(latest).await.unwrap().0, [""; 0]);
 }
 
 #[tokio::test]

@@ -61,9 +61,11 @@ pub(super) fn like(number: u64) -> NewRequest {
     }
 }
 
-/// Records a grant that counts from the fifth second on.
+/// Records a grant that counts from the fifth second on: bob approves.
 pub(super) async fn active(store: &dyn Store, asked: NewGrant) -> Grant {
+    employ(store, &["bob"]).await;
     let grant = store.insert_grant(&asked, Some(&approval("bob"))).await.unwrap();
+    let grant = grant.unwrap();
     assert_eq!(grant.state, GrantState::Active);
     grant
 }
@@ -85,7 +87,7 @@ fn pending(asked: NewGrant) -> Grant {
     }
 }
 
-fn recorded(decided: GrantDecided) -> Grant {
+pub(super) fn recorded(decided: GrantDecided) -> Grant {
     let GrantDecided::Recorded(grant) = decided else {
         panic!("{decided:?}");
     };
@@ -102,18 +104,15 @@ pub(crate) async fn a_grant_reads_back_as_written(subject: &dyn Subject) {
         ..standing(2)
     };
     for asked in [window(1), group] {
-        let expected = pending(asked.clone());
+        let expected = Some(pending(asked.clone()));
         assert_eq!(store.insert_grant(&asked, None).await.unwrap(), expected);
-        assert_eq!(
-            subject.open().await.grant(asked.id).await.unwrap(),
-            Some(expected)
-        );
+        assert_eq!(subject.open().await.grant(asked.id).await.unwrap(), expected);
     }
     assert_eq!(store.grant(id(3)).await.unwrap(), None);
 }
 
 pub(crate) async fn an_id_of_a_grant_is_taken_once(subject: &dyn Subject) {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     store.insert_grant(&window(1), None).await.unwrap();
     let again = store.insert_grant(&standing(1), Some(&approval("bob"))).await;
     assert!(matches!(again, Err(StoreError::Exists(_))));
@@ -121,7 +120,7 @@ pub(crate) async fn an_id_of_a_grant_is_taken_once(subject: &dyn Subject) {
 }
 
 pub(crate) async fn a_first_verdict_that_is_enough_makes_it_count(subject: &dyn Subject) {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     let one = active(&*store, standing(1)).await;
     assert_eq!(one.reviews, [approval("bob")]);
     assert_eq!(one.span, Some((at(5), at(3_605))));
@@ -130,12 +129,13 @@ pub(crate) async fn a_first_verdict_that_is_enough_makes_it_count(subject: &dyn 
         ..standing(2)
     };
     let two = store.insert_grant(&two, Some(&approval("bob"))).await.unwrap();
+    let two = two.unwrap();
     assert_eq!((two.state, two.span), (GrantState::Pending, None));
     assert_eq!(two.reviews, [approval("bob")]);
 }
 
 pub(crate) async fn a_grant_waits_for_its_quorum_and_counts_from_then(subject: &dyn Subject) {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     let asked = NewGrant {
         quorum: Quorum::each_of(["dba", "security"]),
         ..window(1)
@@ -157,7 +157,7 @@ pub(crate) async fn a_grant_waits_for_its_quorum_and_counts_from_then(subject: &
 }
 
 pub(crate) async fn a_grant_is_made_shorter_and_never_longer(subject: &dyn Subject) {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     for (number, length, expected) in [
         (1, Duration::from_mins(10), Duration::from_mins(10)),
         (2, HOUR * 2, HOUR),
@@ -175,7 +175,7 @@ pub(crate) async fn a_grant_is_made_shorter_and_never_longer(subject: &dyn Subje
 }
 
 pub(crate) async fn a_settled_grant_takes_no_verdict(subject: &dyn Subject) {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     store.insert_grant(&window(1), None).await.unwrap();
     let decided = store
         .review_grant(id(1), &rejection("bob"), None, at(20))
@@ -204,7 +204,7 @@ pub(crate) async fn a_settled_grant_takes_no_verdict(subject: &dyn Subject) {
 }
 
 pub(crate) async fn an_approver_counts_once_and_may_still_reject(subject: &dyn Subject) {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     let asked = NewGrant {
         quorum: Quorum::new(&groups(&["dba"]), &[], 2),
         ..window(1)
@@ -287,7 +287,7 @@ fn ids(grants: &[Grant]) -> Vec<RequestId> {
 }
 
 pub(crate) async fn grants_are_filtered_and_paged(subject: &dyn Subject) {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     for number in 1..=6 {
         let asked = NewGrant {
             created_at: at(i64::try_from(number).unwrap() / 2),

@@ -21,6 +21,7 @@ impl Dice {
     }
 }
 
+/// As they review; each is in all groups.
 const PEOPLE: [(&str, &[&str]); 5] = [
     ("bob", &["dba"]),
     ("carol", &["dba", "security"]),
@@ -156,10 +157,11 @@ fn review(person: usize, verdict: Verdict) -> Review {
         verdict,
         comment: String::new(),
         at: at(5),
+        lapsed: Vec::new(),
     }
 }
 
-fn edit(person: usize, number: usize) -> Edit {
+pub(super) fn edit(person: usize, number: usize) -> Edit {
     Edit {
         editor: PEOPLE[person].0.to_owned(),
         statement: format!("DELETE FROM payments WHERE id = {number}"),
@@ -245,6 +247,7 @@ fn quorum(dice: &mut Dice) -> Quorum {
 }
 
 pub(crate) async fn random_lives_are_those_of_the_reference(subject: &dyn Subject) {
+    staffed(subject).await;
     for seed in 1..=120_u64 {
         // A restart is another opener of the same database.
         let mut store = subject.open().await;
@@ -282,7 +285,7 @@ pub(crate) async fn random_lives_are_those_of_the_reference(subject: &dyn Subjec
 }
 
 pub(crate) async fn many_people_at_once_run_nothing_that_was_not_approved(subject: &dyn Subject) {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     for round in 1..=12_u64 {
         let mut dice = Dice(round * 7_919);
         let asked = NewRequest {
@@ -358,7 +361,7 @@ const fn change(person: usize, seen: usize) -> Step {
 }
 
 pub(crate) async fn an_edit_drops_earlier_approvals(subject: &dyn Subject) {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     let asked = NewRequest {
         quorum: Quorum::each_of(["dba", "security"]),
         ..request(1)

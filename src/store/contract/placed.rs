@@ -1,10 +1,10 @@
 //! What policy holds, and may run all the same.
 
 use super::grants::{active, grant, like, standing, window};
-use super::races::all_at_once;
+use super::races::{all_at_once, employ_crowd};
 use super::*;
 use crate::model::{Basis, GrantState, Holder, NewGrant, RequestState, Shape};
-use crate::store::{GrantEnd, Grounds, Placed, RequestFilter};
+use crate::store::{FollowedUp, GrantEnd, Grounds, Placed, RequestFilter};
 
 async fn placed(store: &dyn Store, request: &NewRequest, member_of: &[&str]) -> Placed {
     let groups = groups(member_of);
@@ -41,6 +41,20 @@ pub(crate) async fn what_nothing_covers_waits(subject: &dyn Subject) {
     let held = read(&*store, 2).await;
     assert_eq!((held.state, held.basis), (RequestState::Pending, None));
     assert_eq!(held.asked, like(2));
+}
+
+/// They may have come into the group since.
+pub(crate) async fn who_has_given_it_is_not_covered(subject: &dyn Subject) {
+    let store = subject.open().await;
+    let of_all = NewGrant {
+        holder: Holder::Group("developers".to_owned()),
+        ..standing(1)
+    };
+    active(&*store, of_all).await;
+    let mut asked = like(2);
+    asked.origin.user = "bob".to_owned();
+    assert_eq!(placed(&*store, &asked, &["developers"]).await, Placed::Pending);
+    assert_eq!(placed(&*store, &like(3), &["developers"]).await, by_standing(1));
 }
 
 pub(crate) async fn a_bypass_runs_at_once_and_is_recorded(subject: &dyn Subject) {
@@ -293,7 +307,7 @@ pub(crate) async fn of_fifty_uses_as_many_run_as_are_left(subject: &dyn Subject)
 }
 
 pub(crate) async fn a_broken_glass_is_looked_at_once(subject: &dyn Subject) {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     for (number, bypass) in [(1, Basis::BreakGlass), (2, Basis::AdminExempt)] {
         let grounds = Grounds {
             bypass: Some(&bypass),
@@ -320,14 +334,17 @@ pub(crate) async fn a_broken_glass_is_looked_at_once(subject: &dyn Subject) {
     };
     assert_eq!(to_review().await, [id(1)]);
     for number in [2, 3, 4] {
-        assert!(!store.follow_up(id(number), &approval("bob")).await.unwrap());
+        let followed = store.follow_up(id(number), &approval("bob")).await;
+        assert_eq!(followed.unwrap(), FollowedUp::NotWaitedFor);
     }
+    employ_crowd(&*store, 10).await;
     let words = (0..10).map(|i| {
         let store = store.clone();
         let word = rejection(&format!("person {i}"));
         async move { store.follow_up(id(1), &word).await.unwrap() }
     });
-    let taken = all_at_once(words).await.into_iter().filter(|&taken| taken);
+    let followed = all_at_once(words).await.into_iter();
+    let taken = followed.filter(|&followed| followed == FollowedUp::Recorded);
     assert_eq!(taken.count(), 1);
     let followup = read(&*store, 1).await.followup.unwrap();
     assert_eq!(followup.verdict, Verdict::Reject);

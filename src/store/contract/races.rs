@@ -10,6 +10,12 @@ use crate::model::RequestState;
 
 const PEOPLE: usize = 50;
 
+/// Makes so many people who may review.
+pub(super) async fn employ_crowd(store: &dyn Store, people: usize) {
+    let names: Vec<String> = (0..people).map(|i| format!("person {i}")).collect();
+    employ(store, &names).await;
+}
+
 /// Runs them all, let go at the same moment.
 pub(super) async fn all_at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     tasks: impl IntoIterator<Item = F>,
@@ -29,6 +35,7 @@ pub(super) async fn all_at_once<T: Send + 'static, F: Future<Output = T> + Send 
 
 pub(crate) async fn of_fifty_verdicts_one_wins(subject: &dyn Subject) {
     let store = with_pending(subject, 1).await;
+    employ_crowd(&*store, PEOPLE).await;
     let verdicts = (0..PEOPLE).map(|i| {
         let store = store.clone();
         let name = format!("person {i}");
@@ -59,7 +66,7 @@ pub(crate) async fn of_fifty_verdicts_one_wins(subject: &dyn Subject) {
 }
 
 pub(crate) async fn of_fifty_approvals_by_one_person_one_counts(subject: &dyn Subject) {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     let asked = NewRequest {
         quorum: Quorum::each_of(["dba", "security"]),
         ..request(1)
@@ -81,7 +88,7 @@ pub(crate) async fn of_fifty_approvals_by_one_person_one_counts(subject: &dyn Su
 }
 
 pub(crate) async fn a_request_is_settled_in_one_way(subject: &dyn Subject) {
-    let store = subject.open().await;
+    let store = staffed(subject).await;
     for number in 1..=20 {
         let asked = NewRequest {
             expires_at: at(10),
@@ -158,6 +165,7 @@ pub(crate) async fn an_approved_request_starts_once_or_is_withdrawn(subject: &dy
 
 pub(crate) async fn two_openers_race_for_a_quorum(subject: &dyn Subject) {
     let (one, other) = (subject.open().await, subject.open().await);
+    employ_crowd(&*one, 8).await;
     for number in 1..=10 {
         let asked = NewRequest {
             quorum: Quorum::each_of(["dba", "security"]),

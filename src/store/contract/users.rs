@@ -317,6 +317,22 @@ pub(crate) async fn of_two_administrators_who_oust_each_other_one_is_left(subjec
     }
 }
 
+/// However soon somebody was enabled again.
+pub(crate) async fn those_who_were_disabled_are_told_of_once(subject: &dyn Subject) {
+    let store = with_root(subject).await;
+    let (names, before) = store.disabled_since(0).await.unwrap();
+    assert_eq!(names, [""; 0]);
+    let other = subject.open().await;
+    for (name, disabled) in [("bob", true), ("bob", false), ("root", true)] {
+        set_disabled(&*other, name, disabled).await.unwrap();
+    }
+    let (names, latest) = store.disabled_since(before).await.unwrap();
+    assert_eq!(names, ["bob", "root"]);
+    for seen in [latest, i64::MAX] {
+        assert_eq!(store.disabled_since(seen).await.unwrap(), (Vec::new(), latest));
+    }
+}
+
 pub(crate) async fn revoking_takes_all_tokens_of_one_user(subject: &dyn Subject) {
     let store = with_root(subject).await;
     for (number, user) in [(1, "bob"), (2, "bob"), (3, "root")] {

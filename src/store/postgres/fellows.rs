@@ -1,5 +1,7 @@
 //! Other proxies that share the database: what they change, and whether they live.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgListener;
 use sqlx::{Postgres, Row as _};
 
@@ -76,25 +78,32 @@ impl SharedStore for PostgresStore {
         })
     }
 
-    fn beat<'a>(&'a self, console: &'a str) -> BoxFuture<'a, Result<Vec<Beat>, StoreError>> {
+    fn beat<'a>(
+        &'a self,
+        console: &'a str,
+        dead_after: Duration,
+    ) -> BoxFuture<'a, Result<Vec<Beat>, StoreError>> {
         on_any_thread(async move {
             let mut tx = self.begin().await?;
             in_time(
                 sqlx::query::<Postgres>(
-                    "INSERT INTO proxies (id, console, started_at, beats) VALUES ($1, $2, $3, 1) \
-                 ON CONFLICT (id) DO UPDATE SET beats = proxies.beats + 1",
+                    "INSERT INTO proxies (id, console, started_at, beats, dead_after) \
+                 VALUES ($1, $2, $3, 1, $4) ON CONFLICT (id) DO UPDATE SET beats = proxies.beats + 1",
                 )
                 .bind(&self.proxy)
                 .bind(console)
                 .bind(self.clock.now().as_microsecond())
+                .bind(i64::try_from(dead_after.as_micros()).unwrap_or(i64::MAX))
                 .execute(tx.begun().await.map_err(not_written)?),
             )
             .await
             .map_err(not_written)?;
             let others = in_time(
-                sqlx::query::<Postgres>("SELECT id, console, beats FROM proxies WHERE id <> $1 ORDER BY id")
-                    .bind(&self.proxy)
-                    .fetch_all(tx.begun().await.map_err(not_written)?),
+                sqlx::query::<Postgres>(
+                    "SELECT id, console, beats, dead_after FROM proxies WHERE id <> $1 ORDER BY id",
+                )
+                .bind(&self.proxy)
+                .fetch_all(tx.begun().await.map_err(not_written)?),
             )
             .await
             .map_err(not_read)?;
@@ -107,10 +116,12 @@ impl SharedStore for PostgresStore {
             .map_err(not_written)?;
             tx.commit().await?;
             let beats = others.iter().map(|found| {
+                let dead_after: i64 = found.try_get("dead_after")?;
                 Ok(Beat {
                     proxy: found.try_get("id")?,
                     console: found.try_get("console")?,
                     beats: found.try_get("beats")?,
+                    dead_after: Duration::from_micros(u64::try_from(dead_after).unwrap_or_default()),
                 })
             });
             beats.collect::<Result<_, _>>().map_err(not_read)

@@ -16,11 +16,18 @@ use crate::store::sql::migrations::{File, migrator};
 use crate::store::sql::writer::Queue;
 use crate::store::sql::{ACQUIRE_TIMEOUT, Connection as _};
 
-const MIGRATIONS: &[File] = &[(
-    1,
-    "initial",
-    include_str!("../../../migrations/postgres/0001_initial.sql"),
-)];
+const MIGRATIONS: &[File] = &[
+    (
+        1,
+        "initial",
+        include_str!("../../../migrations/postgres/0001_initial.sql"),
+    ),
+    (
+        2,
+        "dead after",
+        include_str!("../../../migrations/postgres/0002_dead_after.sql"),
+    ),
+];
 
 /// One of them listens.
 const READERS: u32 = 5;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::Connection as _;
 
@@ -11,7 +12,8 @@ use super::testing::{Database, cluster, eventually};
 use crate::model::StateKind;
 use crate::store::contract::grants::standing;
 use crate::store::contract::{
-    Subject, approval, at, bring_to, id, left_over, read, request, state, store_contract, with_pending,
+    STAFF, Subject, approval, at, bring_to, employ, id, left_over, read, request, state, store_contract,
+    with_pending,
 };
 use crate::store::sql::testing::transitions_are_those_of_the_model;
 use crate::store::sql::{ACQUIRE_TIMEOUT, Connection as _};
@@ -19,6 +21,9 @@ use crate::store::{
     BoxFuture, GrantStore as _, Hint, Hints, RequestFilter, RequestStore as _, SharedStore as _, Store,
     StoreError, UserStore as _,
 };
+
+/// So long proxies may be silent here.
+const DEAD_AFTER: Duration = Duration::from_secs(30);
 
 impl Database {
     async fn store(&self) -> PostgresStore {
@@ -335,6 +340,7 @@ async fn who_stays_in_a_write_is_thrown_out() {
 async fn others_hear_of_every_change_and_nobody_of_their_own() {
     let database = Database::new();
     let (one, other) = (database.store().await, database.store().await);
+    employ(&one, &["bob"]).await;
     let mut own = one.hints().await.unwrap().unwrap();
     let mut hints = other.hints().await.unwrap().unwrap();
     one.insert_pending(&request(1)).await.unwrap();
@@ -356,8 +362,8 @@ async fn others_hear_of_every_change_and_nobody_of_their_own() {
 async fn what_a_dead_proxy_held_is_abandoned_and_what_a_living_one_holds_is_not() {
     let database = Database::new();
     let (one, other) = (database.store().await, database.store().await);
-    assert_eq!(one.beat("http://one").await.unwrap(), []);
-    other.beat("http://other").await.unwrap();
+    assert_eq!(one.beat("http://one", DEAD_AFTER).await.unwrap(), []);
+    other.beat("http://other", DEAD_AFTER * 2).await.unwrap();
     for (number, kind) in [(1, StateKind::Pending), (2, StateKind::Running)] {
         bring_to(&one, number, kind).await;
     }
@@ -367,10 +373,14 @@ async fn what_a_dead_proxy_held_is_abandoned_and_what_a_living_one_holds_is_not(
     assert_eq!(other.holder(id(1)).await.unwrap().as_deref(), Some("http://one"));
     assert_eq!(other.holder(id(3)).await.unwrap(), None);
 
-    let seen = other.beat("http://other").await.unwrap();
-    one.beat("http://one").await.unwrap();
+    let seen = other.beat("http://other", DEAD_AFTER * 2).await.unwrap();
+    let theirs = one.beat("http://one", DEAD_AFTER).await.unwrap();
+    assert_eq!(
+        (seen[0].dead_after, theirs[0].dead_after),
+        (DEAD_AFTER, DEAD_AFTER * 2)
+    );
     assert!(!other.bury(&seen[0]).await.unwrap(), "it has gone on since");
-    let seen = other.beat("http://other").await.unwrap();
+    let seen = other.beat("http://other", DEAD_AFTER * 2).await.unwrap();
     assert_eq!((seen.len(), seen[0].beats), (1, 2));
     assert!(other.bury(&seen[0]).await.unwrap());
     assert_eq!(other.abandon_all(why, at(9)).await.unwrap(), [id(1), id(2)]);
@@ -378,7 +388,7 @@ async fn what_a_dead_proxy_held_is_abandoned_and_what_a_living_one_holds_is_not(
 
     // It was not dead after all: what it held is settled, and what it holds from now on is its own.
     assert!(!one.start(id(1), at(10)).await.unwrap());
-    one.beat("http://one").await.unwrap();
+    one.beat("http://one", DEAD_AFTER).await.unwrap();
     bring_to(&one, 4, StateKind::Approved).await;
     assert_eq!(other.abandon_all(why, at(9)).await.unwrap(), []);
     one.leave().await.unwrap();
@@ -425,7 +435,7 @@ async fn it_goes_on_beside_a_newer_schema() {
         for _ in 0..12 {
             assert_eq!(read(&*store, 1).await.asked, request(1));
             assert!(store.grant(id(3)).await.unwrap().is_some());
-            assert_eq!(store.users().await.unwrap(), []);
+            assert_eq!(store.users().await.unwrap().len(), STAFF.len());
             assert_eq!(
                 store
                     .requests(RequestFilter {
@@ -473,13 +483,13 @@ async fn a_connection_without_its_settings_is_refused() {
 async fn what_nobody_holds_is_found_by_anybody() {
     let database = Database::new();
     let (one, other) = (database.store().await, database.store().await);
-    one.beat("http://one").await.unwrap();
+    one.beat("http://one", DEAD_AFTER).await.unwrap();
     bring_to(&one, 1, StateKind::Pending).await;
     let third = database.store().await;
-    let seen = third.beat("http://third").await.unwrap();
+    let seen = third.beat("http://third", DEAD_AFTER).await.unwrap();
     assert!(third.bury(&seen[0]).await.unwrap());
     drop(third);
-    other.beat("http://other").await.unwrap();
+    other.beat("http://other", DEAD_AFTER).await.unwrap();
     assert_eq!(
         other.abandon_all(left_over("gone"), at(9)).await.unwrap(),
         [id(1)]

@@ -29,6 +29,27 @@ macro_rules! grant_columns {
 }
 pub(super) use grant_columns;
 
+/// The groups that whoever decides is in, beside what they decide on: of the person named by `$2`; NULL where there is none, or
+/// they are disabled.
+macro_rules! decider_columns {
+    () => {
+        ", (SELECT users.group_names FROM users WHERE users.name = $2 AND NOT users.disabled) AS present_groups"
+    };
+}
+pub(super) use decider_columns;
+
+/// The same of whoever has written a review, as one more field of the object that is made of it.
+macro_rules! present_field {
+    ($reviews:literal) => {
+        concat!(
+            ", 'present', (SELECT users.group_names FROM users WHERE users.name = ",
+            $reviews,
+            ".reviewer AND NOT users.disabled)"
+        )
+    };
+}
+pub(super) use present_field;
+
 /// Those of `users`.
 macro_rules! user_columns {
     () => {

@@ -8,11 +8,11 @@ use super::engine::{Connection, Engine, Variant, recorded};
 use super::query::{Query, query};
 use super::transition::{self, Change};
 use super::writer::is_unique_violation;
-use super::{SqlStore, grants, list, not_written, row};
+use super::{SqlStore, grants, list, not_written, row, standing};
 use crate::model::{
     Basis, Edit, HeldRequest, NewRequest, RequestId, RequestState, Review, StateKind, Verdict,
 };
-use crate::store::{Decided, Grounds, Placed, StoreError};
+use crate::store::{Decided, FollowedUp, Grounds, Placed, StoreError};
 
 impl<E: Engine> SqlStore<E> {
     /// Records a verdict and what follows from it, or says why it comes too late. `starts`: whoever waits for it starts at
@@ -20,13 +20,13 @@ impl<E: Engine> SqlStore<E> {
     pub(super) async fn record_verdict(
         &self,
         id: RequestId,
-        review: Review,
+        mut review: Review,
         seen: usize,
         starts: bool,
         now: Timestamp,
     ) -> Result<Decided, StoreError> {
         let mut tx = self.begin().await?;
-        let request = existing(&mut *tx, id).await?;
+        let request = existing(&mut *tx, id, &mut review).await?;
         let now = self.now_in_turn(now);
         if let Some(refusal) = refusal(&request, &review, seen, now) {
             tx.commit().await?;
@@ -42,14 +42,14 @@ impl<E: Engine> SqlStore<E> {
         &self,
         id: RequestId,
         edit: Edit,
-        review: Review,
+        mut review: Review,
         (seen, starts): (usize, bool),
         now: Timestamp,
     ) -> Result<Decided, StoreError> {
         let mut tx = self.begin().await?;
-        let request = existing(&mut *tx, id).await?;
+        let request = existing(&mut *tx, id, &mut review).await?;
         let now = self.now_in_turn(now);
-        if let Some(refusal) = settled(&request, now) {
+        if let Some(refusal) = not_open_to(&request, &review, now) {
             tx.commit().await?;
             return Ok(refusal);
         }
@@ -95,9 +95,17 @@ impl<E: Engine> SqlStore<E> {
         Ok(placed)
     }
 
-    /// Records what somebody says afterwards. `false`: it is not waited for.
-    pub(super) async fn record_followup(&self, id: RequestId, review: &Review) -> Result<bool, StoreError> {
+    /// Records what somebody says afterwards.
+    pub(super) async fn record_followup(
+        &self,
+        id: RequestId,
+        review: &Review,
+    ) -> Result<FollowedUp, StoreError> {
         let mut tx = self.begin().await?;
+        let Some(review) = standing::checked(&mut *tx, review).await? else {
+            tx.commit().await?;
+            return Ok(FollowedUp::NotEntitled);
+        };
         let changed = query(
             "INSERT INTO followups (request_id, reviewer, group_names, verdict, comment, at) \
              SELECT id, $2, $3, $4, $5, $6 FROM requests \
@@ -114,7 +122,7 @@ impl<E: Engine> SqlStore<E> {
         .map_err(not_written)?;
         if changed == 0 {
             tx.commit().await?;
-            return Ok(false);
+            return Ok(FollowedUp::NotWaitedFor);
         }
         let event = Event {
             at: review.at,
@@ -129,13 +137,20 @@ impl<E: Engine> SqlStore<E> {
         };
         audit::record(&mut *tx, event).await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(FollowedUp::Recorded)
     }
 }
 
-async fn existing(connection: &mut impl Connection, id: RequestId) -> Result<HeldRequest, StoreError> {
-    let found = list::one(connection, id).await?;
-    found.ok_or_else(|| StoreError::NotFound(format!("request {id}")))
+/// The request; the review is left those of its groups that its reviewer is in at the moment.
+async fn existing(
+    connection: &mut impl Connection,
+    id: RequestId,
+    review: &mut Review,
+) -> Result<HeldRequest, StoreError> {
+    let found = list::one_to_decide(connection, id, &review.reviewer).await?;
+    let (request, present) = found.ok_or_else(|| StoreError::NotFound(format!("request {id}")))?;
+    standing::keep(review, &present);
+    Ok(request)
 }
 
 /// What records a review and what it brings.
@@ -149,7 +164,11 @@ fn follow(
     let consequence = consequence(&request, &review);
     let is_started = starts && matches!(consequence, Some(Change::Approve(_)));
     // Nothing of it depends on another: the request was read under the write lock, and is Pending.
-    let mut all = vec![reviewed(&request, &review)?.into_owned()];
+    let mut all = Vec::new();
+    let is_again = is_again(&request, &review);
+    if !is_again {
+        all.push(reviewed(&request, &review)?.into_owned());
+    }
     if let Some(change) = consequence {
         all.push(transition::made(id, change, now)?.into_owned());
     }
@@ -166,10 +185,12 @@ fn follow(
             Verdict::Reject => Some(row::kept(now)?),
         };
     }
-    request.reviews.push(Review {
-        at: row::kept(review.at)?,
-        ..review
-    });
+    if !is_again {
+        request.reviews.push(Review {
+            at: row::kept(review.at)?,
+            ..review
+        });
+    }
     let decided = if is_started {
         Decided::Started(request)
     } else {
@@ -247,21 +268,31 @@ fn exists(error: StoreError, request: &NewRequest) -> StoreError {
 
 /// Why a verdict is not taken, if it is not.
 fn refusal(request: &HeldRequest, review: &Review, seen: usize, now: Timestamp) -> Option<Decided> {
-    if let Some(refusal) = settled(request, now) {
+    if let Some(refusal) = not_open_to(request, review, now) {
         return Some(refusal);
     }
     if review.verdict == Verdict::Approve && request.edits.len() != seen {
         return Some(Decided::Changed);
     }
-    let again = review.verdict == Verdict::Approve
-        && request
-            .counting()
-            .iter()
-            .any(|earlier| earlier.verdict == Verdict::Approve && earlier.reviewer == review.reviewer);
-    again.then_some(Decided::AlreadyReviewed)
+    let waits = !request.asked.quorum.is_met(&request.approvers());
+    (waits && is_again(request, review)).then_some(Decided::AlreadyReviewed)
 }
 
-fn settled(request: &HeldRequest, now: Timestamp) -> Option<Decided> {
+/// Whether they have approved it before. Where it waits for nobody any more, since somebody has come back whose approval counts
+/// again, that brings it about.
+fn is_again(request: &HeldRequest, review: &Review) -> bool {
+    let is_earlier =
+        |earlier: &Review| earlier.verdict == Verdict::Approve && earlier.reviewer == review.reviewer;
+    review.verdict == Verdict::Approve && request.counting().iter().any(is_earlier)
+}
+
+/// Why this person decides on it in no way, if they do not: they stand for nobody whom it asks, or it is settled.
+fn not_open_to(request: &HeldRequest, review: &Review, now: Timestamp) -> Option<Decided> {
+    if review.groups.is_empty() {
+        return Some(Decided::NotEntitled {
+            groups: request.asked.quorum.groups(),
+        });
+    }
     if request.state != RequestState::Pending {
         return Some(Decided::AlreadySettled(request.state.kind()));
     }
@@ -275,13 +306,10 @@ fn consequence<'a>(request: &HeldRequest, review: &'a Review) -> Option<Change<'
     match review.verdict {
         Verdict::Reject => Some(Change::Reject(&review.reviewer)),
         Verdict::Approve => {
-            let approvers: Vec<Vec<String>> = request
-                .counting()
-                .iter()
-                .chain([review])
-                .filter(|review| review.verdict == Verdict::Approve)
-                .map(|review| review.groups.clone())
-                .collect();
+            let mut approvers = request.approvers();
+            if !is_again(request, review) {
+                approvers.push(review.groups.clone());
+            }
             request
                 .asked
                 .quorum

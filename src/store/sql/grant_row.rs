@@ -10,7 +10,8 @@ use crate::store::StoreError;
 
 /// A row of `grants`, with the list `reviews`.
 pub(super) fn grant(row: &impl Columns) -> Result<Grant, StoreError> {
-    with(row, within::reviews(row, "reviews")?)
+    let is_open = state(row)? == GrantState::Pending;
+    with(row, within::reviews(row, "reviews", is_open)?)
 }
 
 /// A row of `grants` alone: without what people have said.

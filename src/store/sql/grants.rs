@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::audit::{self, Event};
-use super::columns::grant_columns;
+use super::columns::{decider_columns, grant_columns, present_field};
 use super::engine::{Connection, Engine, Variant, hinted};
 use super::query::{self, Builder, query};
-use super::{SqlStore, grant_row, not_read, not_written, row};
+use super::{SqlStore, grant_row, not_read, not_written, row, standing};
 use crate::model::{
     Basis, Clock, Grant, GrantKind, GrantState, Holder, NewGrant, NewRequest, Principal, RequestId, Review,
     Verdict,
@@ -22,8 +22,18 @@ impl<E: Engine> SqlStore<E> {
         &self,
         asked: &NewGrant,
         first: Option<&Review>,
-    ) -> Result<Grant, StoreError> {
+    ) -> Result<Option<Grant>, StoreError> {
         let mut tx = self.begin().await?;
+        let first = match first {
+            None => None,
+            Some(review) => match standing::checked(&mut *tx, review).await? {
+                None => {
+                    tx.commit().await?;
+                    return Ok(None);
+                }
+                checked => checked,
+            },
+        };
         insert(&mut *tx, asked).await?;
         let event = Event {
             at: asked.created_at,
@@ -45,14 +55,14 @@ impl<E: Engine> SqlStore<E> {
             }),
         };
         audit::record(&mut *tx, event).await?;
-        if let Some(review) = first {
+        if let Some(review) = &first {
             insert_review(&mut *tx, asked.id, review).await?;
             let grant = read(&mut *tx, asked.id).await?;
             follow(&mut *tx, &grant, review.at).await?;
         }
         let grant = read(&mut *tx, asked.id).await?;
         tx.commit().await?;
-        Ok(grant)
+        Ok(Some(grant))
     }
 
     pub(super) async fn decide_grant(
@@ -63,30 +73,21 @@ impl<E: Engine> SqlStore<E> {
         now: Timestamp,
     ) -> Result<GrantDecided, StoreError> {
         let mut tx = self.begin().await?;
-        let grant = one(&mut *tx, id)
+        let (grant, present) = one_to_decide(&mut *tx, id, &review.reviewer)
             .await?
             .ok_or_else(|| StoreError::NotFound(format!("grant {id}")))?;
+        let mut review = review.clone();
+        standing::keep(&mut review, &present);
         let now = self.now_in_turn(now);
-        if grant.state != GrantState::Pending {
+        if let Some(refusal) = refusal(&grant, &review, now) {
             tx.commit().await?;
-            return Ok(GrantDecided::AlreadySettled(grant.state));
+            return Ok(refusal);
         }
-        if grant.asked.expires_at.as_microsecond() <= now.as_microsecond() {
-            tx.commit().await?;
-            return Ok(GrantDecided::AlreadySettled(GrantState::Expired));
+        if !is_again(&grant, &review) {
+            insert_review(&mut *tx, id, &review).await?;
         }
-        let is_again = |earlier: &Review| {
-            earlier.verdict == Verdict::Approve
-                && review.verdict == Verdict::Approve
-                && earlier.reviewer == review.reviewer
-        };
-        if grant.reviews.iter().any(is_again) {
-            tx.commit().await?;
-            return Ok(GrantDecided::AlreadyReviewed);
-        }
-        insert_review(&mut *tx, id, review).await?;
         if let Some(length) = length.filter(|length| *length < grant.asked.length) {
-            shorten(&mut *tx, id, length, review).await?;
+            shorten(&mut *tx, id, length, &review).await?;
         }
         let grant = read(&mut *tx, id).await?;
         follow(&mut *tx, &grant, now).await?;
@@ -166,7 +167,6 @@ impl<E: Engine> SqlStore<E> {
     pub(super) async fn list_grants(&self, filter: &GrantFilter) -> Result<Vec<Grant>, StoreError> {
         let mut connection = self.reader().await?;
         let mut query = Builder::of(&*connection, &GRANTS);
-        query.push("true");
         if let Some(kind) = filter.kind {
             query.push(" AND kind = ").push_bind(kind.as_str());
         }
@@ -194,30 +194,43 @@ impl<E: Engine> SqlStore<E> {
     }
 }
 
-/// Grants with what people have said, as a list of objects, in no order.
+/// Grants with what people have said, as a list of objects, in no order; and with the groups that these people are in by now.
 macro_rules! grants {
-    ($list:literal, $object:literal, $as_text:literal) => {
+    ($columns:expr, $condition:literal, $list:literal, $object:literal, $as_text:literal) => {
         concat!(
             "SELECT ",
-            grant_columns!(),
+            $columns,
             ", (SELECT ",
             $list,
             "(",
             $object,
             "('id', id, 'reviewer', reviewer, \
-             'group_names', group_names, 'verdict', verdict, 'comment', comment, 'at', at))",
+             'group_names', group_names, 'verdict', verdict, 'comment', comment, 'at', at",
+            present_field!("grant_reviews"),
+            "))",
             $as_text,
-            " FROM grant_reviews WHERE grant_id = grants.id) AS reviews FROM grants WHERE "
+            " FROM grant_reviews WHERE grant_id = grants.id) AS reviews FROM grants WHERE ",
+            $condition
         )
     };
 }
 
-const GRANTS: Variant = Variant {
-    sqlite: grants!("json_group_array", "json_object", ""),
-    postgres: grants!("json_agg", "json_build_object", "::text"),
-};
+macro_rules! variant {
+    ($columns:expr, $condition:literal) => {
+        Variant {
+            sqlite: grants!($columns, $condition, "json_group_array", "json_object", ""),
+            postgres: grants!($columns, $condition, "json_agg", "json_build_object", "::text"),
+        }
+    };
+}
 
-/// Those that may cover a request, in the order in which they are to be used.
+const GRANTS: Variant = variant!(grant_columns!(), "true");
+const GRANT: Variant = variant!(grant_columns!(), "id = $1");
+/// For whoever decides on it.
+const DECIDED: Variant = variant!(concat!(grant_columns!(), decider_columns!()), "id = $1");
+
+/// Those that may cover a request, in the order in which they are to be used. Who has approved one may have come into its group
+/// since: theirs is not covered by their own word.
 const COVERING: Variant = hinted!(
     concat!("SELECT ", grant_columns!(), " FROM grants"),
     "INDEXED BY grants_active",
@@ -225,6 +238,8 @@ const COVERING: Variant = hinted!(
      AND (kind = 'window' OR shape = $3) AND (times IS NULL OR used < times) \
      AND CASE holder_kind WHEN 'user' THEN holder = $4 \
          ELSE holder IN (SELECT value FROM json_each($5)) END \
+     AND (self_approval OR NOT EXISTS (SELECT 1 FROM grant_reviews \
+         WHERE grant_id = grants.id AND reviewer = $4)) \
      ORDER BY kind = 'shape', max_rows IS NOT NULL, max_rows DESC, ends_at, id LIMIT $6"
 );
 
@@ -297,6 +312,29 @@ async fn count_use(
     Ok(basis(grant))
 }
 
+/// Why a verdict is not taken, if it is not.
+fn refusal(grant: &Grant, review: &Review, now: Timestamp) -> Option<GrantDecided> {
+    if review.groups.is_empty() {
+        return Some(GrantDecided::NotEntitled);
+    }
+    if grant.state != GrantState::Pending {
+        return Some(GrantDecided::AlreadySettled(grant.state));
+    }
+    if grant.asked.expires_at.as_microsecond() <= now.as_microsecond() {
+        return Some(GrantDecided::AlreadySettled(GrantState::Expired));
+    }
+    let waits = !grant.asked.quorum.is_met(&grant.approvers());
+    (waits && is_again(grant, review)).then_some(GrantDecided::AlreadyReviewed)
+}
+
+/// Whether they have approved it before. Where it waits for nobody any more, since somebody has come back whose approval counts
+/// again, that brings it about.
+fn is_again(grant: &Grant, review: &Review) -> bool {
+    let is_earlier =
+        |earlier: &Review| earlier.verdict == Verdict::Approve && earlier.reviewer == review.reviewer;
+    review.verdict == Verdict::Approve && grant.reviews.iter().any(is_earlier)
+}
+
 /// What a verdict brings about for a grant that is pending.
 async fn follow(connection: &mut impl Connection, grant: &Grant, now: Timestamp) -> Result<(), StoreError> {
     let id = grant.asked.id;
@@ -316,8 +354,7 @@ async fn follow(connection: &mut impl Connection, grant: &Grant, now: Timestamp)
         )
         .await;
     }
-    let approvers: Vec<Vec<String>> = grant.reviews.iter().map(|review| review.groups.clone()).collect();
-    if !grant.asked.quorum.is_met(&approvers) {
+    if !grant.asked.quorum.is_met(&grant.approvers()) {
         return Ok(());
     }
     let ends_at = now.saturating_add(grant.asked.length).unwrap_or(now);
@@ -492,10 +529,29 @@ async fn read(connection: &mut impl Connection, id: RequestId) -> Result<Grant, 
 }
 
 async fn one(connection: &mut impl Connection, id: RequestId) -> Result<Option<Grant>, StoreError> {
-    let mut query = Builder::of(connection, &GRANTS);
-    query.push("id = ").push_bind(id.as_str());
-    let found = query.build().fetch_optional(connection).await.map_err(not_read)?;
+    let found = query::variant(&GRANT)
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await
+        .map_err(not_read)?;
     found.as_ref().map(grant_row::grant).transpose()
+}
+
+/// The grant, and the groups that this person is in at the moment: none where they are disabled, or not there.
+async fn one_to_decide(
+    connection: &mut impl Connection,
+    id: RequestId,
+    decider: &str,
+) -> Result<Option<(Grant, Vec<String>)>, StoreError> {
+    let found = query::variant(&DECIDED)
+        .bind(id.as_str())
+        .bind(decider)
+        .fetch_optional(connection)
+        .await
+        .map_err(not_read)?;
+    found
+        .map(|found| Ok((grant_row::grant(&found)?, row::present_groups(&found)?)))
+        .transpose()
 }
 
 fn changed_meanwhile(id: RequestId) -> StoreError {

@@ -1,13 +1,14 @@
 //! Reading requests, with all that belongs to them.
 
-use super::columns::request_columns;
+use super::columns::{decider_columns, present_field, request_columns};
 use super::engine::{Connection, Variant};
 use super::query::{self, Builder};
 use super::{not_read, row};
 use crate::model::{HeldRequest, Principal, RequestId};
 use crate::store::{RequestFilter, StoreError};
 
-/// Requests with what people have said and changed, each as a list of objects, in no order.
+/// Requests with what people have said and changed, each as a list of objects, in no order; and with the groups that those who have
+/// said something are in by now.
 macro_rules! requests {
     ($columns:expr, $list:literal, $object:literal, $as_text:literal, $digest:literal) => {
         concat!(
@@ -18,7 +19,9 @@ macro_rules! requests {
             "(",
             $object,
             "('id', id, 'reviewer', reviewer, \
-             'group_names', group_names, 'verdict', verdict, 'comment', comment, 'at', at))",
+             'group_names', group_names, 'verdict', verdict, 'comment', comment, 'at', at",
+            present_field!("reviews"),
+            "))",
             $as_text,
             " FROM reviews WHERE request_id = requests.id) AS reviews, \
              (SELECT ",
@@ -45,39 +48,79 @@ macro_rules! requests {
 }
 
 macro_rules! variant {
-    ($columns:expr) => {
+    ($columns:expr, $condition:literal) => {
         Variant {
-            sqlite: requests!($columns, "json_group_array", "json_object", "", "hex(digest)"),
-            postgres: requests!(
-                $columns,
-                "json_agg",
-                "json_build_object",
-                "::text",
-                "encode(digest, 'hex')"
+            sqlite: concat!(
+                requests!($columns, "json_group_array", "json_object", "", "hex(digest)"),
+                $condition
+            ),
+            postgres: concat!(
+                requests!(
+                    $columns,
+                    "json_agg",
+                    "json_build_object",
+                    "::text",
+                    "encode(digest, 'hex')"
+                ),
+                $condition
             ),
         }
     };
 }
 
-const REQUESTS: Variant = variant!(request_columns!("requests.statement", "parameters", "false"));
+const REQUEST: Variant = variant!(
+    request_columns!("requests.statement", "parameters", "false"),
+    "id = $1"
+);
+
+/// For whoever decides on it.
+const DECIDED: Variant = variant!(
+    concat!(
+        request_columns!("requests.statement", "parameters", "false"),
+        decider_columns!()
+    ),
+    "id = $1"
+);
 
 /// As they are listed, many at once, where texts of tens of megabytes would be too much: a statement up to this many
 /// characters, parameters only where they are no longer than that.
-const LISTED: Variant = variant!(request_columns!(
-    "substr(requests.statement, 1, 65536)",
-    "CASE WHEN length(parameters) > 65536 THEN '[]' ELSE parameters END",
-    "(length(requests.statement) > 65536 OR length(parameters) > 65536)"
-));
+const LISTED: Variant = variant!(
+    request_columns!(
+        "substr(requests.statement, 1, 65536)",
+        "CASE WHEN length(parameters) > 65536 THEN '[]' ELSE parameters END",
+        "(length(requests.statement) > 65536 OR length(parameters) > 65536)"
+    ),
+    "true"
+);
 
 /// One request.
 pub(super) async fn one(
     connection: &mut impl Connection,
     id: RequestId,
 ) -> Result<Option<HeldRequest>, StoreError> {
-    let mut query = Builder::of(connection, &REQUESTS);
-    query.push("id = ").push_bind(id.as_str());
-    let found = query.build().fetch_optional(connection).await.map_err(not_read)?;
+    let found = query::variant(&REQUEST)
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await
+        .map_err(not_read)?;
     found.as_ref().map(row::request).transpose()
+}
+
+/// One request, and the groups that this person is in at the moment: none where they are disabled, or not there.
+pub(super) async fn one_to_decide(
+    connection: &mut impl Connection,
+    id: RequestId,
+    decider: &str,
+) -> Result<Option<(HeldRequest, Vec<String>)>, StoreError> {
+    let found = query::variant(&DECIDED)
+        .bind(id.as_str())
+        .bind(decider)
+        .fetch_optional(connection)
+        .await
+        .map_err(not_read)?;
+    found
+        .map(|found| Ok((row::request(&found)?, row::present_groups(&found)?)))
+        .transpose()
 }
 
 /// Requests by filter, newest first; those that are long are cut ([`HeldRequest::is_cut`]).
@@ -86,7 +129,6 @@ pub(super) async fn filtered(
     filter: &RequestFilter,
 ) -> Result<Vec<HeldRequest>, StoreError> {
     let mut query = Builder::of(connection, &LISTED);
-    query.push("true");
     one_of(
         &mut query,
         "state",

@@ -21,13 +21,14 @@ pub(super) fn request(row: &impl Columns) -> Result<HeldRequest, StoreError> {
     let asked = asked(row)?;
     let settled_at = optional_time(row, "settled_at")?;
     let state = state(row, asked.id, settled_at)?;
+    let is_open = state == RequestState::Pending;
     Ok(HeldRequest {
         basis: optional_json(row, "basis")?,
         asked,
         state,
-        reviews: within::reviews(row, "reviews")?,
+        reviews: within::reviews(row, "reviews", is_open)?,
         edits: within::edits(row)?,
-        followup: within::reviews(row, "followups")?.pop(),
+        followup: within::reviews(row, "followups", false)?.pop(),
         settled_at,
         is_cut: column(row, "is_cut")?,
     })
@@ -135,6 +136,11 @@ pub(super) fn user(row: &impl Columns) -> Result<UserRecord, StoreError> {
         disabled: column(row, "disabled")?,
         created_at: time(row, "created_at")?,
     })
+}
+
+/// The groups of whoever decides, in a row that is read for them.
+pub(super) fn present_groups(row: &impl Columns) -> Result<Vec<String>, StoreError> {
+    Ok(optional_json(row, "present_groups")?.unwrap_or_default())
 }
 
 /// The columns of `web_sessions` in a row.

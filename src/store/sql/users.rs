@@ -1,5 +1,6 @@
 //! Users.
 
+use serde::Deserialize;
 use serde_json::json;
 
 use super::audit::{self, Event};
@@ -62,6 +63,31 @@ impl<E: Engine> SqlStore<E> {
         found.iter().map(row::user).collect()
     }
 
+    /// Who was disabled behind that event, and which event is the latest.
+    pub(super) async fn read_disabled_since(&self, seen: i64) -> Result<(Vec<String>, i64), StoreError> {
+        let mut reader = self.reader().await?;
+        let found = query("SELECT coalesce(max(id), 0) AS latest FROM audit_events")
+            .fetch_one(&mut *reader)
+            .await
+            .map_err(not_read)?;
+        let latest: i64 = row::column(&found, "latest")?;
+        if latest <= seen {
+            return Ok((Vec::new(), latest));
+        }
+        let found = query(
+            "SELECT detail FROM audit_events WHERE id > $1 AND id <= $2 AND kind = 'user.disabled' ORDER BY id",
+        )
+        .bind(seen)
+        .bind(latest)
+        .fetch_all(&mut *reader)
+        .await
+        .map_err(not_read)?;
+        let names = found
+            .iter()
+            .map(|event| row::json::<OfUser>(event, "detail").map(|detail| detail.user));
+        Ok((names.collect::<Result<_, _>>()?, latest))
+    }
+
     pub(super) async fn replace_verifier(&self, name: &str, verifier: &str) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let changed = query("UPDATE users SET scram_verifier = $2 WHERE name = $1")
@@ -77,6 +103,12 @@ impl<E: Engine> SqlStore<E> {
             .await?;
         tx.commit().await
     }
+}
+
+/// What an event tells that is about a user.
+#[derive(Deserialize)]
+struct OfUser {
+    user: String,
 }
 
 fn expect_user(changed: u64, name: &str) -> Result<(), StoreError> {

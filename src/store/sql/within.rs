@@ -17,6 +17,8 @@ struct KeptReview {
     verdict: String,
     comment: String,
     at: i64,
+    /// The groups that the reviewer is in by now. NULL where they are disabled, or not there; of `followups` it is not asked.
+    present: Option<String>,
 }
 
 /// A row of `edits`.
@@ -33,22 +35,36 @@ struct KeptEdit {
     at: i64,
 }
 
-/// What people have said, oldest first.
-pub(super) fn reviews(row: &impl Columns, name: &'static str) -> Result<Vec<Review>, StoreError> {
+/// What people have said, oldest first. `is_open`: it is decided on, so that it counts who has left since.
+pub(super) fn reviews(
+    row: &impl Columns,
+    name: &'static str,
+    is_open: bool,
+) -> Result<Vec<Review>, StoreError> {
     let mut kept: Vec<KeptReview> = list(row, name)?;
     kept.sort_by_key(|review| review.id);
-    kept.into_iter().map(review).collect()
+    kept.into_iter().map(|one| review(one, is_open)).collect()
 }
 
-fn review(kept: KeptReview) -> Result<Review, StoreError> {
+fn review(kept: KeptReview, is_open: bool) -> Result<Review, StoreError> {
+    let groups: Vec<String> = from_json(&kept.group_names, "group_names")?;
+    let mut lapsed = Vec::new();
+    if is_open {
+        let present: Vec<String> = match &kept.present {
+            Some(text) => from_json(text, "present")?,
+            None => Vec::new(),
+        };
+        lapsed.extend(groups.iter().filter(|group| !present.contains(group)).cloned());
+    }
     let verdict = verdict_of(&kept.verdict)
         .ok_or_else(|| StoreError::Inconsistent(format!("\"{}\" is no verdict of a review", kept.verdict)))?;
     Ok(Review {
         reviewer: kept.reviewer,
-        groups: from_json(&kept.group_names, "group_names")?,
+        groups,
         verdict,
         comment: kept.comment,
         at: timestamp(kept.at, "at")?,
+        lapsed,
     })
 }
 

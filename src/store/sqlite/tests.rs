@@ -11,7 +11,7 @@ use super::SqliteStore;
 use crate::model::StateKind;
 use crate::store::contract::grants::standing;
 use crate::store::contract::{
-    Subject, approval, at, bring_to, groups, id, left_over, person, read, request, start, state,
+    Subject, approval, at, bring_to, employ, groups, id, left_over, person, read, request, start, state,
     store_contract, with_pending,
 };
 use crate::store::sql::Connection as _;
@@ -184,6 +184,7 @@ async fn every_change_leaves_its_event() {
     assert!(matches!(started, Ok(Decided::Started(_))), "{started:?}");
     let kinds: Vec<_> = events(&store).await;
     let expected = [
+        ("user.added", None),
         ("request.held", Some("alice")),
         ("request.reviewed", Some("bob")),
         ("request.approved", Some("bob")),
@@ -473,6 +474,7 @@ const OTHER_PROCESS: &str = "HOLDPOINT_TEST_OTHER_PROCESS";
 async fn two_processes_share_a_database_and_one_is_killed() {
     let file = File::new();
     let store = file.store().await;
+    employ(&store, &["bob"]).await;
     let mut other = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::model::StateKind;
 use crate::store::contract::observations::seen;
-use crate::store::contract::{approval, at, id, request, state};
+use crate::store::contract::{approval, at, employ, id, request, state};
 use crate::store::sql::transition::{self, Change};
 use crate::store::sql::writer::TOGETHER;
 use crate::store::sql::{ACQUIRE_TIMEOUT, Connection as _, not_written};
@@ -206,6 +206,7 @@ async fn one_that_fails_is_undone_alone() {
 async fn a_commit_that_fails_fails_all() {
     let watched = Watched::new().await;
     let store = &watched.store;
+    employ(store, &["bob"]).await;
     insert(store, 1).await.unwrap();
     watched.refusing.store(true, Ordering::Relaxed);
     let withdraw = async { store.withdraw(id(1), "gone", at(5)).await.map(|_| ()) };
@@ -327,6 +328,7 @@ async fn a_locked_file_fails_all_who_wait_at_once() {
 async fn a_verdict_that_cannot_be_written_is_undone_alone() {
     let watched = Watched::new().await;
     let store = &watched.store;
+    employ(store, &["bob", "eve"]).await;
     for number in 1..=3 {
         insert(store, number).await.unwrap();
     }

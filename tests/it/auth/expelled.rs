@@ -40,6 +40,20 @@ async fn an_idle_session_ends_with_the_reason_and_others_go_on() {
     drop(proxy.alice.raw().await);
 }
 
+/// As somebody does it whose groups were changed, so that nothing goes on with those from before.
+#[tokio::test]
+async fn who_is_enabled_again_at_once_has_to_come_anew() {
+    let proxy = Proxy::start().await;
+    let mut alice = proxy.alice.raw().await;
+    set(&proxy, "disable", "alice");
+    set(&proxy, "enable", "alice");
+    let heard = alice.rest().await;
+    assert_eq!(heard.last().unwrap().code(), "57P01");
+    let mut again = proxy.alice.raw().await;
+    again.send(Frames::new().query("SELECT 1")).await;
+    assert_eq!(tags(&again.ready().await), "TDCZ");
+}
+
 #[tokio::test]
 async fn what_runs_is_not_cut_off() {
     let proxy = Proxy::start().await;
