@@ -42,7 +42,7 @@ pub use listener::Seats;
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod testing;
 
-/// The longest body that is read, in bytes.
+/// The longest body that is read, in bytes; that of the form that changes a statement may be longer.
 const BODY_LIMIT: usize = 64 * 1024;
 
 /// What the console works with. A cheap clone.

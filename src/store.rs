@@ -85,6 +85,22 @@ pub enum Decided {
     /// This reviewer has approved it already, and it waits for others: nothing changed.
     /// (Who approved may still reject while it is Pending; that is recorded.)
     AlreadyReviewed,
+    /// The reviewer is disabled, not there, or in none of the review's groups (any more): nothing changed.
+    NotEntitled {
+        /// The groups that the request names.
+        groups: Vec<String>,
+    },
+}
+
+/// What became of what somebody says afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FollowedUp {
+    /// It was recorded.
+    Recorded,
+    /// The request is none that ran because the glass was broken, or somebody has said it already: nothing changed.
+    NotWaitedFor,
+    /// As [`Decided::NotEntitled`].
+    NotEntitled,
 }
 
 /// Which requests to list. Newest first.
@@ -167,9 +183,13 @@ pub trait RequestStore: Send + Sync + 'static {
         grounds: Grounds<'a>,
     ) -> BoxFuture<'a, Result<Placed, StoreError>>;
 
-    /// Records what somebody says afterwards of a request that ran because the glass was broken. `false`: it is none
-    /// of these, or somebody has said it already.
-    fn follow_up<'a>(&'a self, id: RequestId, review: &'a Review) -> BoxFuture<'a, Result<bool, StoreError>>;
+    /// Records what somebody says afterwards of a request that ran because the glass was broken. The review's groups are looked
+    /// at as by [`Self::decide_seen`].
+    fn follow_up<'a>(
+        &'a self,
+        id: RequestId,
+        review: &'a Review,
+    ) -> BoxFuture<'a, Result<FollowedUp, StoreError>>;
 
     /// The request, if there is one.
     fn request(&self, id: RequestId) -> BoxFuture<'_, Result<Option<HeldRequest>, StoreError>>;
@@ -183,12 +203,14 @@ pub trait RequestStore: Send + Sync + 'static {
 
     /// Records a verdict on a Pending request in one transaction: the review, and the transition
     /// that it brings (a rejection settles; an approval settles once `Quorum::is_met`).
+    /// It is recorded for those of the review's groups that the reviewer is in at that moment, and earlier approvals count for
+    /// those that theirs are in.
     /// A request whose `expires_at` is not after `now` is not decided any more.
     /// `seen` is how often the statement had been changed when the person looked at it: an approval of what has been
     /// changed since is not taken.
     /// `starts`: whoever waits for it starts at once. Where this is the last approval that was needed, it is Running then
     /// ([`Decided::Started`]): the durable intent of [`Self::start`] costs no commit of its own.
-    /// `NotFound` where there is no such request. The caller has checked who may decide.
+    /// `NotFound` where there is no such request. The caller has checked all else of who may decide.
     fn decide_seen(
         &self,
         id: RequestId,
@@ -274,6 +296,8 @@ pub enum GrantDecided {
     AlreadySettled(GrantState),
     /// This reviewer has approved it already: nothing changed.
     AlreadyReviewed,
+    /// As [`Decided::NotEntitled`].
+    NotEntitled,
 }
 
 /// How a person ends a grant.
@@ -302,12 +326,13 @@ pub struct GrantFilter {
 
 /// What may run without being held.
 pub trait GrantStore: Send + Sync + 'static {
-    /// Records what is asked for, and a first verdict with it; it counts at once where that is enough.
+    /// Records what is asked for, and a first verdict with it; it counts at once where that is enough. `None`: whose verdict it
+    /// is stands for none of its groups (any more), and nothing was recorded.
     fn insert_grant<'a>(
         &'a self,
         asked: &'a NewGrant,
         first: Option<&'a Review>,
-    ) -> BoxFuture<'a, Result<Grant, StoreError>>;
+    ) -> BoxFuture<'a, Result<Option<Grant>, StoreError>>;
 
     /// The grant, if there is one.
     fn grant(&self, id: RequestId) -> BoxFuture<'_, Result<Option<Grant>, StoreError>>;
@@ -315,8 +340,9 @@ pub trait GrantStore: Send + Sync + 'static {
     /// Grants by filter, newest first.
     fn grants<'a>(&'a self, filter: &'a GrantFilter) -> BoxFuture<'a, Result<Vec<Grant>, StoreError>>;
 
-    /// Records a verdict on a Pending grant, and what it brings; with `length` it is made shorter (never longer).
-    /// `NotFound` where there is no such grant. The caller has checked who may decide.
+    /// Records a verdict on a Pending grant, and what it brings; with `length` it is made shorter (never longer). Groups count as
+    /// for [`RequestStore::decide_seen`].
+    /// `NotFound` where there is no such grant. The caller has checked all else of who may decide.
     fn review_grant<'a>(
         &'a self,
         id: RequestId,
@@ -415,6 +441,10 @@ pub trait UserStore: Send + Sync + 'static {
         change: &'a UserChange,
         actor: Actor<'a>,
     ) -> BoxFuture<'a, Result<UserRecord, StoreError>>;
+
+    /// Those who were disabled by events with a number above `seen`, whether or not they are now; and the number of the latest
+    /// event. (One below `seen` means that the store has forgotten some: a copy of its server may, when it takes over.)
+    fn disabled_since(&self, seen: i64) -> BoxFuture<'_, Result<(Vec<String>, i64), StoreError>>;
 
     /// Revokes all API tokens of a user; how many that were. `NotFound` and `NotAdmin` likewise.
     fn revoke_tokens<'a>(&'a self, name: &'a str, actor: Actor<'a>)

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::model::{Clock, RequestId, SystemClock, duration};
 
 use super::remote::client::{Client, understood};
-use super::remote::{Server, connect, print_json, terminal_width};
+use super::remote::{Server, connect, print_json, tell_of_more, terminal_width};
 use super::{Failure, Global, block_on, output};
 use view::Grant;
 
@@ -153,8 +153,8 @@ pub(super) fn create(server: &Server, kind: Kind, body: Value, global: &Global) 
     output::print(&render::standing(&understood(answer)?))
 }
 
-fn list(client: &Client, kind: Kind, all: bool, limit: u32, json: bool) -> Result<(), Failure> {
-    let limit = limit.to_string();
+fn list(client: &Client, kind: Kind, all: bool, most: u32, json: bool) -> Result<(), Failure> {
+    let limit = most.to_string();
     let mut query = vec![("limit", limit.as_str())];
     if !all {
         query.extend([("state", "pending"), ("state", "active")]);
@@ -165,7 +165,9 @@ fn list(client: &Client, kind: Kind, all: bool, limit: u32, json: bool) -> Resul
     }
     let mut answer: Map<String, Value> = understood(answer)?;
     let grants: Vec<Grant> = understood(answer.remove(kind.field()).unwrap_or_default())?;
-    output::print(&render::list(&grants, SystemClock.now(), terminal_width()))
+    output::print(&render::list(&grants, SystemClock.now(), terminal_width()))?;
+    tell_of_more(answer.get("next").and_then(Value::as_str), most);
+    Ok(())
 }
 
 fn decide(one: &One, kind: Kind, verb: &str, body: Value, global: &Global) -> Result<(), Failure> {

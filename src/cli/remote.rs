@@ -14,6 +14,9 @@ use crate::config::Config;
 use super::{Failure, Global, output};
 use client::Client;
 
+/// The longest list that the API gives at once.
+const LONGEST_LIST: u32 = 200;
+
 /// Where the API is and who asks.
 #[derive(Debug, Args)]
 pub(super) struct Server {
@@ -71,6 +74,25 @@ pub(super) fn print_json(answer: &serde_json::Value) -> Result<(), Failure> {
     output::print(&output::json(answer))
 }
 
+/// Says, beside a list and not in it, that there is more than it has: `next` is where the API goes on.
+pub(super) fn tell_of_more(next: Option<&str>, limit: u32) {
+    if let Some(next) = next {
+        eprintln!("holdpoint: {}", more(next, limit));
+    }
+}
+
+fn more(next: &str, limit: u32) -> String {
+    let longer = if limit < LONGEST_LIST {
+        format!("--limit N shows up to {LONGEST_LIST}, and ")
+    } else {
+        String::new()
+    };
+    format!(
+        "there are more than these {limit}: {longer}the API goes on with before={}",
+        output::visible(next)
+    )
+}
+
 /// Columns of the terminal, as shells export them; wide where nobody says.
 pub(super) fn terminal_width() -> usize {
     std::env::var("COLUMNS")
@@ -82,6 +104,18 @@ pub(super) fn terminal_width() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_list_leaves_out_is_said() {
+        assert_eq!(
+            more("k7f3m9q2x0ab", 50),
+            "there are more than these 50: --limit N shows up to 200, and the API goes on with before=k7f3m9q2x0ab"
+        );
+        assert_eq!(
+            more("k7\u{1b}", 200),
+            "there are more than these 200: the API goes on with before=k7\\u{1b}"
+        );
+    }
 
     #[test]
     fn a_missing_token_is_explained() -> Result<(), Box<dyn std::error::Error>> {

@@ -8,8 +8,8 @@ use clap::Subcommand;
 
 use crate::model::{Clock, RequestId, StateKind, SystemClock};
 
-use super::remote::client::understood;
-use super::remote::{Server, connect, print_json, terminal_width};
+use super::remote::client::{Client, understood};
+use super::remote::{Server, connect, print_json, tell_of_more, terminal_width};
 use super::{Failure, Global, block_on, output};
 
 #[derive(Debug, Subcommand)]
@@ -121,13 +121,7 @@ pub(super) fn run(command: Command, global: &Global) -> Result<(), Failure> {
         } => {
             let state = if to_review { vec![States::All] } else { state };
             let client = connect(&server, global)?;
-            let answer =
-                block_on(async { Ok(calls::list(&client, &state_names(&state), to_review, limit).await?) })?;
-            if json {
-                return print_json(&answer);
-            }
-            let list: view::List = understood(answer)?;
-            output::print(&render::list(&list.requests, SystemClock.now(), terminal_width()))
+            list(&client, &state_names(&state), to_review, limit, json)
         }
         Command::Show { server, id, json } => {
             let client = connect(&server, global)?;
@@ -185,6 +179,18 @@ pub(super) fn run(command: Command, global: &Global) -> Result<(), Failure> {
             output::print(&format!("{verdict} {id}\n"))
         }
     }
+}
+
+fn list(client: &Client, states: &[&str], to_review: bool, limit: u32, json: bool) -> Result<(), Failure> {
+    let answer = block_on(async { Ok(calls::list(client, states, to_review, limit).await?) })?;
+    if json {
+        return print_json(&answer);
+    }
+    let list: view::List = understood(answer)?;
+    let text = render::list(&list.requests, SystemClock.now(), terminal_width());
+    output::print(&text)?;
+    tell_of_more(list.next.as_deref(), limit);
+    Ok(())
 }
 
 /// The names to ask for; empty means every state.

@@ -1,12 +1,12 @@
 //! The style sheet, the script and the icon: embedded, named by what is in them, cached for good.
 
-use axum::extract::{Path, RawQuery};
+use axum::extract::RawQuery;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
 use super::fault::Fault;
-use super::pages::FaultPage;
+use super::pages::{FaultPage, PagePath};
 
 #[derive(RustEmbed)]
 #[folder = "src/console/static"]
@@ -22,7 +22,7 @@ pub(super) fn address(file: &str) -> String {
 
 /// Serves an embedded file.
 pub(super) async fn serve(
-    Path(file): Path<String>,
+    PagePath(file): PagePath<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {

@@ -44,6 +44,14 @@ pub(super) async fn edit(
 ) -> Result<HeldRequest, Fault> {
     let id: RequestId = id.parse().map_err(|_| Fault::no_such_request())?;
     check_text("comment", change.comment)?;
+    // Lists have it whole, however long what was asked is.
+    if change.statement.len() > super::BODY_LIMIT {
+        return Err(Fault::invalid(format!(
+            "The statement has {} bytes; {} is the most.",
+            change.statement.len(),
+            super::BODY_LIMIT
+        )));
+    }
     let edited = state
         .broker
         .edit(id, by, change.statement, change.comment, change.seen)
@@ -189,9 +197,7 @@ async fn refusal(
         DecideError::AlreadyReviewed => Fault::reviewed(
             "You have approved this request before; it waits for others. Nothing was changed.",
         ),
-        DecideError::Changed => Fault::settled(
-            "The statement was changed since you looked at it. Look again, and decide on what it is now.",
-        ),
+        DecideError::Changed => Fault::changed(),
         DecideError::Store(error) => error.into(),
     }
 }

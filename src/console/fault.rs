@@ -142,6 +142,16 @@ impl Fault {
         Self::new(StatusCode::CONFLICT, "settled", "Already settled", detail)
     }
 
+    /// 409: somebody has changed it meanwhile.
+    pub(super) fn changed() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "changed",
+            "Changed meanwhile",
+            "The statement was changed since you looked at it. Look again, and decide on what it is now.",
+        )
+    }
+
     /// 409: the same person has approved it before.
     pub(super) fn reviewed(detail: impl Into<String>) -> Self {
         Self::new(
@@ -180,6 +190,16 @@ impl Fault {
             "too-large",
             "Too large",
             format!("The body is longer than {} bytes.", super::BODY_LIMIT),
+        )
+    }
+
+    /// 413: too much in a form, of which some take more than others.
+    pub(super) fn form_too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "Too large",
+            "What was typed is longer than this form takes. Nothing was changed.",
         )
     }
 

@@ -6,6 +6,7 @@ use super::ConsoleState;
 use super::decision::check_text;
 use super::fault::Fault;
 use crate::approval::{AccessAsked, AskError, GrantError, StandingAsked};
+use crate::identity::names;
 use crate::model::{Effect, Grant, GrantKind, GrantState, Holder, Principal, RequestId, Verdict, duration};
 use crate::policy::Subject;
 use crate::store::StoreError;
@@ -110,6 +111,9 @@ pub(super) async fn allow(
         .parse()
         .map_err(|_| Fault::no_such_request())?;
     check_text("reason", allowance.reason)?;
+    if let Some(holder) = &allowance.holder {
+        check_holder(holder)?;
+    }
     let asked = StandingAsked {
         holder: allowance.holder,
         length: read_length(allowance.length)?,
@@ -118,6 +122,16 @@ pub(super) async fn allow(
         justification: Some(allowance.reason.to_owned()),
     };
     state.broker.allow_like(id, by, asked).await.map_err(Fault::from)
+}
+
+/// Refuses what cannot be the name of a user or a group. Whether there is such a one is not asked: with
+/// `auth = "passthrough"`, roles that only the server knows send statements, and a group is there with its first member.
+fn check_holder(holder: &Holder) -> Result<(), Fault> {
+    let checked = match holder {
+        Holder::User(name) => names::check_user(name),
+        Holder::Group(name) => names::check_group(name),
+    };
+    checked.map_err(|why| Fault::invalid(sentence(&why.to_string())))
 }
 
 /// The grant, if it exists, is of this kind, and this person may see it; a fault otherwise.

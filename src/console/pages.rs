@@ -1,6 +1,7 @@
 //! The pages: server-rendered, whole without a script; the script only keeps them fresh.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -16,12 +17,15 @@ mod form;
 mod frame;
 mod history;
 mod local_path;
+mod page_path;
 mod people;
 mod people_query;
 mod queue;
 mod request;
 mod sign_in;
 mod visitor;
+
+pub(super) use page_path::PagePath;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -36,8 +40,13 @@ mod request_tests;
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
+/// The longest body of the form that changes a statement, in bytes. Its page offers texts up to 32 KiB, of which a form
+/// makes up to six times as much (a line's end becomes %0D%0A), and a comment stands beside it.
+const EDIT_LIMIT: usize = 256 * 1024;
+
 /// The routes of the pages.
 pub(super) fn router() -> Router<ConsoleState> {
+    let edit = post(decisions::edit).layer(DefaultBodyLimit::max(EDIT_LIMIT));
     Router::new()
         .route("/", get(queue::page))
         .route("/queue", get(queue::fragment))
@@ -55,7 +64,7 @@ pub(super) fn router() -> Router<ConsoleState> {
         .route("/requests/{id}/live", get(request::fragment))
         .route("/requests/{id}/statement.sql", get(request::statement))
         .route("/requests/{id}/approve", post(decisions::approve))
-        .route("/requests/{id}/edit", post(decisions::edit))
+        .route("/requests/{id}/edit", edit)
         .route("/requests/{id}/reject", post(decisions::reject))
         .route("/requests/{id}/review", post(decisions::review))
         .route("/requests/{id}/allow", post(access::allow))

@@ -171,8 +171,8 @@ pub(super) fn not_held(
                 held.command, held.id
             ))
             .detail(format!(
-                "{} will look at it afterwards: {}",
-                held.approvers, held.url
+                "One of those who could have approved it will look at it afterwards: {}",
+                held.url
             ))
             .hint("RESET holdpoint.break_glass once the emergency is over."),
         ),

@@ -13,6 +13,9 @@ use url::{Host, Url};
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The type of the problem where a statement was changed since somebody looked at it.
+const CHANGED: &str = "urn:holdpoint:problem:changed";
+
 /// Why the API did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum ApiError {
@@ -57,6 +60,8 @@ pub(in crate::cli) enum ApiError {
 /// An error's body, RFC 9457.
 #[derive(Deserialize)]
 struct Problem {
+    #[serde(default)]
+    r#type: String,
     #[serde(default)]
     title: String,
     #[serde(default)]
@@ -197,6 +202,8 @@ fn sentence(problem: &Problem, status: StatusCode) -> String {
     };
     let hint = if status == StatusCode::UNAUTHORIZED {
         " An administrator makes a token with `holdpoint user token NAME`."
+    } else if problem.r#type == CHANGED {
+        " That takes --edits N, as `holdpoint requests show ID` says it."
     } else {
         ""
     };
@@ -258,6 +265,7 @@ mod tests {
     #[test]
     fn a_problem_is_a_sentence() {
         let problem = |title: &str, detail: &str| Problem {
+            r#type: String::new(),
             title: title.into(),
             detail: detail.into(),
         };
@@ -270,5 +278,13 @@ mod tests {
             "holdpoint answered 409 Conflict"
         );
         assert!(sentence(&problem("No", ""), StatusCode::UNAUTHORIZED).contains("user token"));
+        let changed = Problem {
+            r#type: CHANGED.to_owned(),
+            ..problem("Changed meanwhile", "Look again.")
+        };
+        assert_eq!(
+            sentence(&changed, StatusCode::CONFLICT),
+            "Changed meanwhile: Look again. That takes --edits N, as `holdpoint requests show ID` says it."
+        );
     }
 }

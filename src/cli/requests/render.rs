@@ -126,9 +126,12 @@ fn facts(request: &Request, now: Timestamp) -> Vec<(&'static str, String)> {
         ),
         ("from", from(request)),
         ("effect", effect(request)),
-        ("tables", tables.join(", ")),
-        ("functions", visible(&request.functions.join(", "))),
-        ("signals", visible(&request.signals.join("; "))),
+        ("tables", as_asked(request, tables.join(", "))),
+        (
+            "functions",
+            as_asked(request, visible(&request.functions.join(", "))),
+        ),
+        ("signals", as_asked(request, visible(&request.signals.join("; ")))),
         ("rule", visible(&request.rule)),
         (
             "justified",
@@ -150,13 +153,27 @@ fn from(request: &Request) -> String {
     }
 }
 
+/// The effect and the commands of what would run, or ran; and of a statement that was changed, that no more is known.
 fn effect(request: &Request) -> String {
-    let mut text = visible(&request.effect);
-    if !request.command.is_empty() {
-        let _ = write!(text, " ({})", visible(&request.command));
+    let edit = request.edits.last();
+    let effect = edit
+        .and_then(|edit| edit.effect.as_ref())
+        .unwrap_or(&request.effect);
+    let command = edit.map_or(&request.command, |edit| &edit.command);
+    let mut text = visible(effect);
+    if !command.is_empty() {
+        let _ = write!(text, " ({})", visible(command));
     }
-    if request.unfiltered {
-        text.push_str(", WITHOUT A WHERE");
+    match edit {
+        Some(edit) => {
+            let _ = write!(
+                text,
+                ", as {} has changed it; whether it has a WHERE was not looked at: read it",
+                visible(&edit.editor)
+            );
+        }
+        None if request.unfiltered => text.push_str(", WITHOUT A WHERE"),
+        None => {}
     }
     if request.in_transaction {
         text.push_str(", inside an open transaction");
@@ -166,6 +183,14 @@ fn effect(request: &Request) -> String {
         text.push_str(": it may hold locks while it waits");
     }
     text
+}
+
+/// Marks what is known only of the statement as it was asked, where another would run.
+fn as_asked(request: &Request, text: String) -> String {
+    if text.is_empty() || request.edits.is_empty() {
+        return text;
+    }
+    format!("as it was asked: {text}")
 }
 
 fn named(table: &Table) -> String {
@@ -360,7 +385,10 @@ mod tests {
     #[test]
     fn how_to_approve_a_change_is_said_while_that_can_be_done() {
         let mut changed = request();
-        let edit = json!({"editor": "bob", "at": "2026-03-01T12:02:00Z", "comment": "", "statement": "SELECT 1", "effect": "read"});
+        let edit = json!({
+            "editor": "bob", "at": "2026-03-01T12:02:00Z", "comment": "", "statement": "SELECT 1", "command": "SELECT",
+            "effect": "read"
+        });
         changed.edits = vec![serde_json::from_value(edit).unwrap()];
         let now = at("2026-03-01T12:15:30Z");
         let listed = list(std::slice::from_ref(&changed), now, 200);
@@ -368,6 +396,36 @@ mod tests {
         assert!(whole(&changed, now).contains("To approve it as it is now: --edits 1\n"));
         changed.state = "executed".to_owned();
         assert!(!whole(&changed, now).contains("--edits"));
+    }
+
+    #[test]
+    fn what_is_known_only_of_what_was_asked_is_marked() {
+        let mut changed = request();
+        changed.unfiltered = true;
+        changed.functions = vec!["now".to_owned()];
+        let now = at("2026-03-01T12:15:30Z");
+        let text = whole(&changed, now);
+        assert!(
+            text.contains("write (DELETE), WITHOUT A WHERE, inside") && !text.contains("as it was asked"),
+            "{text}"
+        );
+        let edit = json!({
+            "editor": "bo\u{1b}b", "at": "2026-03-01T12:02:00Z", "statement": "UPDATE payments SET id = 1",
+            "command": "UPDATE", "effect": "write"
+        });
+        changed.edits = vec![serde_json::from_value(edit).unwrap()];
+        let text = whole(&changed, now);
+        for part in [
+            "effect       write (UPDATE), as bo\\u{1b}b has changed it; whether it has a WHERE was not looked at: read it, inside",
+            "tables       as it was asked: payments (changed)\n",
+            "functions    as it was asked: now\n",
+        ] {
+            assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+        }
+        assert!(
+            !text.contains("WITHOUT A WHERE") && !text.contains("signals"),
+            "{text}"
+        );
     }
 
     #[test]

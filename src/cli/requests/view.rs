@@ -11,6 +11,9 @@ use crate::model::{Quorum, Seat};
 #[derive(Debug, Deserialize)]
 pub(super) struct List {
     pub(super) requests: Vec<Request>,
+    /// Where the next page begins, if there is one.
+    #[serde(default)]
+    pub(super) next: Option<String>,
 }
 
 /// One request.
@@ -128,6 +131,8 @@ pub(super) struct Earlier {
 pub(super) struct Edit {
     pub(super) editor: String,
     pub(super) statement: String,
+    #[serde(default)]
+    pub(super) command: String,
     #[serde(default)]
     pub(super) effect: Option<String>,
     #[serde(default)]

@@ -315,6 +315,32 @@ async fn statements_are_allowed_beforehand_for_somebody_and_so_often() {
 }
 
 #[tokio::test]
+async fn a_standing_approval_is_for_one_user_or_one_group_that_can_be_there() {
+    let console = TestConsole::start().await;
+    let request = console.hold_with_shape().await;
+    for (holder, why) in [
+        (json!({"user": "alice", "group": "developers"}), "one of the two"),
+        (json!({}), "one of the two"),
+        (json!("alice"), "The body does not fit"),
+        (json!({"user": ""}), "A user name has 1 to 63 bytes"),
+        (json!({"group": "x".repeat(64)}), "this one has 64"),
+        (json!({"user": "al\u{0}ice"}), "cannot be a user name"),
+        (json!({"group": "developers "}), "cannot be a group name"),
+    ] {
+        let wish = json!({"request": request, "holder": holder, "length": "8h"});
+        let answer = console.post("bob", "/standing-approvals", &wish).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{wish}: {}",
+            answer.body
+        );
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(why), "{wish}: {detail}");
+    }
+}
+
+#[tokio::test]
 async fn a_standing_approval_waits_for_others_where_the_rule_asks_them() {
     let console = TestConsole::start().await;
     let request = console

@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 
 use super::super::ConsoleState;
-use super::super::fault::Problem;
+use super::super::fault::{Fault, Problem};
 use super::super::grants::{self, Allowance, Wish};
 use super::caller::Caller;
 use super::grant_query::GrantQuery;
@@ -34,11 +34,31 @@ pub(super) struct Asked {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Allowed {
     request: String,
-    holder: Option<Holder>,
+    holder: Option<Whose>,
     length: String,
     times: Option<u32>,
     max_rows: Option<u32>,
     reason: String,
+}
+
+/// Whose statements: a user's, or those of a group's members.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whose {
+    user: Option<String>,
+    group: Option<String>,
+}
+
+impl Whose {
+    fn read(self) -> Result<Holder, Fault> {
+        match (self.user, self.group) {
+            (Some(name), None) => Ok(Holder::User(name)),
+            (None, Some(name)) => Ok(Holder::Group(name)),
+            _ => Err(Fault::invalid(
+                "\"holder\" is {\"user\": \"…\"} or {\"group\": \"…\"}: one of the two.",
+            )),
+        }
+    }
 }
 
 /// The body of an approval.
@@ -122,7 +142,7 @@ pub(super) async fn allow(
 ) -> Result<impl IntoResponse, Problem> {
     let allowance = Allowance {
         request: &body.request,
-        holder: body.holder,
+        holder: body.holder.map(Whose::read).transpose()?,
         length: &body.length,
         times: body.times,
         max_rows: body.max_rows,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::testing::{Answer, PASSWORD, TestConsole};
 use crate::model::{Clock, Earlier, EarlierOutcome, Outcome, Quorum, Verdict};
-use crate::store::{RequestStore, UserChange};
+use crate::store::{Actor, RequestStore, UserChange, UserStore};
 
 #[track_caller]
 pub(super) fn assert_problem(answer: &Answer, status: StatusCode, names: &str) {
@@ -526,6 +526,39 @@ async fn of_many_decisions_at_once_one_wins() {
     let won = statuses.iter().filter(|s| **s == StatusCode::OK).count();
     let lost = statuses.iter().filter(|s| **s == StatusCode::CONFLICT).count();
     assert_eq!((won, lost), (1, 3), "{statuses:?}");
+}
+
+/// Who asks is known by the headers, and the body may take its time.
+#[tokio::test]
+async fn who_leaves_before_the_body_has_come_decides_on_nothing() {
+    let console = TestConsole::start().await;
+    let leaves = UserChange {
+        leave: vec!["dba".to_owned()],
+        ..UserChange::default()
+    };
+    for (user, change) in [("bob", UserChange::disabled(true)), ("dan", leaves)] {
+        let id = console.hold(|_| ()).await;
+        let request = Request::post(format!("/api/v1/requests/{id}/approve"))
+            .header(
+                header::AUTHORIZATION,
+                format!("Bearer {}", console.token(user).await),
+            )
+            .header(header::CONTENT_TYPE, "application/json");
+        let store = console.store.clone();
+        let body = futures_util::stream::once(async move {
+            let left = store.change_user(user, &change, Actor::CommandLine).await;
+            left.unwrap();
+            Ok::<_, std::convert::Infallible>("{}")
+        });
+        let answer = console.send(request.body(Body::from_stream(body)).unwrap()).await;
+        assert_problem(
+            &answer,
+            StatusCode::FORBIDDEN,
+            "Only a member of dba can decide on this request. Nothing was changed.",
+        );
+        let held = console.store.request(id).await.unwrap().unwrap();
+        assert_eq!((held.state.kind().as_str(), held.reviews.len()), ("pending", 0));
+    }
 }
 
 #[tokio::test]

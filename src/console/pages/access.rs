@@ -1,6 +1,6 @@
 //! The forms of `/access`, and the one on a request's page that allows beforehand.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -8,13 +8,13 @@ use super::super::ConsoleState;
 use super::super::decision;
 use super::super::fault::Fault;
 use super::super::grants::{self, Allowance};
-use super::FaultPage;
 use super::access_list::{Wish, load, render};
 use super::form::SignedForm;
 use super::frame::FaultTemplate;
 use super::local_path::local_path;
 use super::request::{self, Draft};
 use super::visitor::Visitor;
+use super::{FaultPage, PagePath};
 use crate::model::{Grant, Holder, Verdict};
 
 /// The fields of the form that asks.
@@ -94,7 +94,7 @@ pub(super) async fn ask(
 /// Allows beforehand what is like a request, in the visitor's name.
 pub(super) async fn allow(
     State(state): State<ConsoleState>,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
     SignedForm { visitor, fields }: SignedForm<Allowed>,
 ) -> Result<Response, FaultPage> {
     let fault = match allowed(&state, &visitor, &id, &fields).await {
@@ -152,58 +152,59 @@ fn read_number(field: &str, of: &str) -> Result<Option<u32>, Fault> {
 /// Approves in the visitor's name, as long as it was asked for or shorter.
 pub(super) async fn approve(
     State(state): State<ConsoleState>,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
     SignedForm { visitor, fields }: SignedForm<Word>,
 ) -> Result<Response, FaultPage> {
     let by = &visitor.principal;
     let grant = grants::visible(&state, &id, None, by).await?;
     let length = Some(fields.length.trim()).filter(|length| !length.is_empty());
     let done = grants::decide(&state, &grant, by, Verdict::Approve, length, &fields.comment).await;
-    Ok(back(&state, &visitor, &grant, done, &fields.next))
+    back(&state, &visitor, &grant, done, &fields.next).await
 }
 
 /// Rejects in the visitor's name.
 pub(super) async fn reject(
     State(state): State<ConsoleState>,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
     SignedForm { visitor, fields }: SignedForm<Word>,
 ) -> Result<Response, FaultPage> {
     let by = &visitor.principal;
     let grant = grants::visible(&state, &id, None, by).await?;
     let done = grants::decide(&state, &grant, by, Verdict::Reject, None, &fields.reason).await;
-    Ok(back(&state, &visitor, &grant, done, &fields.next))
+    back(&state, &visitor, &grant, done, &fields.next).await
 }
 
 /// Takes it back in the visitor's name.
 pub(super) async fn end(
     State(state): State<ConsoleState>,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
     SignedForm { visitor, fields }: SignedForm<Word>,
 ) -> Result<Response, FaultPage> {
     let by = &visitor.principal;
     let grant = grants::visible(&state, &id, None, by).await?;
     let done = grants::end(&state, &grant, by, &fields.reason).await;
-    Ok(back(&state, &visitor, &grant, done, &fields.next))
+    back(&state, &visitor, &grant, done, &fields.next).await
 }
 
 /// Back to where the form was; on a mistake in it to the grant's own page, with what is wrong.
-fn back(
+async fn back(
     state: &ConsoleState,
     visitor: &Visitor,
     grant: &Grant,
     done: Result<Grant, Fault>,
     next: &str,
-) -> Response {
+) -> Result<Response, FaultPage> {
     let own = format!("/access/{}", grant.asked.id);
-    match done {
+    Ok(match done {
         Ok(_) => {
             let next = Some(local_path(next)).filter(|path| *path == own);
             Redirect::to(next.unwrap_or("/access")).into_response()
         }
         Err(fault) if fault.is_invalid() => {
             let why = fault.detail().to_owned();
-            fault.respond(render(state, visitor, grant, Some(why)))
+            let page = render(state, visitor, grant, Some(why)).await?;
+            fault.respond(page)
         }
         Err(fault) => fault.respond(FaultTemplate::of(&fault, Some((own, "See how it stands")))),
-    }
+    })
 }

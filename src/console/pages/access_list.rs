@@ -2,7 +2,7 @@
 
 use askama::Template;
 use askama_web::WebTemplate;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
 use super::super::ConsoleState;
@@ -10,11 +10,11 @@ use super::super::decision::COMMENT_LIMIT;
 use super::super::fault::Fault;
 use super::super::grants::{self, Askable};
 use super::super::view::GrantView;
-use super::FaultPage;
 use super::frame::{Frame, Place};
 use super::visitor::Visitor;
-use crate::model::{Effect, Grant, GrantState, Principal};
-use crate::store::GrantFilter;
+use super::{FaultPage, PagePath};
+use crate::model::{Effect, Grant, GrantState, Principal, Scope};
+use crate::store::{GrantFilter, StoreError};
 
 /// Rows shown of what waits and counts; the oldest of more are left out, and the page says so.
 const SHOWN: u32 = 200;
@@ -47,6 +47,8 @@ struct GrantPage {
     frame: Frame,
     csrf: String,
     grant: GrantView,
+    /// Whether the viewer may see the request that it is from.
+    has_request: bool,
     fault: Option<String>,
     comment_limit: usize,
     here: String,
@@ -126,26 +128,36 @@ pub(super) async fn load(
 pub(super) async fn one(
     State(state): State<ConsoleState>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
 ) -> Result<Response, FaultPage> {
     let grant = grants::visible(&state, &id, None, &visitor.principal).await?;
-    Ok(render(&state, &visitor, &grant, None).into_response())
+    let page = render(&state, &visitor, &grant, None).await?;
+    Ok(page.into_response())
 }
 
 /// The page of a grant, with why the last form changed nothing.
-pub(super) fn render(
+pub(super) async fn render(
     state: &ConsoleState,
     visitor: &Visitor,
     grant: &Grant,
     fault: Option<String>,
-) -> impl IntoResponse + use<> {
-    GrantPage {
+) -> Result<impl IntoResponse + use<>, StoreError> {
+    Ok(GrantPage {
         frame: Frame::of(visitor, Place::Access, state),
         csrf: visitor.session.csrf.clone(),
         here: format!("/access/{}", grant.asked.id),
         grant: view(state, &visitor.principal, grant),
+        has_request: has_request(state, &visitor.principal, grant).await?,
         fault,
         comment_limit: COMMENT_LIMIT,
+    })
+}
+
+/// Whether `by` may see the request that a standing approval is from: not everybody whom it is for may.
+async fn has_request(state: &ConsoleState, by: &Principal, grant: &Grant) -> Result<bool, StoreError> {
+    match &grant.asked.scope {
+        Scope::Shape { request, .. } => Ok(state.broker.request(*request, by).await?.is_some()),
+        Scope::Window { .. } => Ok(false),
     }
 }
 

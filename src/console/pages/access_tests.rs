@@ -302,6 +302,31 @@ async fn who_can_decide_can_allow_beforehand_what_has_a_shape() {
 }
 
 #[tokio::test]
+async fn who_may_not_see_the_request_of_an_example_has_no_link_to_it() {
+    let console = TestConsole::start().await;
+    let request = console.hold_with_shape().await;
+    let path = format!("/requests/{request}");
+    let bob = console.browser("bob").await;
+    let fields = [("length", "8h"), ("group", "developers")];
+    let given = send(&bob, &path, &format!("{path}/allow"), &fields).await;
+    let own = given.header(header::LOCATION).to_owned();
+    let link = format!("href=\"{path}\"");
+    has(&bob.get(&own).await, &[link.as_str()]);
+    console
+        .change_user(
+            "dan",
+            crate::store::UserChange {
+                groups: Some(vec!["developers".to_owned()]),
+                ..crate::store::UserChange::default()
+            },
+        )
+        .await;
+    let page = console.browser("dan").await.get(&own).await;
+    has(&page, &["holdpoint standing show", request.as_str()]);
+    assert!(!page.body.contains(&link), "{}", page.body);
+}
+
+#[tokio::test]
 async fn others_who_must_agree_are_named() {
     let console = TestConsole::start().await;
     let request = console

@@ -2,18 +2,18 @@
 
 use std::borrow::Cow;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::super::ConsoleState;
 use super::super::decision::{self, Change, decide};
 use super::super::fault::Fault;
-use super::FaultPage;
 use super::form::SignedForm;
 use super::frame::FaultTemplate;
 use super::request::{Draft, render};
 use super::visitor::Visitor;
+use super::{FaultPage, PagePath};
 use crate::model::{HeldRequest, Verdict};
 
 /// The fields of an approval.
@@ -46,7 +46,7 @@ pub(super) struct Rejection {
 /// Approves in the visitor's name.
 pub(super) async fn approve(
     State(state): State<ConsoleState>,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
     SignedForm { visitor, fields }: SignedForm<Approval>,
 ) -> Result<Response, FaultPage> {
     let seen = fields.edits.parse().unwrap_or(0);
@@ -56,7 +56,7 @@ pub(super) async fn approve(
 /// Rejects in the visitor's name.
 pub(super) async fn reject(
     State(state): State<ConsoleState>,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
     SignedForm { visitor, fields }: SignedForm<Rejection>,
 ) -> Result<Response, FaultPage> {
     submit(&state, &visitor, &id, Verdict::Reject, fields.reason, 0).await
@@ -65,7 +65,7 @@ pub(super) async fn reject(
 /// Changes the statement, and approves it so in the visitor's name.
 pub(super) async fn edit(
     State(state): State<ConsoleState>,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
     SignedForm { visitor, fields }: SignedForm<Edition>,
 ) -> Result<Response, FaultPage> {
     let request = decision::visible(&state, &id, &visitor.principal).await?;
@@ -79,6 +79,7 @@ pub(super) async fn edit(
     answer(&state, &visitor, &id, done, |why| Draft {
         statement: Some(fields.statement.clone()),
         statement_fault: Some(why.detail().to_owned()),
+        edit_comment: fields.comment.clone(),
         ..Draft::default()
     })
     .await
@@ -113,7 +114,7 @@ enum Word {
 /// Says whether what ran was right, in the visitor's name.
 pub(super) async fn review(
     State(state): State<ConsoleState>,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
     SignedForm { visitor, fields }: SignedForm<Followup>,
 ) -> Result<Response, FaultPage> {
     let verdict = match fields.verdict {

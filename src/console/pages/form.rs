@@ -91,7 +91,7 @@ pub(super) async fn read<T: DeserializeOwned>(request: Request, state: &ConsoleS
         Err(FormRejection::InvalidFormContentType(_)) => {
             Err(Fault::wrong_media_type("application/x-www-form-urlencoded"))
         }
-        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Fault::too_large()),
+        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Fault::form_too_large()),
         Err(_) => Err(Fault::malformed(
             "The form's fields are not complete. Go back, reload the page, and try again.",
         )),

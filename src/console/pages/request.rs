@@ -2,7 +2,7 @@
 
 use askama::Template;
 use askama_web::WebTemplate;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use jiff::SignedDuration;
@@ -11,10 +11,10 @@ use super::super::ConsoleState;
 use super::super::decision::{self, COMMENT_LIMIT};
 use super::super::fault::Fault;
 use super::super::view::Context;
-use super::super::view::{Detail, Ways};
-use super::FaultPage;
+use super::super::view::{Detail, Live, Ways};
 use super::frame::{Frame, Place};
 use super::visitor::Visitor;
+use super::{FaultPage, PagePath};
 use crate::model::{HeldRequest, Verdict};
 use crate::store::RequestFilter;
 
@@ -33,6 +33,8 @@ pub(super) struct Draft {
     /// The statement as somebody would have it.
     pub(super) statement: Option<String>,
     pub(super) statement_fault: Option<String>,
+    /// Why they would: a field of its own, for the form that approves it as it is has a comment, too.
+    pub(super) edit_comment: String,
     pub(super) comment_fault: Option<String>,
     pub(super) reason_fault: Option<String>,
     /// The fields of the form that allows beforehand.
@@ -51,6 +53,7 @@ impl Default for Draft {
             reason: String::new(),
             statement: None,
             statement_fault: None,
+            edit_comment: String::new(),
             comment_fault: None,
             reason_fault: None,
             length: "8h".to_owned(),
@@ -87,6 +90,7 @@ impl Draft {
 struct RequestPage {
     frame: Frame,
     request: Detail,
+    live: Live,
     context: Context,
     csrf: String,
     draft: Draft,
@@ -99,7 +103,7 @@ struct RequestPage {
 #[derive(Template, WebTemplate)]
 #[template(path = "request_live.html")]
 struct RequestFragment {
-    request: Detail,
+    live: Live,
     csrf: String,
     draft: Draft,
     /// How often the statement was changed that the page shows.
@@ -111,7 +115,7 @@ struct RequestFragment {
 pub(super) async fn page(
     State(state): State<ConsoleState>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
 ) -> Result<Response, FaultPage> {
     let request = decision::visible(&state, &id, &visitor.principal).await?;
     let page = render(&state, &visitor, &request, Draft::default()).await?;
@@ -125,10 +129,12 @@ pub(super) async fn render(
     request: &HeldRequest,
     draft: Draft,
 ) -> Result<impl IntoResponse + use<>, FaultPage> {
+    let (by, may) = (&visitor.principal, ways(state, visitor, request));
     Ok(RequestPage {
         context: context(state, visitor, request).await?,
         frame: Frame::of(visitor, Place::Elsewhere, state),
-        request: detail(state, visitor, request),
+        request: Detail::of(request, by, may),
+        live: Live::of(request, by, may),
         csrf: visitor.session.csrf.clone(),
         draft,
         seen: request.edits.len(),
@@ -140,7 +146,7 @@ pub(super) async fn render(
 pub(super) async fn fragment(
     State(state): State<ConsoleState>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, FaultPage> {
     let request = decision::visible(&state, &id, &visitor.principal).await?;
@@ -150,8 +156,9 @@ pub(super) async fn fragment(
         .and_then(|query| query.strip_prefix("edits="))
         .and_then(|number| number.parse().ok())
         .unwrap_or(request.edits.len());
+    let may = ways(&state, &visitor, &request);
     Ok(RequestFragment {
-        request: detail(&state, &visitor, &request),
+        live: Live::of(&request, &visitor.principal, may),
         csrf: visitor.session.csrf.clone(),
         draft: Draft::default(),
         seen,
@@ -163,7 +170,7 @@ pub(super) async fn fragment(
 pub(super) async fn statement(
     State(state): State<ConsoleState>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    PagePath(id): PagePath<String>,
 ) -> Result<impl IntoResponse, FaultPage> {
     let request = decision::visible(&state, &id, &visitor.principal).await?;
     let name = format!("attachment; filename=\"{}.sql\"", request.asked.id);
@@ -216,13 +223,12 @@ async fn context(
     Ok(Context::of(&others(alike), &others(recent), SHOWN_EACH as usize))
 }
 
-fn detail(state: &ConsoleState, visitor: &Visitor, request: &HeldRequest) -> Detail {
+fn ways(state: &ConsoleState, visitor: &Visitor, request: &HeldRequest) -> Ways {
     let (broker, by) = (&state.broker, &visitor.principal);
-    let may = Ways {
+    Ways {
         decide: broker.may_decide(request, by),
         follow_up: broker.may_follow_up(request, by),
         allow: broker.may_allow_like(request, by),
         limit_rows: broker.may_limit_rows(request),
-    };
-    Detail::of(request, by, may)
+    }
 }

@@ -70,6 +70,7 @@ pub(super) async fn submit(
     request: Request,
 ) -> Result<Response, FaultPage> {
     check_origin(&request, &state)?;
+    let earlier = cookie::secret(request.headers(), state.secure_cookies);
     let Credentials { user, password, next } = read(request, &state).await?;
     let next = local_path(&next).to_owned();
     if let Err(throttled) = state.throttle.attempt(&user, address) {
@@ -84,6 +85,12 @@ pub(super) async fn submit(
         return Ok((StatusCode::UNAUTHORIZED, page).into_response());
     };
     state.throttle.succeeded(&user, address);
+    if let Some(earlier) = earlier
+        // The browser forgets it with this answer, and could sign it out no more.
+        && let Err(error) = state.directory.sign_out(&earlier).await
+    {
+        tracing::warn!(%error, user.name = principal.name, "the session from before could not be ended");
+    }
     tracing::info!(user.name = principal.name, client.address = %address, "signed in to the console");
     let keep = cookie::keep(session.cookie, state.secure_cookies);
     Ok(([keep], Redirect::to(&next)).into_response())

@@ -74,6 +74,23 @@ async fn signing_in_leads_to_the_wanted_page_and_out_again() {
 }
 
 #[tokio::test]
+async fn signing_in_again_ends_the_session_from_before() {
+    let console = TestConsole::start().await;
+    let browser = console.browser("bob").await;
+    let sign_in = |password| [("user", "dan"), ("password", password)];
+    let failed = browser.post("/sign-in", &sign_in("wrong")).await;
+    assert_eq!(failed.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(browser.get("/").await.status, StatusCode::OK);
+    let again = browser.post("/sign-in", &sign_in(PASSWORD)).await;
+    assert_eq!(again.status, StatusCode::SEE_OTHER);
+    assert_eq!(
+        browser.get("/").await.status,
+        StatusCode::SEE_OTHER,
+        "its cookie opens nothing any more"
+    );
+}
+
+#[tokio::test]
 async fn on_plain_http_the_cookie_goes_without_what_needs_https() {
     let mut console = TestConsole::start().await;
     console.reconfigure(|state| state.secure_cookies = false);
@@ -507,6 +524,9 @@ async fn faults_are_pages_in_the_consoles_own_look() {
         (bob.get("/nothing").await, StatusCode::NOT_FOUND),
         (bob.get("/requests/not-an-id").await, StatusCode::NOT_FOUND),
         (bob.get("/sign-out").await, StatusCode::METHOD_NOT_ALLOWED),
+        (bob.get("/requests/%ff").await, StatusCode::BAD_REQUEST),
+        (bob.get("/access/%ff").await, StatusCode::BAD_REQUEST),
+        (bob.get("/static/%ff").await, StatusCode::BAD_REQUEST),
     ] {
         assert_eq!(answer.status, status);
         assert!(answer.header(header::CONTENT_TYPE).starts_with("text/html"));

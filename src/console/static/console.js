@@ -90,6 +90,10 @@ function swap(text) {
     const same = after.querySelector(`#${CSS.escape(typed.id)}`);
     if (same) same.value = typed.value;
   }
+  for (const opened of before.querySelectorAll("details[open]")) {
+    const same = after.querySelector(`#${CSS.escape(opened.id)}`);
+    if (same) same.open = true;
+  }
   const known = new Set(ids(before));
   after.querySelectorAll("[data-id]").forEach((card) => {
     if (!known.has(card.dataset.id)) card.classList.add("fresh");

@@ -1,6 +1,7 @@
 //! A request as a row of the queue or of the history.
 
 use super::super::sql_text::{Markup, count_hidden, excerpt, shown};
+use super::change::{as_it_is, editor};
 use super::effect::EffectView;
 use super::quorum::missing_in_words;
 use super::timeline::StateView;
@@ -18,6 +19,8 @@ pub(in crate::console) struct Card {
     pub(in crate::console) effect: EffectView,
     pub(in crate::console) state: StateView,
     pub(in crate::console) command: Markup,
+    /// Who has changed what was asked.
+    pub(in crate::console) changed_by: Option<Markup>,
     /// The beginning of the text.
     pub(in crate::console) excerpt: Markup,
     /// Whether the text has more than the excerpt.
@@ -39,6 +42,7 @@ pub(in crate::console) struct Card {
     pub(in crate::console) is_broken: bool,
     /// Who rejected or approved it.
     pub(in crate::console) deciders: Vec<Markup>,
+    /// Known only of a statement that is as it was asked.
     pub(in crate::console) unfiltered: bool,
     pub(in crate::console) in_transaction: bool,
     pub(in crate::console) has_hidden: bool,
@@ -48,16 +52,19 @@ impl Card {
     /// The row of a request, as `viewer` sees it.
     pub(in crate::console) fn of(request: &HeldRequest, viewer: &Principal) -> Self {
         let asked = &request.asked;
-        let (excerpt, has_more) = excerpt(&asked.statement);
+        let statement = request.statement();
+        let (command, effect) = as_it_is(request);
+        let (excerpt, has_more) = excerpt(statement);
         let application = asked.origin.application_name.trim();
         Self {
             id: asked.id,
-            effect: EffectView::of(asked.effect),
+            effect: EffectView::of(effect),
             state: StateView::of(request.state.kind()),
-            command: shown(&asked.command),
+            command: shown(command),
+            changed_by: editor(request),
             excerpt,
             has_more,
-            lines: asked.statement.trim().lines().count(),
+            lines: statement.trim().lines().count(),
             user: shown(&asked.origin.user),
             is_own: asked.origin.user == viewer.name,
             database: shown(&asked.origin.database),
@@ -79,9 +86,9 @@ impl Card {
             }),
             is_broken: request.basis == Some(Basis::BreakGlass),
             deciders: deciders(request),
-            unfiltered: asked.unfiltered,
+            unfiltered: asked.unfiltered && request.edits.is_empty(),
             in_transaction: asked.origin.in_transaction,
-            has_hidden: count_hidden(&asked.statement) > 0,
+            has_hidden: count_hidden(statement) > 0,
         }
     }
 }

@@ -3,7 +3,7 @@
 use similar::{ChangeTag, TextDiff};
 
 use super::super::sql_text::{Markup, shown};
-use crate::model::HeldRequest;
+use crate::model::{Effect, HeldRequest};
 
 /// More lines than this of both texts are not compared; the whole texts can be downloaded.
 const MOST_LINES: usize = 4_000;
@@ -45,6 +45,19 @@ impl ChangeView {
             },
         })
     }
+}
+
+/// The commands and the effect of what would run now. Of a statement that was changed, no more is known.
+pub(super) fn as_it_is(request: &HeldRequest) -> (&str, Effect) {
+    match request.edits.last() {
+        Some(edit) => (edit.command.as_str(), edit.effect),
+        None => (request.asked.command.as_str(), request.asked.effect),
+    }
+}
+
+/// Who changed it last, where somebody has.
+pub(super) fn editor(request: &HeldRequest) -> Option<Markup> {
+    request.edits.last().map(|edit| shown(&edit.editor))
 }
 
 fn compared(old: &str, new: &str) -> Vec<Line> {

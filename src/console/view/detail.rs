@@ -1,14 +1,11 @@
 //! A request as its own page shows it.
 
-use super::super::sql_text::{Markup, Oddities, count_hidden, listing, shown, shown_name};
-use super::change::ChangeView;
+use super::super::sql_text::{Markup, Oddities, listing, shown, shown_name};
+use super::change::{ChangeView, as_it_is};
 use super::effect::EffectView;
-use super::quorum::{missing_after, missing_after_one, missing_in_words, missing_seats};
-use super::timeline::{Moment, StateView, timeline};
+use super::quorum::missing_after_one;
 use super::when::{When, duration};
-use crate::model::{
-    Earlier, EarlierOutcome, HeldRequest, Parameter, Principal, RequestId, StateKind, TableAccess,
-};
+use crate::model::{Earlier, EarlierOutcome, HeldRequest, Parameter, Principal, RequestId, TableAccess};
 
 /// The most of a statement that a page lists, in bytes; the whole can be downloaded.
 const LISTED: usize = 512 * 1024;
@@ -56,15 +53,7 @@ pub(in crate::console) struct EarlierView {
     pub(in crate::console) outcome: &'static str,
 }
 
-/// An approval that is needed.
-#[derive(Debug)]
-pub(in crate::console) struct SeatView {
-    /// The groups, a member of any of which can give it, joined by "or".
-    pub(in crate::console) groups: String,
-    pub(in crate::console) is_missing: bool,
-}
-
-/// What the page shows.
+/// What the page shows that stays as it is; for what changes see [`Live`](super::live::Live).
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -73,52 +62,38 @@ pub(in crate::console) struct SeatView {
 pub(in crate::console) struct Detail {
     pub(in crate::console) id: RequestId,
     pub(in crate::console) effect: EffectView,
-    pub(in crate::console) state: StateView,
     pub(in crate::console) command: Markup,
     pub(in crate::console) commands: Vec<Markup>,
     pub(in crate::console) statement: Markup,
+    /// Of what is listed.
     pub(in crate::console) lines: usize,
     pub(in crate::console) bytes: usize,
     /// Whether the listing stops before the text does.
     pub(in crate::console) is_cut: bool,
+    /// Of what is listed.
     pub(in crate::console) oddities: Oddities,
-    /// What an approver has made of it.
+    /// What an approver has made of it: tables, functions, signals and a missing WHERE are known only of what was asked.
     pub(in crate::console) change: Option<ChangeView>,
-    /// How often it was changed.
-    pub(in crate::console) edits: usize,
-    /// The text, where the viewer can change it.
-    pub(in crate::console) editable: Option<String>,
     pub(in crate::console) parameters: Vec<ParameterView>,
     pub(in crate::console) written: Vec<Markup>,
     pub(in crate::console) read: Vec<Markup>,
     pub(in crate::console) functions: Vec<Markup>,
     pub(in crate::console) signals: Vec<Markup>,
+    /// Known only of a statement that is as it was asked.
     pub(in crate::console) unfiltered: bool,
     pub(in crate::console) in_transaction: bool,
     pub(in crate::console) transaction_since: Option<When>,
     /// What the session sent before, oldest first.
     pub(in crate::console) earlier: Vec<EarlierView>,
     pub(in crate::console) rule: Markup,
-    pub(in crate::console) seats: Vec<SeatView>,
     /// Why it is to run, as the requester says.
     pub(in crate::console) justification: Option<Markup>,
     pub(in crate::console) ticket: Option<Markup>,
-    /// Whether the viewer asked for it, and may decide all the same.
-    pub(in crate::console) is_own: bool,
     pub(in crate::console) user: Markup,
     pub(in crate::console) database: Markup,
     pub(in crate::console) application: Option<Markup>,
     pub(in crate::console) client_addr: Markup,
-    pub(in crate::console) since: When,
     pub(in crate::console) created: When,
-    pub(in crate::console) expires: When,
-    pub(in crate::console) is_pending: bool,
-    pub(in crate::console) is_final: bool,
-    pub(in crate::console) timeline: Vec<Moment>,
-    /// Who would still be missing after the viewer approved, in words.
-    pub(in crate::console) missing_after: Option<String>,
-    /// Whether the viewer is to look at it afterwards.
-    pub(in crate::console) can_follow_up: bool,
     /// Whether the viewer can allow what is like it beforehand.
     pub(in crate::console) can_allow: bool,
     /// Whether that can be with a limit of rows.
@@ -127,8 +102,6 @@ pub(in crate::console) struct Detail {
     pub(in crate::console) covers: &'static str,
     /// Who would have to agree with the viewer on that, in words.
     pub(in crate::console) missing_after_one: Option<String>,
-    /// Why the viewer cannot decide on it, where they cannot and it is pending.
-    pub(in crate::console) why_not: Option<String>,
 }
 
 impl Detail {
@@ -136,81 +109,44 @@ impl Detail {
     pub(in crate::console) fn of(request: &HeldRequest, viewer: &Principal, may: Ways) -> Self {
         let asked = &request.asked;
         let origin = &asked.origin;
-        let kind = request.state.kind();
         let application = origin.application_name.trim();
         let statement = request.statement();
         let listed = &statement[..statement.floor_char_boundary(LISTED)];
-        let (command, effect) = request
-            .edits
-            .last()
-            .map_or((&asked.command, asked.effect), |edit| {
-                (&edit.command, edit.effect)
-            });
+        let (command, effect) = as_it_is(request);
         Self {
             id: asked.id,
             effect: EffectView::of(effect),
-            state: StateView::of(kind),
             command: shown(command),
             commands: command.split(", ").map(shown).collect(),
             statement: listing(listed),
-            lines: statement.lines().count(),
+            lines: listed.lines().count(),
             bytes: statement.len(),
             is_cut: listed.len() < statement.len(),
-            oddities: Oddities::of(statement),
+            oddities: Oddities::of(listed),
             change: ChangeView::of(request),
-            edits: request.edits.len(),
-            editable: may_edit(request, may).then(|| statement.to_owned()),
-            parameters: parameter_views(&request.asked.parameters),
+            parameters: parameter_views(&asked.parameters),
             written: tables(request, true),
             read: tables(request, false),
             functions: asked.functions.iter().map(|f| shown_name(f)).collect(),
             signals: asked.signals.iter().map(|s| shown(s)).collect(),
-            unfiltered: asked.unfiltered,
+            unfiltered: asked.unfiltered && request.edits.is_empty(),
             in_transaction: origin.in_transaction,
             transaction_since: origin.transaction_since.map(When::ago),
             earlier: asked.earlier.iter().map(earlier_view).collect(),
             rule: shown(&asked.rule),
-            // Where it did not wait, nobody has approved it.
-            seats: if request.basis.is_none() {
-                seats(request)
-            } else {
-                Vec::new()
-            },
             justification: asked.justification.as_deref().map(shown),
             ticket: asked.ticket.as_deref().map(shown),
-            is_own: origin.user == viewer.name,
             user: shown(&origin.user),
             database: shown(&origin.database),
             application: (!application.is_empty()).then(|| shown(application)),
             client_addr: shown(&origin.client_addr),
-            since: When::ago(asked.created_at),
             created: When::at(asked.created_at),
-            expires: When::until(asked.expires_at),
-            is_pending: kind == StateKind::Pending,
-            is_final: kind.is_final(),
-            timeline: timeline(request),
-            missing_after: missing_after(request, viewer),
-            can_follow_up: may.follow_up,
             can_allow: may.allow,
             can_limit_rows: may.limit_rows,
             covers: COVERS,
             missing_after_one: missing_after_one(request, viewer),
-            why_not: (kind == StateKind::Pending && !may.decide).then(|| why_not(request, viewer)),
         }
     }
-
-    /// Whether the forms are shown.
-    pub(in crate::console) fn can_decide(&self) -> bool {
-        self.is_pending && self.why_not.is_none()
-    }
-}
-
-/// Whether somebody can try to approve it with a change: its text is none too long for a form,
-/// and has nothing in it that a form would not show.
-fn may_edit(request: &HeldRequest, may: Ways) -> bool {
-    const LONGEST: usize = 32 * 1024;
-    let text = request.statement();
-    may.decide && text.len() <= LONGEST && count_hidden(text) == 0
 }
 
 /// All of them, and of their values as much as a page can take: a character may become a hundred bytes of it.
@@ -263,47 +199,6 @@ fn tables(request: &HeldRequest, written: bool) -> Vec<Markup> {
         .map(TableAccess::qualified)
         .map(|name| shown_name(&name))
         .collect()
-}
-
-fn seats(request: &HeldRequest) -> Vec<SeatView> {
-    let mut missing = missing_seats(request);
-    let seats = request.asked.quorum.seats().iter();
-    // Of seats that are alike, those that are filled come first.
-    let mut seats: Vec<SeatView> = seats
-        .rev()
-        .map(|seat| {
-            let free = missing.iter().position(|other| other == seat);
-            if let Some(place) = free {
-                missing.swap_remove(place);
-            }
-            SeatView {
-                groups: seat.join(" or "),
-                is_missing: free.is_some(),
-            }
-        })
-        .collect();
-    seats.reverse();
-    seats
-}
-
-fn why_not(request: &HeldRequest, viewer: &Principal) -> String {
-    if request.asked.origin.user == viewer.name && !request.asked.self_approval {
-        "This is your own request. Nobody decides on their own.".to_owned()
-    } else if request
-        .counting()
-        .iter()
-        .any(|review| review.reviewer == viewer.name)
-    {
-        format!(
-            "You have approved it. It still waits for {}.",
-            missing_in_words(request)
-        )
-    } else {
-        format!(
-            "Only a member of {} can decide on it.",
-            request.asked.quorum.groups().join(" or ")
-        )
-    }
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl GrantView {
         let approvals = grant
             .reviews
             .iter()
-            .filter(|review| review.verdict == Verdict::Approve);
+            .filter(|review| review.verdict == Verdict::Approve && !review.is_lapsed());
         let seats = seats_missing_of(grant);
         Self {
             id: asked.id,

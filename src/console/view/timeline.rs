@@ -77,10 +77,15 @@ pub(super) fn said(reviews: &[Review], requester: &str) -> impl Iterator<Item = 
         } else {
             ""
         };
+        let lapsed = if review.is_lapsed() {
+            "; that counts no more, since they have left or are disabled"
+        } else {
+            ""
+        };
         Moment {
             class,
             what: shown(&format!(
-                "{} ({}) {verb}{own}",
+                "{} ({}) {verb}{own}{lapsed}",
                 review.reviewer,
                 review.groups.join(", ")
             )),
