@@ -106,9 +106,10 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
 /// Types: OID, schema, name, whether values of others become such without a word (a constant or a text does, or what a cast takes
 /// by itself), and whether they have parts, which are made when a constant is read.
 pub(super) const TYPES: &str = "\
-SELECT t.oid, n.nspname, t.typname, t.typtype = 'd' OR t.typcategory = 'S' \
-  OR EXISTS (SELECT FROM pg_catalog.pg_cast c \
-    WHERE c.casttarget = t.oid AND c.castcontext = 'i' AND c.castsource < 16384), \
+SELECT t.oid, n.nspname, t.typname, EXISTS (SELECT FROM pg_catalog.pg_type e \
+    WHERE e.oid IN (t.oid, CASE t.typcategory WHEN 'A' THEN t.typelem ELSE 0 END) \
+      AND (e.typtype = 'd' OR e.typcategory = 'S' OR EXISTS (SELECT FROM pg_catalog.pg_cast c \
+        WHERE c.casttarget = e.oid AND c.castcontext = 'i'))), \
   t.typtype IN ('c', 'r', 'm') OR t.typelem <> 0 OR EXISTS (SELECT FROM pg_catalog.pg_type b \
     WHERE t.typtype = 'd' AND b.oid = t.typbasetype AND (b.typtype <> 'b' OR b.typelem <> 0)) \
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
@@ -140,7 +141,8 @@ SELECT c.oid, CASE c.relkind WHEN 'v' THEN 'what is behind the view' ELSE 'the s
 UNION ALL \
 SELECT a.adrelid, 'the default of a column' FROM pg_catalog.pg_attrdef a JOIN pg_catalog.pg_depend d ON d.objid = a.oid \
   WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass \
-    AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid >= 16384 \
+    AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass) \
+    AND d.refobjid >= 16384 \
 UNION ALL \
 SELECT a.attrelid, 'the default of the type ' || t.typname FROM pg_catalog.pg_attribute a \
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
@@ -148,7 +150,8 @@ SELECT a.attrelid, 'the default of the type ' || t.typname FROM pg_catalog.pg_at
 UNION ALL \
 SELECT p.polrelid, 'its row security' FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_depend d ON d.objid = p.oid \
   WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass \
-    AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid >= 16384";
+    AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass) \
+    AND d.refobjid >= 16384";
 
 /// Tables that are changed with others, as partitions and children are, and what a foreign key cascades to: OIDs of the one that
 /// is named, and of the one that is changed with it.

@@ -246,9 +246,12 @@ pub struct Facts {
     /// What it defines.
     #[serde(skip)]
     pub defines: Defines,
-    /// It may run code as soon as it is parsed: a constant of a type that acts is read then.
+    /// It has to do with a type that acts as soon as a constant of it is read.
     #[serde(skip)]
-    pub acts_when_parsed: bool,
+    pub acts_when_read: bool,
+    /// There is a constant in it that may become one of any type.
+    #[serde(skip)]
+    pub has_text: bool,
     /// Why the effect is what it is, where that is not plain from the command; for the
     /// approver's eyes. Sentences without a full stop.
     pub signals: Vec<String>,
@@ -270,9 +273,16 @@ impl Facts {
             unresolved: false,
             sets: Sets::default(),
             defines: Defines::Anything,
-            acts_when_parsed: false,
+            acts_when_read: false,
+            has_text: false,
             signals: vec![why.into()],
         }
+    }
+
+    /// Whether it may run code as soon as it is parsed: constants are read then.
+    #[must_use]
+    pub const fn acts_when_parsed(&self) -> bool {
+        self.acts_when_read && self.has_text
     }
 
     /// What it were if it gave its client all that it reads, and what it writes to as well, and wrote nothing.
@@ -315,7 +325,8 @@ impl Facts {
             self.unresolved |= other.unresolved;
             self.sets.absorb(other.sets);
             self.defines.absorb(&other.defines);
-            self.acts_when_parsed |= other.acts_when_parsed;
+            self.acts_when_read |= other.acts_when_read;
+            self.has_text |= other.has_text;
             if self.shape != other.shape {
                 self.shape = None;
             }
@@ -568,7 +579,8 @@ impl Judged {
                 unresolved: false,
                 sets: Sets::default(),
                 defines: Defines::Nothing,
-                acts_when_parsed: false,
+                acts_when_read: false,
+                has_text: false,
                 signals: Vec::new(),
             };
         };

@@ -26,7 +26,8 @@ fn facts(effect: Effect, commands: &[&str], functions: &[&str], unfiltered: bool
         unresolved: false,
         sets: crate::model::Sets::default(),
         defines: crate::model::Defines::Nothing,
-        acts_when_parsed: false,
+        acts_when_read: false,
+        has_text: false,
         signals: Vec::new(),
     }
 }

@@ -219,7 +219,8 @@ prop_compose! {
             unresolved: false,
             sets: crate::model::Sets::default(),
             defines: crate::model::Defines::Nothing,
-            acts_when_parsed: false,
+            acts_when_read: false,
+            has_text: false,
             signals: Vec::new(),
         }
     }

@@ -173,7 +173,7 @@ fn acts_when_parsed(judged: &Judged) -> bool {
     judged
         .statements
         .iter()
-        .any(|statement| statement.facts.acts_when_parsed)
+        .any(|statement| statement.facts.acts_when_parsed())
 }
 
 impl Gated {

@@ -22,7 +22,7 @@ mod sight;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -46,6 +46,8 @@ pub struct Catalogue {
     system: HashMap<Box<str>, Box<str>>,
     /// Types that act, by OID: parameters are given types by number.
     acting_types: HashMap<u32, Arc<str>>,
+    /// Types with parts, likewise.
+    composed: HashSet<u32>,
     default_path: Vec<Box<str>>,
     /// Sights refer to their catalogue, not it to them.
     sights: Mutex<HashMap<Through, Weak<Sight>>>,
@@ -77,6 +79,7 @@ impl Catalogue {
                 .map(|(schema, name)| (name.as_str().into(), schema.as_str().into()))
                 .collect(),
             acting_types: entries.acting_types(),
+            composed: definitions.composed.clone(),
             default_path: definitions.path.iter().map(|s| s.as_str().into()).collect(),
             sights: Mutex::default(),
         }

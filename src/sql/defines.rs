@@ -23,6 +23,12 @@ pub(super) fn of(statement: &Tree) -> Defines {
         "DefineStmt" => named(statement.list("defnames"), true),
         // They change what is there under its name, or are called by none.
         "RenameStmt" => renamed(statement),
+        // An attribute of another type may do what the type has not done.
+        "AlterTableStmt"
+            if i32::try_from(statement.number("objtype")).map(object_type) == Ok(ObjectType::ObjectType) =>
+        {
+            relation(statement.node("relation"))
+        }
         "AlterDefaultPrivilegesStmt"
         | "AlterEnumStmt"
         | "AlterOwnerStmt"
@@ -64,7 +70,6 @@ fn renamed(rename: &Tree) -> Defines {
             ObjectType::ObjectAttribute
             | ObjectType::ObjectColumn
             | ObjectType::ObjectDomconstraint
-            | ObjectType::ObjectIndex
             | ObjectType::ObjectPolicy
             | ObjectType::ObjectRole
             | ObjectType::ObjectRule
@@ -72,7 +77,13 @@ fn renamed(rename: &Tree) -> Defines {
             | ObjectType::ObjectTabconstraint
             | ObjectType::ObjectTrigger,
         ) => Defines::Nothing,
-        Ok(ObjectType::ObjectMatview | ObjectType::ObjectTable | ObjectType::ObjectView) => names(false),
+        // ALTER INDEX renames whatever has the name.
+        Ok(
+            ObjectType::ObjectIndex
+            | ObjectType::ObjectMatview
+            | ObjectType::ObjectTable
+            | ObjectType::ObjectView,
+        ) => names(false),
         Ok(
             ObjectType::ObjectAggregate
             | ObjectType::ObjectDomain

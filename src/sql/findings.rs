@@ -255,7 +255,8 @@ impl Findings {
                 Effect::Schema | Effect::Privilege => self.defines,
                 Effect::Server | Effect::Unknown => Defines::Anything,
             },
-            acts_when_parsed: self.acts_when_read && self.has_text,
+            acts_when_read: self.acts_when_read,
+            has_text: self.has_text,
             signals: self.signals,
         };
         if let Eyes::Open(sight) = eyes {

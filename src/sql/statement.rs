@@ -48,7 +48,7 @@ pub(super) fn judge(raw: &RawStmt, text: &str, look: &Look<'_>) -> Statement {
     let name_op = name_op(node, raw, text, look);
     // What it stores is parsed at once.
     if let Some(NameOp::Prepare { prepared, .. }) = &name_op
-        && prepared.facts.acts_when_parsed
+        && prepared.facts.acts_when_parsed()
     {
         facts.absorb(&prepared.facts);
     }

@@ -320,7 +320,8 @@ fn facts(reader: &mut Reader<'_, '_>, raw: Spanned<RawFacts>) -> Option<Facts> {
         unresolved: false,
         sets: crate::model::Sets::default(),
         defines: crate::model::Defines::Nothing,
-        acts_when_parsed: false,
+        acts_when_read: false,
+        has_text: false,
         signals: Vec::new(),
     })
 }

@@ -39,7 +39,8 @@ fn judge(sql: &str) -> Judged {
         unresolved: false,
         sets: crate::model::Sets::default(),
         defines: crate::model::Defines::Nothing,
-        acts_when_parsed: false,
+        acts_when_read: false,
+        has_text: false,
         signals: Vec::new(),
     };
     let statements = sql.split(';').filter(|statement| !statement.trim().is_empty());

@@ -153,8 +153,14 @@ impl Session {
         let Some(why) = why else {
             return judged;
         };
+        // A constant beside such a parameter is one of its type.
+        let acts_when_read = self.outlook.sight().is_some_and(|sight| {
+            let mut acting = types.iter().filter(|oid| sight.why_type_acts(**oid).is_some());
+            acting.any(|oid| sight.has_parts(*oid))
+        });
         let mut doubt = Facts::unknown(format!("a parameter is of a type whose values are made by {why}"));
         doubt.commands.clear();
+        doubt.acts_when_read = acts_when_read;
         let mut judged = Judged::clone(&judged);
         for statement in &mut judged.statements {
             statement.facts.absorb(&doubt);

@@ -1,9 +1,9 @@
 //! The things of a catalogue by their names, each with why it may do more than read.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque, hash_map};
 use std::sync::Arc;
 
-use super::definitions::{Definitions, Node, Object};
+use super::definitions::{Definitions, Function, Node, Object};
 use super::reach::{self, Acts};
 
 /// Things by their names without schema.
@@ -65,7 +65,7 @@ impl<'d> Entries<'d> {
         let functions = self.definitions.functions.iter().map(|function| {
             let entry = Entry {
                 takes_row: function.takes_row,
-                is_fixed: is_fixed(&function.language),
+                is_fixed: is_fixed(function),
                 arguments: function.arguments,
                 ..self.entry(Node::Function(function.object.oid), &function.object)
             };
@@ -77,7 +77,7 @@ impl<'d> Entries<'d> {
     pub(super) fn operators(&self) -> ByName {
         let functions = self.definitions.functions.iter();
         let changing: HashSet<u32> = functions
-            .filter(|function| !is_fixed(&function.language))
+            .filter(|function| !is_fixed(function))
             .map(|function| function.object.oid)
             .collect();
         let calls = self.definitions.calls.iter();
@@ -97,7 +97,7 @@ impl<'d> Entries<'d> {
     }
 
     pub(super) fn relations(&self) -> ByName {
-        let writing = writing(self.definitions);
+        let writing = writing(self.definitions, &self.anywhere);
         let relations = self.definitions.relations.iter().map(|relation| {
             let entry = Entry {
                 when_written: writing.get(&relation.oid).map(|what| Box::from(&**what)),
@@ -143,12 +143,13 @@ impl<'d> Entries<'d> {
     }
 }
 
-fn is_fixed(language: &str) -> bool {
-    matches!(language, "c" | "internal")
+/// An aggregate calls functions.
+fn is_fixed(function: &Function) -> bool {
+    matches!(&*function.language, "c" | "internal") && function.source != "aggregate_dummy"
 }
 
 /// What a change of each table runs beside itself, or of what is changed with it.
-fn writing(definitions: &Definitions) -> HashMap<u32, Arc<str>> {
+fn writing(definitions: &Definitions, acts: &Acts) -> HashMap<u32, Arc<str>> {
     let names: HashMap<u32, &str> = definitions
         .relations
         .iter()
@@ -160,11 +161,19 @@ fn writing(definitions: &Definitions) -> HashMap<u32, Arc<str>> {
     }
     let mut runs: HashMap<u32, Arc<str>> = HashMap::new();
     let mut queue = VecDeque::new();
-    for (oid, what) in &definitions.writing {
-        if !runs.contains_key(oid) {
-            runs.insert(*oid, what.as_str().into());
-            let of = names.get(oid).copied().unwrap_or_default();
-            queue.push_back((*oid, Arc::<str>::from(format!("{what} (of {of})"))));
+    let by_themselves = definitions
+        .writing
+        .iter()
+        .map(|(oid, what)| (*oid, what.as_str()));
+    let when_read = acts.iter().filter_map(|(node, why)| match node {
+        Node::Relation(oid) => Some((*oid, &**why)),
+        _ => None,
+    });
+    for (oid, what) in by_themselves.chain(when_read) {
+        if let hash_map::Entry::Vacant(place) = runs.entry(oid) {
+            place.insert(what.into());
+            let of = names.get(&oid).copied().unwrap_or_default();
+            queue.push_back((oid, Arc::<str>::from(format!("{what} (of {of})"))));
         }
     }
     while let Some((oid, what)) = queue.pop_front() {

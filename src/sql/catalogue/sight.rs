@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Catalogue;
 use super::entries::{ByName, Entry};
+use super::{Catalogue, Node};
 use crate::model::{Defines, Facts, TableAccess};
 use crate::sql::references::{Found, Kind, Reference};
 
@@ -84,7 +84,20 @@ impl Sight {
     /// Why values of the type with this OID may do more than be read.
     #[must_use]
     pub fn why_type_acts(&self, oid: u32) -> Option<&str> {
+        let is_changing = self
+            .doubt
+            .as_ref()
+            .is_some_and(|defined| *defined != Defines::Nothing);
+        if is_changing && !Node::Type(oid).is_own() {
+            return Some("a type that the transaction may have made, or made to do something else");
+        }
         self.catalogue.acting_types.get(&oid).map(|why| &**why)
+    }
+
+    /// Whether values of the type with this OID have parts, which are made when a constant is read.
+    #[must_use]
+    pub fn has_parts(&self, oid: u32) -> bool {
+        self.doubt.is_some() || self.catalogue.composed.contains(&oid)
     }
 
     /// Its number, which no other sight of this process has.
@@ -119,9 +132,16 @@ impl Sight {
                 may_be_called()
             }
             // Said to be PostgreSQL's own, it is.
-            (Kind::Type, _) if reference.schema != "pg_catalog" && defined.has(name) => Found::ActsWhenRead(
-                format!("the type {name} may be one that the transaction has made, and do anything"),
-            ),
+            (Kind::Type, _) if reference.schema != "pg_catalog" && self.may_be_made(reference, defined) => {
+                let why =
+                    format!("the type {name} may be one that the transaction has made, and do anything");
+                // Where anything may have been made, one of PostgreSQL's names is most likely its own, and held like the rest.
+                if *defined == Defines::Anything && reference.is_own && !reference.is_array {
+                    Found::Acts(why)
+                } else {
+                    Found::ActsWhenRead(why)
+                }
+            }
             (_, Found::Reads) if reference.schema != "pg_catalog" && self.is_hidden(reference, defined) => {
                 Found::Missing
             }
@@ -131,6 +151,17 @@ impl Sight {
             (_, Found::Reads) if reference.is_own => Found::Reads,
             _ => Found::Missing,
         }
+    }
+
+    /// Whether a type of this name may be one that the session has just made, or made to do something else.
+    fn may_be_made(&self, reference: &Reference, defined: &Defines) -> bool {
+        let has_parts = || {
+            reference.is_array
+                || self
+                    .entries(&self.catalogue.types, reference)
+                    .any(|entry| entry.has_parts)
+        };
+        defined.has(&reference.name) || (!reference.is_own && defined.is_code() && has_parts())
     }
 
     /// Whether something else than PostgreSQL's own may have this name by now, or have had it and do something else.

@@ -162,10 +162,11 @@ fn follow(
 ) -> Result<(Decided, Vec<Query<'static, Variant>>), StoreError> {
     let id = request.asked.id;
     let consequence = consequence(&request, &review);
-    let is_started = starts && matches!(consequence, Some(Change::Approve(_)));
+    let is_again = is_again(&request, &review);
+    // There is no review of theirs to tell the commit by, where its answer is lost: whoever waits starts by itself then.
+    let is_started = starts && !is_again && matches!(consequence, Some(Change::Approve(_)));
     // Nothing of it depends on another: the request was read under the write lock, and is Pending.
     let mut all = Vec::new();
-    let is_again = is_again(&request, &review);
     if !is_again {
         all.push(reviewed(&request, &review)?.into_owned());
     }

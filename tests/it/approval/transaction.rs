@@ -315,6 +315,9 @@ async fn what_runs_more_than_itself_is_asked_about_by_itself() {
              CREATE TABLE owned (id int REFERENCES owners ON DELETE CASCADE);
              CREATE TRIGGER noted BEFORE DELETE ON owned FOR EACH ROW EXECUTE FUNCTION noted();
              CREATE VIEW over_items AS SELECT * FROM items;
+             CREATE FUNCTION acts(int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN true; END';
+             CREATE TABLE kept (id int PRIMARY KEY);
+             CREATE TABLE keeper (id int CHECK (acts(id)) REFERENCES kept ON UPDATE CASCADE);
              CREATE TABLE plain (id serial PRIMARY KEY, at timestamptz DEFAULT now());
              GRANT ALL ON ALL TABLES IN SCHEMA public TO app; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app",
         )
@@ -340,6 +343,10 @@ async fn what_runs_more_than_itself_is_asked_about_by_itself() {
         (
             "DELETE FROM owners WHERE id = 1",
             "public.owners runs its trigger noted (of owned)",
+        ),
+        (
+            "UPDATE kept SET id = 2 WHERE id = 1",
+            "acts, which is VOLATILE: it may change data (of keeper)",
         ),
         (
             "DELETE FROM over_items WHERE id = 1",

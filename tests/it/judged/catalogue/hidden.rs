@@ -49,6 +49,8 @@ async fn what_acts_when_it_is_parsed_is_not_parsed_unasked() {
         )
         .await;
     }
+    let typed = "PREPARE s(guarded[]) AS SELECT coalesce($1, '{5}')";
+    is_held(&proxy, &mut alice, Frames::new().query(typed)).await;
     let sql = "SELECT '{1}'::guarded[]";
     is_held(&proxy, &mut alice, Frames::new().query(sql)).await;
     // Nor to learn whether it is SQL at all, where the transaction has made the type and nobody else sees it.
