@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod command;
 pub mod decision;
+pub mod defines;
 pub mod duration;
 pub mod effect;
 pub mod facts;
@@ -21,10 +22,11 @@ pub mod request;
 
 pub use clock::{Clock, CoarseClock, SystemClock};
 pub use decision::{Asks, Decision, HoldTerms, Justification, ReviewMode};
+pub use defines::Defines;
 pub use effect::Effect;
 pub use facts::{
-    ColumnWrite, Defines, Facts, Gist, Judged, KEPT_TEXT, NameOp, NoShape, PreparedSql, Sets, Shape,
-    Statement, TableAccess, cut_text,
+    ColumnWrite, Facts, Gist, Judged, KEPT_TEXT, NameOp, NoShape, PreparedSql, Sets, Shape, Statement,
+    TableAccess, cut_text,
 };
 pub use given::Given;
 pub use grant::{Grant, GrantKind, GrantState, Holder, NewGrant, Scope};

@@ -1,8 +1,18 @@
 //! A whole transaction as one request: it runs as it comes, and its COMMIT waits for people.
 
 use crate::support::Proxy;
-use crate::support::raw::{Frames, describe, tags};
+use crate::support::raw::{Frames, Raw, describe, tags};
 use crate::support::request::Request;
+
+/// Alice, who has asked for such a review, and begun.
+async fn begun(proxy: &Proxy) -> Raw {
+    let mut alice = proxy.alice.raw().await;
+    alice
+        .exchange(Frames::new().query("SET holdpoint.review = 'transaction'"))
+        .await;
+    alice.exchange(Frames::new().query("BEGIN")).await;
+    alice
+}
 
 async fn in_review(proxy: &Proxy) -> crate::support::psql::Psql {
     let mut alice = proxy.alice.psql().await;
@@ -158,11 +168,7 @@ async fn asked(proxy: &Proxy, statement: &str) -> Request {
 #[tokio::test]
 async fn nothing_commits_in_another_way() {
     let proxy = Proxy::start().await;
-    let mut alice = proxy.alice.raw().await;
-    alice
-        .exchange(Frames::new().query("SET holdpoint.review = 'transaction'"))
-        .await;
-    alice.exchange(Frames::new().query("BEGIN")).await;
+    let mut alice = begun(&proxy).await;
     let answers = alice
         .exchange(Frames::new().query("DELETE FROM items WHERE id = 8"))
         .await;
@@ -272,11 +278,7 @@ async fn what_may_not_be_read_is_not_copied_before_people_are_asked() {
              GRANT ALL ON secrets TO app",
         )
         .await;
-    let mut alice = proxy.alice.raw().await;
-    alice
-        .exchange(Frames::new().query("SET holdpoint.review = 'transaction'"))
-        .await;
-    alice.exchange(Frames::new().query("BEGIN")).await;
+    let mut alice = begun(&proxy).await;
     for sql in [
         "INSERT INTO items SELECT id + 100, name FROM secrets",
         "UPDATE items SET id = (SELECT name FROM secrets)::int WHERE id = 1",
@@ -322,11 +324,7 @@ async fn what_runs_more_than_itself_is_asked_about_by_itself() {
              GRANT ALL ON ALL TABLES IN SCHEMA public TO app; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app",
         )
         .await;
-    let mut alice = proxy.alice.raw().await;
-    alice
-        .exchange(Frames::new().query("SET holdpoint.review = 'transaction'"))
-        .await;
-    alice.exchange(Frames::new().query("BEGIN")).await;
+    let mut alice = begun(&proxy).await;
     let answer = alice
         .exchange(Frames::new().query("INSERT INTO plain DEFAULT VALUES"))
         .await;
